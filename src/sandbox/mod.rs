@@ -1,0 +1,1 @@
+//! A Dataverse-compatible organisation in SQLite, served on loopback.
