@@ -1,4 +1,20 @@
 //! Liaison keeps one mailbox and one CRM organisation in step. Modules stand in reading order.
 
+// What things are, and what to do about them: pure.
+
+/// Items, records, fields, time: plain values.
+pub mod model;
+
+/// What an item or a record says, and how to say it to the other side.
+pub mod mapping;
+
+// What talks to the world.
+
+/// The one door to time and randomness.
+pub mod clock;
+
+/// What talks to a mailbox or a CRM: one trait, one file a protocol.
+pub mod connector;
+
 /// A Dataverse-compatible organisation in SQLite, served on loopback: the other side of the wire.
 pub mod sandbox;

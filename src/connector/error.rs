@@ -1,0 +1,129 @@
+//! What can go wrong with the other end, how much is out of service, and when to try again.
+//! This is the only place that decides about retries: by kind, never by text.
+
+use std::fmt;
+use std::time::Duration;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, for the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No answer, or none that makes sense. Whether the request had an effect is unknown.
+    Unreachable,
+    /// The other end asked for a pause of at least this long (429, 503 with `Retry-After`).
+    Throttled(Duration),
+    /// The sign-in is not accepted.
+    Unauthorised,
+    /// Signed in, but not allowed to do this.
+    Forbidden,
+    /// It is not the version the operation was planned against (412).
+    Stale,
+    /// Something with this name is there already (412 on a create).
+    Exists,
+    /// It is not there (404, 410, ENOENT). Positive evidence.
+    Missing,
+    /// The other end understood and refused: too long, invalid, read-only, full.
+    Rejected,
+    /// The cursor is too old or unknown: list everything.
+    CursorExpired,
+    /// The answer could not be understood.
+    Malformed,
+    /// This end cannot do that at all.
+    Unsupported,
+    /// The disk, not the other end: no space, no permission, an I/O error.
+    Local,
+}
+
+/// How much is out of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Item,
+    Collection,
+    Account,
+}
+
+/// When to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Look again and plan again, at once.
+    Replan,
+    /// Not before this long.
+    After(Duration),
+    /// Later, with growing pauses.
+    Backoff,
+    /// Not before a person did something.
+    Never,
+}
+
+impl ErrorKind {
+    pub fn scope(self) -> Scope {
+        match self {
+            Self::Stale
+            | Self::Exists
+            | Self::Missing
+            | Self::Rejected
+            | Self::Malformed
+            | Self::Forbidden => Scope::Item,
+            Self::CursorExpired | Self::Unsupported | Self::Local => Scope::Collection,
+            Self::Unreachable | Self::Throttled(_) | Self::Unauthorised => Scope::Account,
+        }
+    }
+
+    pub fn retry(self) -> Retry {
+        match self {
+            Self::Stale | Self::Exists | Self::Missing | Self::CursorExpired => Retry::Replan,
+            Self::Throttled(pause) => Retry::After(pause),
+            Self::Unreachable | Self::Local => Retry::Backoff,
+            Self::Unauthorised
+            | Self::Forbidden
+            | Self::Rejected
+            | Self::Malformed
+            | Self::Unsupported => Retry::Never,
+        }
+    }
+}
+
+/// An error of a connector: kind for the machine, sentence for the person, cause for the log.
+#[derive(Debug)]
+pub struct Error {
+    pub kind: ErrorKind,
+    /// What we were doing and what came back, lower case, without content and without secrets.
+    pub message: String,
+    /// What the person can do about it, where that is known.
+    pub hint: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, source: None }
+    }
+
+    #[must_use]
+    pub fn caused_by(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as &(dyn std::error::Error + 'static))
+    }
+}

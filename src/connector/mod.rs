@@ -1,0 +1,82 @@
+//! What talks to a mailbox or a CRM. One trait for both sides; nothing here decides what should be done.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::model::{Body, Class, Document, ItemId, Listing, Uid, Version};
+
+pub mod error;
+
+pub use error::{Error, ErrorKind, Result, Retry, Scope};
+
+/// One end of the sync. All calls have a time limit; a batch reports one result an item, in the order asked.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// Ids and versions of everything that takes part on this side.
+    ///
+    /// # Errors
+    /// When nothing could be listed. A listing that broke off is `Ok` and `Partial`.
+    async fn list(&self, class: Class) -> Result<Listing>;
+
+    /// Reads items whole. The answer has an entry for every id asked for: [`ErrorKind::Missing`] is positive evidence
+    /// that the item is gone, [`ErrorKind::Forbidden`] that it cannot be judged.
+    ///
+    /// # Errors
+    /// When the other end as a whole is out of service.
+    async fn read(
+        &self,
+        class: Class,
+        ids: &[ItemId],
+    ) -> Result<BTreeMap<ItemId, Result<Document>>>;
+
+    /// Carries out writes, one result each, in their order; one that fails does not stop the others.
+    ///
+    /// # Errors
+    /// When the batch as a whole got no answer: then the outcome of each write is unknown and must be looked at.
+    async fn write(&self, class: Class, writes: Vec<Write>) -> Result<Vec<Result<Written>>>;
+
+    /// Finds items by their global name among all that the user may see, whether or not they are listed.
+    ///
+    /// # Errors
+    /// When the other end as a whole is out of service.
+    async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>>;
+
+    /// Returns when something may have changed: a hint, never a fact.
+    ///
+    /// # Errors
+    /// When the watch itself broke; the caller scans.
+    async fn wait(&self, class: Class) -> Result<()>;
+}
+
+/// One write. Creates never replace, updates and deletes name the version they were planned against.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// `id` is a wish on the mailbox side (the file name made from the UID) and a fact on the CRM side (the derived GUID).
+    /// [`ErrorKind::Exists`] when it is there already: look at it and adopt it.
+    Create { id: ItemId, body: Body },
+    /// [`ErrorKind::Stale`] when the version is another by now, [`ErrorKind::Missing`] when the item is gone.
+    Update { id: ItemId, version: Version, body: Body },
+    /// As for `Update`.
+    Delete { id: ItemId, version: Version },
+    /// Sets or clears a mark that the store keeps beside the body (an IMAP keyword). [`ErrorKind::Unsupported`] where it cannot.
+    Mark { id: ItemId, mark: String, set: bool },
+}
+
+impl Write {
+    pub fn id(&self) -> &ItemId {
+        match self {
+            Self::Create { id, .. }
+            | Self::Update { id, .. }
+            | Self::Delete { id, .. }
+            | Self::Mark { id, .. } => id,
+        }
+    }
+}
+
+/// What stands there after a write: read back, never assumed. `None` after a delete.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    pub id: ItemId,
+    pub document: Option<Document>,
+}

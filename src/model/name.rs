@@ -1,0 +1,37 @@
+//! Names that both sides can compute, so that a create is safe to repeat on any machine without any memory.
+
+use uuid::Uuid;
+
+use super::fields::Address;
+use super::item::{Class, Uid};
+
+/// The root of every derived id. Changing it would make every installation forget what it created.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6f0c_3c1e_86a5_5b53_9a3c_2d1f_5e0b_7a41);
+
+/// The GUID of the record that an item becomes.
+///
+/// Attendees of one meeting compute one id from its `UID`, and colleagues one from a mail's `Message-ID`; contacts and
+/// tasks are the mailbox's own, so its address is part of their name. An item that was made from a record
+/// (see [`item_uid`]) leads back to that record: a copy never makes a second one.
+pub fn record_guid(organisation: Uuid, class: Class, mailbox: &Address, uid: &Uid) -> Uuid {
+    if let Some(guid) = born_in_crm(organisation, uid) {
+        return guid;
+    }
+    let name = match class {
+        Class::Contact | Class::Task => format!("{class}\n{mailbox}\n{uid}"),
+        Class::Appointment | Class::Email => format!("{class}\n{uid}"),
+    };
+    Uuid::new_v5(&Uuid::new_v5(&NAMESPACE, organisation.as_bytes()), name.as_bytes())
+}
+
+/// The UID of the item that a record becomes: it carries the record's GUID and the organisation.
+pub fn item_uid(organisation: Uuid, record: Uuid) -> Uid {
+    Uid::new(format!("{record}@{organisation}.liaison"))
+}
+
+/// The record an item was made from, if it was made from one of this organisation.
+pub fn born_in_crm(organisation: Uuid, uid: &Uid) -> Option<Uuid> {
+    let (record, host) = uid.as_str().split_once('@')?;
+    let of = Uuid::parse_str(host.strip_suffix(".liaison")?).ok()?;
+    (of == organisation).then(|| Uuid::parse_str(record).ok()).flatten()
+}
