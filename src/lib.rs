@@ -8,6 +8,9 @@ pub mod model;
 /// What an item or a record says, and how to say it to the other side.
 pub mod mapping;
 
+/// What to do so that both sides say the same again.
+pub mod plan;
+
 // What talks to the world.
 
 /// The one door to time and randomness.

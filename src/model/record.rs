@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
+use super::fields::{Field, Fields};
 use super::item::{Class, ItemId};
 
 /// The tables that items become rows of.
@@ -48,6 +49,19 @@ impl Table {
         match self {
             Self::Contact => "contactid",
             _ => "activityid",
+        }
+    }
+
+    /// The table that an item with these fields becomes a row of: a series has one of its own.
+    pub fn of(class: Class, fields: &Fields) -> Self {
+        match class {
+            Class::Contact => Self::Contact,
+            Class::Task => Self::Task,
+            Class::Appointment if fields.contains_key(&Field::of("recurrence")) => {
+                Self::RecurringAppointmentMaster
+            }
+            Class::Appointment => Self::Appointment,
+            Class::Email => Self::Email,
         }
     }
 

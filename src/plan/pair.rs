@@ -1,0 +1,250 @@
+//! What belongs together: by link, by derived name, by global id, and else by evidence that leaves no doubt.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::operation::Evidence;
+use super::{Seen, World};
+use crate::model::name;
+use crate::model::{
+    Class, Content, Field, Fields, ItemId, Link, RecordId, Side, Table, Uid, Value,
+};
+
+/// Everything in the world, sorted into pairs and what stands alone.
+#[derive(Debug, Default)]
+pub struct Pairs<'w> {
+    pub linked: Vec<Linked<'w>>,
+    pub twins: Vec<Twins<'w>>,
+    pub alone: Vec<Alone<'w>>,
+}
+
+/// A link and where its halves are now: a file may have been renamed, a record made anew.
+#[derive(Debug)]
+pub struct Linked<'w> {
+    pub link: &'w Link,
+    pub item: &'w ItemId,
+    pub record: &'w ItemId,
+}
+
+/// An item and a record without a link that are one thing.
+#[derive(Debug)]
+pub struct Twins<'w> {
+    pub item: &'w ItemId,
+    pub record: &'w ItemId,
+    pub evidence: Evidence,
+}
+
+/// An item or record without a counterpart.
+#[derive(Debug)]
+pub struct Alone<'w> {
+    pub side: Side,
+    pub id: &'w ItemId,
+    pub content: &'w Content,
+    /// Something much alike is on the other side, but which one it is cannot be told.
+    pub ambiguous: bool,
+}
+
+type Free<'w> = BTreeMap<&'w ItemId, &'w Content>;
+
+/// Sorts the world into pairs.
+pub fn pair(world: &World) -> Pairs<'_> {
+    let mut pairs = Pairs::default();
+    let mut items = free(world, Side::Mailbox);
+    let mut records = free(world, Side::Crm);
+    follow_links(world, &mut items, &mut records, &mut pairs);
+    by_name(world, &mut items, &mut records, &mut pairs);
+    by_uid(&mut items, &mut records, &mut pairs);
+    let doubtful = by_evidence(world.class, &mut items, &mut records, &mut pairs);
+    for (side, free) in [(Side::Mailbox, items), (Side::Crm, records)] {
+        pairs.alone.extend(free.into_iter().map(|(id, content)| Alone {
+            side,
+            id,
+            content,
+            ambiguous: doubtful.contains(&(side, id)),
+        }));
+    }
+    pairs
+}
+
+/// What is there, was read and has no link.
+fn free(world: &World, side: Side) -> Free<'_> {
+    let linked: BTreeSet<&ItemId> = world.links.iter().map(|link| half(link, side)).collect();
+    let seen = match side {
+        Side::Mailbox => &world.items,
+        Side::Crm => &world.records,
+    };
+    seen.iter()
+        .filter(|(id, _)| !linked.contains(id))
+        .filter_map(|(id, seen)| match seen {
+            Seen::Here { content: Some(content), .. } => Some((id, content.as_ref())),
+            Seen::Here { content: None, .. } | Seen::Gone | Seen::Left | Seen::Unseen => None,
+        })
+        .collect()
+}
+
+fn half(link: &Link, side: Side) -> &ItemId {
+    match side {
+        Side::Mailbox => &link.item,
+        Side::Crm => &link.record,
+    }
+}
+
+/// A half that is gone under its old id but stands under another with the same global id has only moved.
+fn follow_links<'w>(
+    world: &'w World,
+    items: &mut Free<'w>,
+    records: &mut Free<'w>,
+    pairs: &mut Pairs<'w>,
+) {
+    let mut items_by_uid = uids(items);
+    let mut records_by_uid = uids(records);
+    for link in &world.links {
+        let moved =
+            |side: Side, free: &mut Free<'w>, by_uid: &mut BTreeMap<&'w Uid, &'w ItemId>| {
+                let old = half(link, side);
+                if *world.seen(side, old) != Seen::Gone {
+                    return old;
+                }
+                let Some(new) = by_uid.remove(&link.uid) else { return old };
+                free.remove(new);
+                new
+            };
+        let item = moved(Side::Mailbox, items, &mut items_by_uid);
+        let record = moved(Side::Crm, records, &mut records_by_uid);
+        pairs.linked.push(Linked { link, item, record });
+    }
+}
+
+fn uids<'w>(free: &Free<'w>) -> BTreeMap<&'w Uid, &'w ItemId> {
+    // Of several with one id the first keeps it; the others stand alone and are told apart by the observer.
+    free.iter().rev().map(|(id, content)| (&content.uid, *id)).collect()
+}
+
+/// One was made from the other: the derived name is the proof.
+fn by_name<'w>(
+    world: &'w World,
+    items: &mut Free<'w>,
+    records: &mut Free<'w>,
+    pairs: &mut Pairs<'w>,
+) {
+    let here: Vec<(&ItemId, &Content)> =
+        items.iter().map(|(id, content)| (*id, *content)).collect();
+    for (item, content) in here {
+        let guid = name::record_guid(world.organisation, world.class, &world.mailbox, &content.uid);
+        let record =
+            Table::ALL.into_iter().filter(|table| table.class() == world.class).find_map(|table| {
+                records.get_key_value(&RecordId::new(table, guid).item_id()).map(|(id, _)| *id)
+            });
+        if let Some(record) = record {
+            take(items, records, item, record, Evidence::Name, pairs);
+        }
+    }
+}
+
+/// Appointments name themselves: `globalobjectid` is the iCalendar UID.
+fn by_uid<'w>(items: &mut Free<'w>, records: &mut Free<'w>, pairs: &mut Pairs<'w>) {
+    let mut by_uid = uids(records);
+    let here: Vec<(&ItemId, &Content)> =
+        items.iter().map(|(id, content)| (*id, *content)).collect();
+    for (item, content) in here {
+        if let Some(record) = by_uid.remove(&content.uid) {
+            take(items, records, item, record, Evidence::Uid, pairs);
+        }
+    }
+}
+
+/// Pairs what agrees in the evidence of the class, one to one; returns what has several candidates.
+fn by_evidence<'w>(
+    class: Class,
+    items: &mut Free<'w>,
+    records: &mut Free<'w>,
+    pairs: &mut Pairs<'w>,
+) -> BTreeSet<(Side, &'w ItemId)> {
+    let mut by_key: BTreeMap<String, (BTreeSet<&ItemId>, BTreeSet<&ItemId>)> = BTreeMap::new();
+    for (id, content) in items.iter() {
+        for key in evidence(class, &content.fields) {
+            by_key.entry(key).or_default().0.insert(id);
+        }
+    }
+    for (id, content) in records.iter() {
+        for key in evidence(class, &content.fields) {
+            by_key.entry(key).or_default().1.insert(id);
+        }
+    }
+    let mut records_of: BTreeMap<&ItemId, BTreeSet<&ItemId>> = BTreeMap::new();
+    let mut items_of: BTreeMap<&ItemId, BTreeSet<&ItemId>> = BTreeMap::new();
+    for (item, record) in by_key.values().flat_map(|(items, records)| {
+        items.iter().flat_map(move |item| records.iter().map(move |record| (*item, *record)))
+    }) {
+        records_of.entry(item).or_default().insert(record);
+        items_of.entry(record).or_default().insert(item);
+    }
+    let mut doubtful = BTreeSet::new();
+    for (item, candidates) in &records_of {
+        for record in candidates {
+            let certain =
+                candidates.len() == 1 && items_of.get(record).is_some_and(|items| items.len() == 1);
+            if certain {
+                take(items, records, item, record, kind_of_evidence(class), pairs);
+            } else {
+                doubtful.insert((Side::Mailbox, *item));
+                doubtful.insert((Side::Crm, *record));
+            }
+        }
+    }
+    doubtful
+}
+
+fn take<'w>(
+    items: &mut Free<'w>,
+    records: &mut Free<'w>,
+    item: &'w ItemId,
+    record: &'w ItemId,
+    evidence: Evidence,
+    pairs: &mut Pairs<'w>,
+) {
+    items.remove(item);
+    records.remove(record);
+    pairs.twins.push(Twins { item, record, evidence });
+}
+
+fn kind_of_evidence(class: Class) -> Evidence {
+    match class {
+        Class::Contact => Evidence::AddressAndName,
+        Class::Task | Class::Appointment | Class::Email => Evidence::SubjectAndTimes,
+    }
+}
+
+/// What two things must share to be taken for one, each key being enough. Messages only go by their `Message-ID`.
+fn evidence(class: Class, fields: &Fields) -> Vec<String> {
+    let text = |name: &'static str| match fields.get(&Field::of(name)) {
+        Some(Value::Text(text) | Value::Cut(text)) => {
+            text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+        }
+        _ => String::new(),
+    };
+    let moment = |name: &'static str| {
+        fields.get(&Field::of(name)).map(ToString::to_string).unwrap_or_default()
+    };
+    match class {
+        Class::Contact => {
+            let name = [text("firstname"), text("middlename"), text("lastname")].join(" ");
+            if name.trim().is_empty() {
+                return Vec::new();
+            }
+            ["emailaddress1", "emailaddress2", "emailaddress3"]
+                .into_iter()
+                .map(text)
+                .filter(|address| !address.is_empty())
+                .map(|address| format!("{address}\n{name}"))
+                .collect()
+        }
+        Class::Task | Class::Appointment => {
+            let (start, end) = (moment("scheduledstart"), moment("scheduledend"));
+            if text("subject").is_empty() || (start.is_empty() && end.is_empty()) {
+                return Vec::new();
+            }
+            vec![format!("{}\n{start}\n{end}", text("subject"))]
+        }
+        Class::Email => Vec::new(),
+    }
+}
