@@ -65,7 +65,7 @@ pub fn twins(world: &World, rules: &Rules, twins: &Twins<'_>) -> Option<Step> {
 
 /// Decides about something that is on one side only.
 pub fn alone(world: &World, rules: &Rules, alone: &Alone<'_>) -> Option<Step> {
-    if !rules.direction.carries(alone.side) {
+    if !rules.direction.carries(alone.side) || world.partial.contains(&alone.side.other()) {
         return None;
     }
     let reason = match (alone.side, alone.ambiguous) {
@@ -185,7 +185,9 @@ impl<'w> Case<'w> {
             (Half::Gone, Half::Hidden(Hidden::Left)) => {
                 Some(self.step(Action::Release { gone: Side::Mailbox }, Reason::LeftFilter))
             }
-            (Half::Same | Half::Changed(_), Half::Hidden(Hidden::Left)) => self.left_filter(),
+            (Half::Same, Half::Hidden(Hidden::Left)) => self.left_filter(),
+            // What was changed in the mailbox stays there, whatever becomes of its record.
+            (Half::Changed(_), Half::Hidden(Hidden::Left)) => None,
             (Half::Same | Half::Changed(_) | Half::Gone, Half::Hidden(Hidden::Unseen)) => None,
             (Half::Hidden(_), Half::Same | Half::Changed(_) | Half::Gone | Half::Hidden(_)) => None,
         }

@@ -37,6 +37,8 @@ pub struct World {
     pub items: BTreeMap<ItemId, Seen>,
     /// What the CRM holds: the records of the sync filter, and those of the links, looked at one by one.
     pub records: BTreeMap<ItemId, Seen>,
+    /// The sides of which not everything was seen. Nothing new is made there: it may stand where we did not look.
+    pub partial: BTreeSet<Side>,
     /// The items that take part, with the rule that says so.
     pub tracked: BTreeMap<ItemId, String>,
     pub links: Vec<Link>,

@@ -1,0 +1,133 @@
+//! What the guard stops and what it lets pass.
+
+use std::collections::BTreeSet;
+
+use liaison::model::{Class, Field, Fields, ItemId, Side, Value};
+use liaison::plan::guard::{Limits, Situation, Stop, guard};
+use liaison::plan::operation::Kind;
+use liaison::plan::{DeleteRule, Rules, Step};
+
+use super::simulation::Simulation;
+
+/// A mailbox and CRM in step with `count` contacts, of which the first `deleted` were deleted in the CRM.
+fn deleted_in_crm(count: usize, deleted: usize) -> (Simulation, Vec<Step>) {
+    let rules = Rules { deleted_in_crm: DeleteRule::Propagate, ..Rules::default() };
+    let mut simulation = Simulation::new(Class::Contact, rules);
+    for number in 0..count {
+        let name = Value::Text(format!("name{number}"));
+        simulation.put(
+            Side::Mailbox,
+            &format!("c{number}"),
+            Fields::from([(Field::of("lastname"), name)]),
+        );
+    }
+    simulation.settle(3);
+    let gone: Vec<ItemId> = simulation.records.keys().take(deleted).cloned().collect();
+    for id in gone {
+        simulation.records.remove(&id);
+    }
+    let steps = simulation.plan();
+    assert_eq!(steps.len(), deleted);
+    (simulation, steps)
+}
+
+fn situation(linked: usize) -> Situation {
+    Situation { linked, ..Situation::default() }
+}
+
+#[test]
+fn both_the_number_and_the_share_must_be_passed() {
+    for (count, deleted, held) in
+        [(100, 5, 0), (100, 10, 0), (100, 11, 11), (8, 5, 0), (8, 6, 6), (40, 6, 6)]
+    {
+        let (_, steps) = deleted_in_crm(count, deleted);
+        let guarded = guard(steps, &Limits::default(), &situation(count));
+        assert_eq!(guarded.held.len(), held, "{deleted} of {count}");
+        assert_eq!(guarded.go.len(), deleted - held);
+        assert!(
+            guarded
+                .held
+                .iter()
+                .all(|(stop, _)| *stop == Stop::TooMany(Kind::Delete, Side::Mailbox))
+        );
+    }
+}
+
+#[test]
+fn an_emptied_side_deletes_nothing() {
+    let (_, steps) = deleted_in_crm(3, 3);
+    let emptied = Situation { emptied: BTreeSet::from([Side::Crm]), ..situation(3) };
+    assert_eq!(guard(steps, &Limits::default(), &emptied).held.len(), 3);
+}
+
+#[test]
+fn a_changed_filter_deletes_nothing() {
+    let (_, steps) = deleted_in_crm(3, 1);
+    let changed = Situation { filter_changed: true, ..situation(3) };
+    assert_eq!(guard(steps, &Limits::default(), &changed).held.len(), 1);
+}
+
+#[test]
+fn the_first_sync_waits_for_a_person() {
+    let (_, steps) = deleted_in_crm(3, 1);
+    let first = Situation { first: true, ..situation(3) };
+    assert_eq!(guard(steps, &Limits::default(), &first).held[0].0, Stop::First);
+}
+
+#[test]
+fn an_approval_lets_exactly_its_steps_pass() {
+    let (mut simulation, steps) = deleted_in_crm(20, 8);
+    let approved: BTreeSet<_> = steps.iter().map(Step::key).collect();
+    let one_more = simulation.records.keys().next().unwrap().clone();
+    simulation.records.remove(&one_more);
+    let held = steps.iter().map(Step::subject).collect();
+    let guarded = guard(
+        simulation.plan(),
+        &Limits::default(),
+        &Situation { approved, held, ..situation(20) },
+    );
+    assert_eq!(guarded.held.len(), 0, "one delete more is below the limit on its own");
+    assert_eq!(guarded.go.len(), 9);
+}
+
+/// Held steps never come loose because others of the hold have vanished.
+#[test]
+fn what_is_held_stays_held() {
+    let (mut simulation, steps) = deleted_in_crm(20, 8);
+    let held: BTreeSet<String> = steps.iter().map(Step::subject).collect();
+    // Six of the eight come back: two deletes alone would be below every limit.
+    let back: Vec<ItemId> = steps.iter().take(6).filter_map(|step| step.record.clone()).collect();
+    let (donor, _) = deleted_in_crm(20, 0);
+    for id in back {
+        simulation.records.insert(id.clone(), donor.records[&id].clone());
+    }
+    let deletes: Vec<Step> = simulation
+        .plan()
+        .into_iter()
+        .filter(|step| step.write_to(Side::Mailbox) == Some(Kind::Delete))
+        .collect();
+    assert_eq!(deletes.len(), 2);
+    let guarded = guard(deletes, &Limits::default(), &Situation { held, ..situation(20) });
+    assert_eq!(
+        guarded.held.iter().map(|(stop, _)| *stop).collect::<Vec<_>>(),
+        [Stop::StillHeld, Stop::StillHeld]
+    );
+}
+
+#[test]
+fn things_that_may_be_the_same_wait() {
+    let mut simulation = Simulation::new(Class::Contact, Rules::default());
+    let fields = || {
+        Fields::from([
+            (Field::of("lastname"), Value::Text("Berg".to_owned())),
+            (Field::of("emailaddress1"), Value::Text("berg@example.com".to_owned())),
+        ])
+    };
+    simulation.put(Side::Mailbox, "one", fields());
+    simulation.put(Side::Mailbox, "two", fields());
+    simulation.put(Side::Crm, "record", fields());
+    let guarded = guard(simulation.plan(), &Limits::default(), &situation(10));
+    assert_eq!(guarded.go.len(), 0);
+    assert!(guarded.held.iter().all(|(stop, _)| *stop == Stop::Ambiguous));
+    assert_eq!(guarded.held.len(), 3);
+}

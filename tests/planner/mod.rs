@@ -1,0 +1,6 @@
+//! The planner alone: on random worlds, and as a table.
+
+mod guard;
+mod properties;
+mod simulation;
+mod table;
