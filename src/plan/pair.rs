@@ -15,6 +15,8 @@ pub struct Pairs<'w> {
     pub linked: Vec<Linked<'w>>,
     pub twins: Vec<Twins<'w>>,
     pub alone: Vec<Alone<'w>>,
+    /// Items whose record is linked with another item: copies, or twins that were paired by hand.
+    pub taken: Vec<&'w ItemId>,
 }
 
 /// A link and where its halves are now: a file may have been renamed, a record made anew.
@@ -53,7 +55,7 @@ pub fn pair(world: &World) -> Pairs<'_> {
     follow_links(world, &mut items, &mut records, &mut pairs);
     by_name(world, &mut items, &mut records, &mut pairs);
     by_uid(&mut items, &mut records, &mut pairs);
-    let doubtful = by_evidence(world.class, &mut items, &mut records, &mut pairs);
+    let doubtful = by_evidence(world, &mut items, &mut records, &mut pairs);
     for (side, free) in [(Side::Mailbox, items), (Side::Crm, records)] {
         pairs.alone.extend(free.into_iter().map(|(id, content)| Alone {
             side,
@@ -119,23 +121,30 @@ fn uids<'w>(free: &Free<'w>) -> BTreeMap<&'w Uid, &'w ItemId> {
     free.iter().rev().map(|(id, content)| (&content.uid, *id)).collect()
 }
 
-/// One was made from the other: the derived name is the proof.
+/// One was made from the other: the derived name is the proof. An item whose record is another item's by now is left out:
+/// it must not be paired by weaker evidence, and its creation would only meet that record.
 fn by_name<'w>(
     world: &'w World,
     items: &mut Free<'w>,
     records: &mut Free<'w>,
     pairs: &mut Pairs<'w>,
 ) {
+    let linked: BTreeSet<&ItemId> = world.links.iter().map(|link| &link.record).collect();
     let here: Vec<(&ItemId, &Content)> =
         items.iter().map(|(id, content)| (*id, *content)).collect();
     for (item, content) in here {
         let guid = name::record_guid(world.organisation, world.class, &world.mailbox, &content.uid);
-        let record =
-            Table::ALL.into_iter().filter(|table| table.class() == world.class).find_map(|table| {
-                records.get_key_value(&RecordId::new(table, guid).item_id()).map(|(id, _)| *id)
-            });
-        if let Some(record) = record {
-            take(items, records, item, record, Evidence::Name, pairs);
+        for table in Table::ALL.into_iter().filter(|table| table.class() == world.class) {
+            let record = RecordId::new(table, guid).item_id();
+            if let Some((record, _)) = records.get_key_value(&record) {
+                take(items, records, item, record, Evidence::Name, pairs);
+                break;
+            }
+            if linked.contains(&record) {
+                items.remove(item);
+                pairs.taken.push(item);
+                break;
+            }
         }
     }
 }
@@ -153,14 +162,24 @@ fn by_uid<'w>(items: &mut Free<'w>, records: &mut Free<'w>, pairs: &mut Pairs<'w
 }
 
 /// Pairs what agrees in the evidence of the class, one to one; returns what has several candidates.
+///
+/// Only where everything was seen: the true counterpart may stand where we did not look. What was made from a record goes
+/// by its name alone.
 fn by_evidence<'w>(
-    class: Class,
+    world: &World,
     items: &mut Free<'w>,
     records: &mut Free<'w>,
     pairs: &mut Pairs<'w>,
 ) -> BTreeSet<(Side, &'w ItemId)> {
+    let class = world.class;
+    if !world.partial.is_empty() {
+        return BTreeSet::new();
+    }
     let mut by_key: BTreeMap<String, (BTreeSet<&ItemId>, BTreeSet<&ItemId>)> = BTreeMap::new();
     for (id, content) in items.iter() {
+        if name::born_in_crm(world.organisation, &content.uid).is_some() {
+            continue;
+        }
         for key in evidence(class, &content.fields) {
             by_key.entry(key).or_default().0.insert(id);
         }

@@ -243,7 +243,10 @@ impl History {
         let field = Field::of(name);
         self.forget_seen(side, id, Some(&field));
         let value = if clear { None } else { Some(self.value(name, Some(side))) };
-        self.tell(&format!("edits {name} of {id} in the {side}: {}", value.as_ref().map(ToString::to_string).unwrap_or_default()));
+        self.tell(&format!(
+            "edits {name} of {id} in the {side}: {}",
+            value.as_ref().map(ToString::to_string).unwrap_or_default()
+        ));
         self.simulation.edit(side, id, &Patch::from([(field, value)]));
     }
 

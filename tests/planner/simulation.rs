@@ -131,7 +131,9 @@ impl Simulation {
         } else {
             BTreeMap::new()
         };
-        let unseen = |things: &BTreeMap<ItemId, Thing>| things.values().any(|thing| thing.hidden == Some(Seen::Unseen));
+        let unseen = |things: &BTreeMap<ItemId, Thing>| {
+            things.values().any(|thing| thing.hidden == Some(Seen::Unseen))
+        };
         let partial = [(Side::Mailbox, unseen(&self.items)), (Side::Crm, unseen(&self.records))];
         World {
             class: self.class,
@@ -141,7 +143,10 @@ impl Simulation {
             now: Timestamp::from_second(1_800_000_000).unwrap(),
             items,
             records,
-            partial: partial.into_iter().filter_map(|(side, unseen)| unseen.then_some(side)).collect(),
+            partial: partial
+                .into_iter()
+                .filter_map(|(side, unseen)| unseen.then_some(side))
+                .collect(),
             tracked,
             links: self.links.values().cloned().collect(),
             choices: self.choices.clone(),
