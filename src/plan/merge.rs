@@ -84,8 +84,8 @@ impl Contender<'_> {
             (true, false) | (false, true) => Outcome::Settled,
             (true, true) => match (carries(Side::Mailbox), carries(Side::Crm)) {
                 (true, true) => self.contest(rules.conflict),
-                (true, false) => self.from(Side::Mailbox),
-                (false, true) => self.from(Side::Crm),
+                (true, false) => self.won(Side::Mailbox),
+                (false, true) => self.won(Side::Crm),
                 (false, false) => Outcome::Settled,
             },
         }
@@ -115,6 +115,11 @@ impl Contender<'_> {
             ConflictPolicy::Mailbox => Side::Mailbox,
         };
         if self.is_cut(winner) { Outcome::Won(winner.other()) } else { Outcome::Won(winner) }
+    }
+
+    /// The only way this field travels decides; the change that lost is kept in the list all the same.
+    fn won(&self, side: Side) -> Outcome {
+        if self.is_cut(side) { Outcome::Open } else { Outcome::Won(side) }
     }
 
     fn value(&self, side: Side) -> Option<&Value> {
