@@ -16,6 +16,9 @@ pub mod plan;
 /// The one door to time and randomness.
 pub mod clock;
 
+/// What must outlive the process: SQLite, one file a table.
+pub mod store;
+
 /// What talks to a mailbox or a CRM: one trait, one file a protocol.
 pub mod connector;
 

@@ -1,0 +1,148 @@
+//! Tracked or not, and by which rule: the answer for each item ever looked at.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use crate::model::{Class, ItemId};
+
+use super::encode::{read_moment, unreadable};
+use super::error::Result;
+use super::round::RoundId;
+
+/// What was decided about an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    Tracked,
+    Skipped,
+    /// To be decided when more is known.
+    Pending,
+    /// It could not be looked at.
+    Failed,
+}
+
+impl Outcome {
+    const ALL: [Self; 4] = [Self::Tracked, Self::Skipped, Self::Pending, Self::Failed];
+
+    /// The word used in the store and in `--json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tracked => "tracked",
+            Self::Skipped => "skipped",
+            Self::Pending => "pending",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn named(word: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == word)
+            .ok_or_else(|| unreadable("decision"))
+    }
+}
+
+/// A decision and where it came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    pub class: Class,
+    pub item: ItemId,
+    pub outcome: Outcome,
+    /// The rule that won, as `explain` shows it.
+    pub rule: String,
+    pub round: RoundId,
+    pub at: Timestamp,
+}
+
+/// Records decisions; a new one replaces the old.
+///
+/// # Errors
+/// Only the store's own.
+pub fn upsert(tx: &Transaction<'_>, decisions: &[Decision]) -> Result<()> {
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO decision (class, item, outcome, rule, round, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (class, item) DO UPDATE SET
+         outcome = excluded.outcome, rule = excluded.rule, round = excluded.round, at = excluded.at",
+    )?;
+    for decision in decisions {
+        statement.execute(params![
+            decision.class.as_str(),
+            decision.item.as_str(),
+            decision.outcome.as_str(),
+            decision.rule,
+            decision.round.0,
+            decision.at.as_microsecond(),
+        ])?;
+    }
+    Ok(())
+}
+
+/// The decision about one item.
+///
+/// # Errors
+/// Only the store's own.
+pub fn get(connection: &Connection, class: Class, item: &ItemId) -> Result<Option<Decision>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT item, outcome, rule, round, at FROM decision WHERE class = ?1 AND item = ?2",
+    )?;
+    statement
+        .query_row([class.as_str(), item.as_str()], |row| Ok(from_row(class, row)))
+        .optional()?
+        .transpose()
+}
+
+/// All decisions of a class, by item.
+///
+/// # Errors
+/// Only the store's own.
+pub fn all(connection: &Connection, class: Class) -> Result<BTreeMap<ItemId, Decision>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT item, outcome, rule, round, at FROM decision WHERE class = ?1 ORDER BY item",
+    )?;
+    statement
+        .query_and_then([class.as_str()], |row| {
+            from_row(class, row).map(|decision| (decision.item.clone(), decision))
+        })?
+        .collect()
+}
+
+/// How many items ended how, by which rule: what `status` adds up.
+///
+/// # Errors
+/// Only the store's own.
+pub fn counts(connection: &Connection, class: Class) -> Result<BTreeMap<(Outcome, String), u32>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT outcome, rule, count(*) FROM decision WHERE class = ?1 GROUP BY outcome, rule",
+    )?;
+    statement
+        .query_and_then([class.as_str()], |row| {
+            let outcome: String = row.get(0)?;
+            Ok(((Outcome::named(&outcome)?, row.get(1)?), row.get(2)?))
+        })?
+        .collect()
+}
+
+/// Forgets the decisions about items that are gone.
+///
+/// # Errors
+/// Only the store's own.
+pub fn remove(tx: &Transaction<'_>, class: Class, items: &[ItemId]) -> Result<()> {
+    let mut statement = tx.prepare_cached("DELETE FROM decision WHERE class = ?1 AND item = ?2")?;
+    for item in items {
+        statement.execute([class.as_str(), item.as_str()])?;
+    }
+    Ok(())
+}
+
+fn from_row(class: Class, row: &Row<'_>) -> Result<Decision> {
+    let outcome: String = row.get(1)?;
+    Ok(Decision {
+        class,
+        item: ItemId::new(row.get::<_, String>(0)?),
+        outcome: Outcome::named(&outcome)?,
+        rule: row.get(2)?,
+        round: RoundId(row.get(3)?),
+        at: read_moment(row.get(4)?)?,
+    })
+}

@@ -1,0 +1,43 @@
+//! Named texts: whom the store belongs to, and facts that outlive a round.
+
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use super::error::Result;
+
+/// The organisation's id.
+pub const ORGANISATION: &str = "organisation";
+/// The CRM user's id.
+pub const USER: &str = "user";
+/// The mailbox's address.
+pub const MAILBOX: &str = "mailbox";
+
+/// The text under this key.
+///
+/// # Errors
+/// Only the store's own.
+pub fn get(connection: &Connection, key: &str) -> Result<Option<String>> {
+    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+    Ok(statement.query_row([key], |row| row.get(0)).optional()?)
+}
+
+/// Sets the text under this key.
+///
+/// # Errors
+/// Only the store's own.
+pub fn set(tx: &Transaction<'_>, key: &str, value: &str) -> Result<()> {
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO meta (key, value) VALUES (?1, ?2)
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    )?;
+    statement.execute([key, value])?;
+    Ok(())
+}
+
+/// Forgets the text under this key.
+///
+/// # Errors
+/// Only the store's own.
+pub fn remove(tx: &Transaction<'_>, key: &str) -> Result<()> {
+    tx.prepare_cached("DELETE FROM meta WHERE key = ?1")?.execute([key])?;
+    Ok(())
+}

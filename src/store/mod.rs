@@ -1,0 +1,293 @@
+//! What must outlive the process: SQLite, one writer, a few readers; all SQL of the program (but the sandbox's).
+//!
+//! One file a table, with free functions on a transaction or connection and the conversion between row and type beside
+//! them, so that callers put what belongs together into one transaction. The store decides nothing: it does not know
+//! what a plan, a connector or the time is. Times come as parameters.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use rusqlite::TransactionBehavior;
+pub use rusqlite::{Connection, Transaction};
+
+pub mod conflict;
+pub mod cursor;
+pub mod decision;
+pub mod encode;
+pub mod error;
+pub mod hold;
+pub mod journal;
+pub mod link;
+pub mod meta;
+pub mod migrate;
+pub mod observation;
+pub mod open;
+pub mod quarantine;
+pub mod round;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{Error, ErrorKind, Result};
+
+/// How long to wait for another process that is writing.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The stop point before a commit: what was written is rolled back.
+pub const BEFORE_COMMIT: &str = "store: before commit";
+
+/// The stop point after a commit: what was written is there, but the caller never learns it.
+pub const AFTER_COMMIT: &str = "store: after commit";
+
+/// Asked at each named stop point whether to go on. A `false` ends the write with [`ErrorKind::Stopped`], as a crash at
+/// this point would: for tests that walk through all of them.
+pub type Probe = Arc<dyn Fn(&'static str) -> bool + Send + Sync>;
+
+/// A handle on the store; clones share it.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    probe: Option<Probe>,
+}
+
+struct Shared {
+    /// `None` for a store in memory.
+    path: Option<PathBuf>,
+    /// Before the writer, so that its connection is the last to close: that one empties and removes the write-ahead log.
+    readers: Vec<Mutex<Connection>>,
+    writer: Mutex<Connection>,
+    /// Held to the end: tells other processes that this one is there.
+    _presence: Option<open::Presence>,
+}
+
+/// What a commit promises.
+#[derive(Clone, Copy)]
+enum Durability {
+    /// Survives the end of the process. A power failure may take the last moments, never the order: what was observed is
+    /// looked at again.
+    Process,
+    /// On the disk when the call returns.
+    Power,
+}
+
+impl Store {
+    /// Opens the store in this file, made (as is its folder) when it is not there, and brings it up to date.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Newer`], [`ErrorKind::Foreign`], [`ErrorKind::Corrupt`]: the file is left as it is.
+    /// [`ErrorKind::Busy`], [`ErrorKind::Full`], [`ErrorKind::Io`]: it may work later.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_patiently(path, PATIENCE)
+    }
+
+    /// A store that ends with its last handle. Reads wait for writes.
+    ///
+    /// # Errors
+    /// When there is not enough memory.
+    pub fn in_memory() -> Result<Self> {
+        let writer = open::in_memory()?;
+        Ok(Self::around(Shared {
+            path: None,
+            readers: Vec::new(),
+            writer: Mutex::new(writer),
+            _presence: None,
+        }))
+    }
+
+    /// The same store, with named stop points.
+    #[must_use]
+    pub fn with_probe(&self, probe: Probe) -> Self {
+        Self { shared: Arc::clone(&self.shared), probe: Some(probe) }
+    }
+
+    /// The file; `None` for a store in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.shared.path.as_deref()
+    }
+
+    /// Does this work in one transaction: all of it is kept, or, on an error or a panic, nothing. For what can be
+    /// looked up again; what was promised to the user goes through [`Store::promise`]. Dropping the future does not
+    /// stop work that has begun.
+    ///
+    /// # Errors
+    /// The work's own, or what became of the transaction.
+    ///
+    /// # Panics
+    /// When the work does.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    {
+        let store = self.clone();
+        aside(move || store.write_blocking(work)).await
+    }
+
+    /// As [`Store::write`], and on the disk when it returns: survives a power failure, with all that was written before.
+    ///
+    /// # Errors
+    /// As for [`Store::write`].
+    ///
+    /// # Panics
+    /// When the work does.
+    pub async fn promise<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    {
+        let store = self.clone();
+        aside(move || store.promise_blocking(work)).await
+    }
+
+    /// Reads from one state of the store, without waiting for writes. A connection that reads refuses to write.
+    ///
+    /// # Errors
+    /// The work's own, or that there is no reading.
+    ///
+    /// # Panics
+    /// When the work does.
+    pub async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let store = self.clone();
+        aside(move || store.read_blocking(work)).await
+    }
+
+    /// [`Store::write`] for callers outside the runtime.
+    ///
+    /// # Errors
+    /// As for [`Store::write`].
+    pub fn write_blocking<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        self.transact(Durability::Process, work).map_err(|error| self.named(error))
+    }
+
+    /// [`Store::promise`] for callers outside the runtime.
+    ///
+    /// # Errors
+    /// As for [`Store::write`].
+    pub fn promise_blocking<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.transact(Durability::Power, work).map_err(|error| self.named(error))
+    }
+
+    /// [`Store::read`] for callers outside the runtime.
+    ///
+    /// # Errors
+    /// As for [`Store::read`].
+    pub fn read_blocking<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.look(work).map_err(|error| self.named(error))
+    }
+
+    /// Checks every page and index of the file; takes seconds on a large store.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] with the first finding.
+    pub async fn verify(&self) -> Result<()> {
+        self.read(open::integrity_check).await
+    }
+
+    fn open_patiently(path: &Path, patience: Duration) -> Result<Self> {
+        let opened = open::file(path, patience).map_err(|error| error.at(path))?;
+        Ok(Self::around(Shared {
+            path: Some(path.to_owned()),
+            readers: opened.readers.into_iter().map(Mutex::new).collect(),
+            writer: Mutex::new(opened.writer),
+            _presence: Some(opened.presence),
+        }))
+    }
+
+    fn around(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared), probe: None }
+    }
+
+    fn transact<T>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let mut writer = locked(&self.shared.writer);
+        // SQLite ignores a change of this inside a transaction.
+        writer.execute_batch(match durability {
+            Durability::Process => "PRAGMA query_only = OFF; PRAGMA synchronous = NORMAL",
+            Durability::Power => "PRAGMA query_only = OFF; PRAGMA synchronous = FULL",
+        })?;
+        // At once: a transaction that reads first and writes later can fail with no way to wait.
+        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let result = work(&tx)?;
+        self.pass(BEFORE_COMMIT)?;
+        tx.commit()?;
+        self.pass(AFTER_COMMIT)?;
+        Ok(result)
+    }
+
+    fn look<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        if self.shared.readers.is_empty() {
+            let mut writer = locked(&self.shared.writer);
+            writer.execute_batch("PRAGMA query_only = ON")?;
+            return snapshot(&mut writer, work);
+        }
+        snapshot(&mut self.reader(), work)
+    }
+
+    /// A reader that is free, else the first to become so.
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        let free = self.shared.readers.iter().find_map(|reader| match reader.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        });
+        free.unwrap_or_else(|| locked(self.shared.readers.first().unwrap_or(&self.shared.writer)))
+    }
+
+    fn pass(&self, point: &'static str) -> Result<()> {
+        match &self.probe {
+            Some(probe) if !probe(point) => {
+                Err(Error::new(ErrorKind::Stopped, format!("stopped at a point named \"{point}\"")))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn named(&self, error: Error) -> Error {
+        match &self.shared.path {
+            Some(path) => error.at(path),
+            None => error,
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.path().unwrap_or(Path::new(":memory:")).display())
+    }
+}
+
+fn snapshot<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Connection) -> Result<T>,
+) -> Result<T> {
+    let tx = connection.transaction()?;
+    work(&tx)
+}
+
+/// A panic in earlier work rolled its transaction back: the connection is as good as before.
+fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs on a thread that may block. A panic goes on in the caller.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::new(ErrorKind::Stopped, "the program is ending")),
+        },
+    }
+}

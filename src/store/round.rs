@@ -1,0 +1,99 @@
+//! Rounds: when, why, and what came of it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::encode::read_moment;
+use super::error::{Error, ErrorKind, Result};
+
+/// The store's number of a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoundId(pub i64);
+
+impl fmt::Display for RoundId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A round as it was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Round {
+    pub id: RoundId,
+    pub started: Timestamp,
+    /// `None` while it runs, and for one that a crash ended.
+    pub finished: Option<Timestamp>,
+    /// Why it ran.
+    pub trigger: String,
+    /// Counts and reasons, without content; `null` until it is finished.
+    pub report: serde_json::Value,
+}
+
+/// Records that a round begins.
+///
+/// # Errors
+/// Only the store's own.
+pub fn start(tx: &Transaction<'_>, trigger: &str, at: Timestamp) -> Result<RoundId> {
+    tx.prepare_cached("INSERT INTO round (started, trigger) VALUES (?1, ?2)")?
+        .execute(params![at.as_microsecond(), trigger])?;
+    Ok(RoundId(tx.last_insert_rowid()))
+}
+
+/// Records how a round ended.
+///
+/// # Errors
+/// [`ErrorKind::Missing`] when there is no such round, or it is finished already.
+pub fn finish(
+    tx: &Transaction<'_>,
+    id: RoundId,
+    report: &serde_json::Value,
+    at: Timestamp,
+) -> Result<()> {
+    let mut statement = tx.prepare_cached(
+        "UPDATE round SET finished = ?2, report = ?3 WHERE id = ?1 AND finished = -1",
+    )?;
+    match statement.execute(params![id.0, at.as_microsecond(), report.to_string()])? {
+        0 => Err(Error::new(ErrorKind::Missing, format!("no round {id} is under way"))),
+        _ => Ok(()),
+    }
+}
+
+/// One round.
+///
+/// # Errors
+/// Only the store's own.
+pub fn get(connection: &Connection, id: RoundId) -> Result<Option<Round>> {
+    let mut statement = connection
+        .prepare_cached("SELECT id, started, finished, trigger, report FROM round WHERE id = ?1")?;
+    statement.query_row([id.0], |row| Ok(from_row(row))).optional()?.transpose()
+}
+
+/// The latest rounds, newest first.
+///
+/// # Errors
+/// Only the store's own.
+pub fn latest(connection: &Connection, limit: u32) -> Result<Vec<Round>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, started, finished, trigger, report FROM round ORDER BY id DESC LIMIT ?1",
+    )?;
+    statement.query_and_then([limit], from_row)?.collect()
+}
+
+fn from_row(row: &Row<'_>) -> Result<Round> {
+    let finished: i64 = row.get(2)?;
+    let report: String = row.get(4)?;
+    Ok(Round {
+        id: RoundId(row.get(0)?),
+        started: read_moment(row.get(1)?)?,
+        finished: if finished == -1 { None } else { Some(read_moment(finished)?) },
+        trigger: row.get(3)?,
+        report: if report.is_empty() {
+            serde_json::Value::Null
+        } else {
+            serde_json::from_str(&report)
+                .map_err(|_| super::encode::unreadable("report of a round"))?
+        },
+    })
+}
