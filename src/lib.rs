@@ -8,6 +8,8 @@ pub mod model;
 /// What an item or a record says, and how to say it to the other side.
 pub mod mapping;
 
+/// Who takes part: sync filters and tracking rules.
+pub mod filter;
 /// What to do so that both sides say the same again.
 pub mod plan;
 
