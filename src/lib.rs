@@ -10,6 +10,7 @@ pub mod mapping;
 
 /// Who takes part: sync filters and tracking rules.
 pub mod filter;
+
 /// What to do so that both sides say the same again.
 pub mod plan;
 

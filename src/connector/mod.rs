@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::model::{Body, Class, Document, ItemId, Listing, Uid, Version};
+use crate::model::record::PartyRef;
+use crate::model::{Address, Body, Class, Document, ItemId, Listing, Uid, Version};
 
 pub mod error;
 
@@ -41,6 +42,22 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// When the other end as a whole is out of service.
     async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>>;
+
+    /// The id that a new item with this uid is to get.
+    fn address(&self, class: Class, uid: &Uid) -> ItemId;
+
+    /// Whom these addresses belong to, where that is beyond doubt. A mailbox knows nobody.
+    ///
+    /// # Errors
+    /// When the other end as a whole is out of service.
+    async fn resolve(&self, _addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
+        Ok(BTreeMap::new())
+    }
+
+    /// How many requests were sent since the connector was made; 0 where there is no wire.
+    fn requests(&self) -> u64 {
+        0
+    }
 
     /// Returns when something may have changed: a hint, never a fact.
     ///

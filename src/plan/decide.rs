@@ -46,7 +46,11 @@ pub fn twins(world: &World, rules: &Rules, twins: &Twins<'_>) -> Option<Step> {
     let bases = Bases::default();
     let halves =
         Halves { item: &item.content.fields, record: &record.content.fields, bases: &bases };
-    let merged = merge(world.class, halves, rules, &BTreeMap::new());
+    let merged = match world.class {
+        // A message that is filed already is never written again.
+        Class::Email => Merged::default(),
+        _ => merge(world.class, halves, rules, &BTreeMap::new()),
+    };
     Some(Step {
         class: world.class,
         link: None,
@@ -102,8 +106,9 @@ pub fn alone(world: &World, rules: &Rules, alone: &Alone<'_>) -> Option<Step> {
 
 /// The id of the record that an item becomes.
 fn record_id(world: &World, content: &Content) -> ItemId {
-    let guid = name::record_guid(world.organisation, world.class, &world.mailbox, &content.uid);
-    RecordId::new(Table::of(world.class, &content.fields), guid).item_id()
+    let table = Table::of(world.class, &content.fields);
+    RecordId::new(table, name::record_guid(world.organisation, table, &world.mailbox, &content.uid))
+        .item_id()
 }
 
 /// Makes the half on `side` out of what the other half says.

@@ -133,8 +133,8 @@ fn by_name<'w>(
     let here: Vec<(&ItemId, &Content)> =
         items.iter().map(|(id, content)| (*id, *content)).collect();
     for (item, content) in here {
-        let guid = name::record_guid(world.organisation, world.class, &world.mailbox, &content.uid);
         for table in Table::ALL.into_iter().filter(|table| table.class() == world.class) {
+            let guid = name::record_guid(world.organisation, table, &world.mailbox, &content.uid);
             let record = RecordId::new(table, guid).item_id();
             if let Some((record, _)) = records.get_key_value(&record) {
                 take(items, records, item, record, Evidence::Name, pairs);
