@@ -25,5 +25,8 @@ pub mod store;
 /// What talks to a mailbox or a CRM: one trait, one file a protocol.
 pub mod connector;
 
+/// One round: look, plan, do.
+pub mod sync;
+
 /// A Dataverse-compatible organisation in SQLite, served on loopback: the other side of the wire.
 pub mod sandbox;

@@ -8,6 +8,7 @@ use crate::model::record::PartyRef;
 use crate::model::{Address, Body, Class, Document, ItemId, Listing, Uid, Version};
 
 pub mod error;
+pub mod patient;
 
 pub use error::{Error, ErrorKind, Result, Retry, Scope};
 

@@ -72,6 +72,14 @@ pub struct Verdict {
     pub steps: Vec<Step>,
 }
 
+/// Who sent a message: whom `known-senders` has to be asked about.
+pub fn senders(message: &Content) -> Vec<Address> {
+    match message.fields.get(&Field::of("from")) {
+        Some(Value::People(people)) => people.iter().map(|person| person.address.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// Decides over one message; the first rule that matches wins.
 pub fn decide(
     message: &Content,

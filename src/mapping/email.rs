@@ -27,3 +27,10 @@ pub fn write_record(
 ) -> Result<RecordPatch, Unwritable> {
     Err(Unwritable(String::new()))
 }
+pub fn head(
+    _bytes: &[u8],
+    _marks: &std::collections::BTreeSet<String>,
+    _context: &Context,
+) -> Result<Content, Unreadable> {
+    Err(Unreadable(String::new()))
+}

@@ -1,0 +1,55 @@
+//! Stores what the guard stopped, so that a person can look at it and approve exactly that.
+
+use std::collections::BTreeMap;
+
+use super::world::{Look, Planned};
+use super::{Engine, describe};
+use crate::model::Class;
+use crate::plan::Step;
+use crate::store;
+use crate::store::hold::{self, Held, Operations};
+use crate::store::round::RoundId;
+
+/// Records the held part of a plan and forgets holds of what is not planned any more.
+///
+/// # Errors
+/// When the store is lost.
+pub async fn record(
+    engine: &Engine,
+    class: Class,
+    round: RoundId,
+    look: &Look,
+    planned: &Planned,
+) -> store::Result<()> {
+    let mut by_reason: BTreeMap<String, Vec<Held>> = BTreeMap::new();
+    for (stop, step) in &planned.guarded.held {
+        by_reason.entry(stop.to_string()).or_default().push(Held {
+            key: step.subject(),
+            subject: step.subject(),
+            text: describe::step(step, &look.world),
+            digest: step.key().0,
+        });
+    }
+    let steps = planned.guarded.go.iter().chain(planned.guarded.held.iter().map(|(_, step)| step));
+    let operations: Operations =
+        steps.filter(|step| step.writes()).map(|step| (step.subject(), step.key().0)).collect();
+    let (whole, now) = (planned.whole, engine.clock.now());
+    engine
+        .store
+        .promise(move |tx| {
+            // Only a whole look shows that something is not planned any more.
+            if whole {
+                hold::clear_obsolete(tx, class, &operations)?;
+            }
+            for (reason, held) in &by_reason {
+                hold::hold(tx, class, reason, held, round, now)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// The names of operations whose approvals are used up.
+pub fn names<'a>(steps: impl Iterator<Item = &'a Step>) -> Vec<String> {
+    steps.map(Step::subject).collect()
+}

@@ -1,0 +1,209 @@
+//! One round: observe both sides, plan, let the guard look, carry out, read back, commit.
+//!
+//! Nothing planned is stored. After a crash at any point the next round looks again and plans again; what was written
+//! already is recognised by its name. A connector's failure is part of the report; only losing the store is an error.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::connector::Connector;
+use crate::filter::{email, track};
+use crate::mapping::{Context, Lengths};
+use crate::model::{Address, Class, Side};
+use crate::plan::guard::Limits;
+use crate::plan::{Rules, Step};
+use crate::store::round::RoundId;
+use crate::store::{self, Store};
+
+pub mod describe;
+pub mod execute;
+pub mod hold;
+pub mod observe;
+pub mod record;
+pub mod report;
+pub mod undo;
+pub mod world;
+
+pub use report::{ClassReport, Report};
+
+/// How often one sync looks again because the last look led to writes. What is left after that waits for the next sync.
+const PASSES: usize = 4;
+
+/// Keeps the classes of one mailbox and one organisation in step.
+#[derive(Clone)]
+pub struct Engine {
+    pub mailbox: BTreeMap<Class, Arc<dyn Connector>>,
+    pub crm: Arc<dyn Connector>,
+    pub store: Store,
+    pub clock: Clock,
+    pub settings: Settings,
+    pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
+}
+
+/// What the engine must know of the world and the user's wishes.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub organisation: Uuid,
+    /// The address of the mailbox.
+    pub mailbox: Address,
+    /// All of the user's addresses.
+    pub me: BTreeSet<Address>,
+    pub zone: TimeZone,
+    pub lengths: Lengths,
+    pub limits: Limits,
+    pub classes: BTreeMap<Class, ClassSettings>,
+}
+
+/// How one class is kept in step.
+#[derive(Debug, Clone, Default)]
+pub struct ClassSettings {
+    pub rules: Rules,
+    /// Of contacts, tasks and appointments.
+    pub tracking: track::Policy,
+    /// Of messages.
+    pub email: email::Policy,
+    /// Changes when the sync filters do.
+    pub filter: String,
+}
+
+/// How far a round has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    Listing { class: Class },
+    Reading { class: Class, side: Side, done: usize, of: usize },
+    Writing { class: Class, done: usize, of: usize },
+    Done { class: Class },
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("classes", &self.settings.classes.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What would be done, without doing it.
+#[derive(Debug, Clone, Default)]
+pub struct Preview {
+    /// Would be carried out, each with a line for the person.
+    pub go: Vec<(Step, String)>,
+    /// Would wait, with the reason.
+    pub held: Vec<(String, Step, String)>,
+    pub report: ClassReport,
+}
+
+impl Engine {
+    /// Brings these classes in step, one after the other; a class that fails does not stop the others.
+    ///
+    /// # Errors
+    /// When the store is lost.
+    pub async fn sync(&self, classes: &[Class], trigger: &str) -> store::Result<Report> {
+        let started = self.clock.monotonic();
+        let (now, name) = (self.clock.now(), trigger.to_owned());
+        let round = self.store.write(move |tx| store::round::start(tx, &name, now)).await?;
+        let mut report = Report { round: Some(round), ..Report::default() };
+        for class in classes {
+            let class_report = self.sync_class(*class, round).await?;
+            (self.progress)(Progress::Done { class: *class });
+            report.classes.insert(*class, class_report);
+        }
+        report.seconds = (self.clock.monotonic().saturating_sub(started)).as_secs_f64();
+        let (json, now) = (report.to_json(), self.clock.now());
+        self.store.write(move |tx| store::round::finish(tx, round, &json, now)).await?;
+        Ok(report)
+    }
+
+    async fn sync_class(&self, class: Class, round: RoundId) -> store::Result<ClassReport> {
+        let requests = self.crm.requests();
+        let mut total = ClassReport::default();
+        for pass in 0..PASSES {
+            let report = self.pass(class, round, pass).await?;
+            let again = report.operations > 0 && report.error.is_none();
+            total.add(report);
+            if !again {
+                break;
+            }
+        }
+        total.requests = self.crm.requests().saturating_sub(requests);
+        Ok(total)
+    }
+
+    /// One look at both sides and what follows from it.
+    async fn pass(&self, class: Class, round: RoundId, pass: usize) -> store::Result<ClassReport> {
+        let look = match self.look(class, round).await? {
+            Ok(look) => look,
+            Err(error) => return Ok(ClassReport::failed(&error)),
+        };
+        let plan = self.plan(class, &look).await?;
+        hold::record(self, class, round, &look, &plan).await?;
+        let mut report = ClassReport::looked(&look, &plan.guarded);
+        execute::run(self, class, round, &look, plan, &mut report).await?;
+        if pass == 0 {
+            self.remember_filter(class).await?;
+        }
+        report.count_waiting(self, class).await?;
+        Ok(report)
+    }
+
+    /// What a round would do now.
+    ///
+    /// # Errors
+    /// When the store is lost.
+    pub async fn preview(&self, class: Class) -> store::Result<Preview> {
+        let now = self.clock.now();
+        let round = self.store.write(move |tx| store::round::start(tx, "plan", now)).await?;
+        let look = match self.look(class, round).await? {
+            Ok(look) => look,
+            Err(error) => {
+                return Ok(Preview { report: ClassReport::failed(&error), ..Preview::default() });
+            }
+        };
+        let plan = self.plan(class, &look).await?;
+        hold::record(self, class, round, &look, &plan).await?;
+        let mut report = ClassReport::looked(&look, &plan.guarded);
+        report.count_waiting(self, class).await?;
+        let line = |step: Step| {
+            let line = describe::step(&step, &look.world);
+            (step, line)
+        };
+        let go = plan.guarded.go.into_iter().filter(Step::writes).map(line).collect();
+        let held = plan
+            .guarded
+            .held
+            .into_iter()
+            .map(|(stop, step)| {
+                let (step, line) = line(step);
+                (stop.to_string(), step, line)
+            })
+            .collect();
+        let (json, now) = (report.to_json(), self.clock.now());
+        self.store.write(move |tx| store::round::finish(tx, round, &json, now)).await?;
+        Ok(Preview { go, held, report })
+    }
+
+    async fn remember_filter(&self, class: Class) -> store::Result<()> {
+        let (key, filter) = (world::filter_key(class), self.class(class).filter);
+        self.store.write(move |tx| store::meta::set(tx, &key, &filter)).await
+    }
+
+    fn class(&self, class: Class) -> ClassSettings {
+        self.settings.classes.get(&class).cloned().unwrap_or_default()
+    }
+
+    /// What readers and writers of items must know.
+    fn context(&self) -> Context {
+        Context {
+            organisation: self.settings.organisation,
+            zone: self.settings.zone.clone(),
+            me: self.settings.me.clone(),
+            lengths: self.settings.lengths.clone(),
+            people: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,529 @@
+//! Writes down what is about to be done and what came of it: the journal before, then links, bases, observations and
+//! conflicts together in one transaction. All that a step changes in the store is on this page.
+
+use super::execute::{Job, Prepared, fields, read_back};
+use super::world::started_key;
+use super::{Engine, hold as names, observe};
+use crate::connector::{Error, ErrorKind, Result as Sent, Write, Written};
+use crate::mapping::Context;
+use crate::model::{Bases, Class, Fields, ItemId, Link, LinkId, LinkState, Side, Version};
+use crate::plan::settle::{After, Settled, settle};
+use crate::plan::{Action, Contest, Merge, Reason, Seen, Step, World};
+use crate::store::conflict::{self, Dispute, Finding};
+use crate::store::journal::{self, Answer, EntryId, Intent};
+use crate::store::observation::{self, Observation};
+use crate::store::quarantine::{self, Failure};
+use crate::store::round::RoundId;
+use crate::store::{self, Transaction, hold, kept, link, meta};
+
+/// The journal rows of one step, by the side they write to.
+#[derive(Debug, Clone, Default)]
+pub struct Entries {
+    pub record: Option<EntryId>,
+    pub item: Option<EntryId>,
+}
+
+/// What came of a step, ready to be stored.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    step: Step,
+    answers: Vec<(EntryId, Answer)>,
+    change: Change,
+    observations: Vec<Observation>,
+    failure: Option<Failure>,
+    /// Whether everything the step wanted was done.
+    complete: bool,
+    /// The other half's fields of a thing that was deleted on one side and changed on the other.
+    kept: Fields,
+}
+
+/// What becomes of the link.
+#[derive(Debug, Clone)]
+enum Change {
+    Nothing,
+    Put(Link),
+    Release(LinkId, Side),
+    Remove(LinkId),
+}
+
+/// Writes the intents of a batch into the journal. On the disk when it returns.
+///
+/// # Errors
+/// When the store is lost.
+pub(super) async fn intend(
+    engine: &Engine,
+    class: Class,
+    round: RoundId,
+    jobs: &[Job<'_>],
+    world: &World,
+) -> store::Result<Vec<Entries>> {
+    let mut intents = Vec::new();
+    let mut places = Vec::new();
+    for (number, job) in jobs.iter().enumerate().filter(|(_, job)| job.unwritable.is_none()) {
+        for side in [Side::Crm, Side::Mailbox] {
+            if let Some(half) = job.half(side) {
+                intents.push(intent(class, job, half, side, world));
+                places.push((number, side, job.removed.clone().filter(|_| side == Side::Mailbox)));
+            }
+        }
+    }
+    let now = engine.clock.now();
+    let count = jobs.len();
+    engine
+        .store
+        .promise(move |tx| {
+            let ids = journal::intend(tx, round, now, &intents)?;
+            let mut entries = vec![Entries::default(); count];
+            for (id, (number, side, removed)) in ids.into_iter().zip(places) {
+                if let Some(body) = removed {
+                    kept::put(tx, id, &body)?;
+                }
+                let Some(of) = entries.get_mut(number) else { continue };
+                match side {
+                    Side::Crm => of.record = Some(id),
+                    Side::Mailbox => of.item = Some(id),
+                }
+            }
+            Ok(entries)
+        })
+        .await
+}
+
+fn intent(class: Class, job: &Job<'_>, half: &Prepared, side: Side, world: &World) -> Intent {
+    let step = job.step;
+    let (action, expect) = match &half.write {
+        Write::Create { .. } => (journal::Action::Create, None),
+        Write::Update { version, .. } => (journal::Action::Update, Some(version.clone())),
+        Write::Delete { version, .. } => (journal::Action::Delete, Some(version.clone())),
+        Write::Mark { .. } => (journal::Action::Mark, None),
+    };
+    let (mut item, mut record) = (step.item.clone(), step.record.clone());
+    match side {
+        Side::Mailbox => item = Some(half.write.id().clone()),
+        Side::Crm => record = Some(half.write.id().clone()),
+    }
+    // The body of a message stays out of the journal: the message itself is kept on both sides.
+    let patch = if class == Class::Email { crate::model::Patch::new() } else { half.patch.clone() };
+    Intent {
+        class,
+        link: step.link,
+        item,
+        record,
+        side,
+        action,
+        why: step.reason.to_string(),
+        before: (action != journal::Action::Create).then(|| fields(world, step, side)),
+        patch,
+        expect,
+        key: step.key().0,
+    }
+}
+
+impl Outcome {
+    /// Of a step without a remote write.
+    pub(super) fn noted(step: &Step, world: &World) -> Self {
+        let change = match &step.action {
+            Action::Merge(merge) => {
+                Change::Put(merged(step, merge, world, (None, None), (None, None)))
+            }
+            Action::Release { gone } => {
+                step.link.map_or(Change::Nothing, |link| Change::Release(link, *gone))
+            }
+            Action::Forget | Action::Delete { .. } => {
+                step.link.map_or(Change::Nothing, Change::Remove)
+            }
+        };
+        Self {
+            step: step.clone(),
+            answers: Vec::new(),
+            change,
+            observations: Vec::new(),
+            failure: None,
+            complete: true,
+            kept: match &step.action {
+                Action::Release { gone } => fields(world, step, gone.other()),
+                _ => Fields::new(),
+            },
+        }
+    }
+
+    pub(super) fn adopts(&self) -> bool {
+        matches!(self.step.reason, Reason::Twins(_))
+    }
+
+    /// Of a step whose writes were tried.
+    pub(super) fn of(job: Job<'_>, entries: Entries, world: &World, context: &Context) -> Self {
+        let step = job.step;
+        let mut outcome = Self {
+            step: step.clone(),
+            answers: Vec::new(),
+            change: Change::Nothing,
+            observations: Vec::new(),
+            failure: job.unwritable.as_ref().and_then(|error| failure(step, world, error)),
+            complete: job.unwritable.is_none(),
+            kept: Fields::new(),
+        };
+        for (side, half, entry) in [
+            (Side::Crm, &job.to_record, entries.record),
+            (Side::Mailbox, &job.to_item, entries.item),
+        ] {
+            let (Some(half), Some(entry)) = (half, entry) else { continue };
+            outcome.take(side, half, entry, world, context);
+        }
+        if job.unwritable.is_none() {
+            outcome.change = outcome.link(&job, world, context);
+        }
+        outcome
+    }
+
+    fn take(
+        &mut self,
+        side: Side,
+        half: &Prepared,
+        entry: EntryId,
+        world: &World,
+        context: &Context,
+    ) {
+        let class = self.step.class;
+        self.complete &= matches!(half.result, Some(Ok(_)));
+        if let Some(Ok(Written { document: Some(document), .. })) = &half.result
+            && let Ok(content) = observe::read(class, document, context)
+        {
+            let (id, version) = (document.id.clone(), document.version.clone());
+            self.observations.push(Observation {
+                side,
+                class,
+                id,
+                version,
+                content: Some(content),
+                problem: None,
+            });
+        }
+        if let Some(Err(error)) = &half.result
+            && self.failure.is_none()
+        {
+            self.failure = failure(&self.step, world, error);
+        }
+        self.answers.push((entry, answer(class, half.result.as_ref(), context)));
+    }
+
+    fn link(&self, job: &Job<'_>, world: &World, context: &Context) -> Change {
+        let step = &self.step;
+        let done = |half: &Option<Prepared>| {
+            half.as_ref().and_then(|half| half.result.as_ref()?.as_ref().ok().cloned())
+        };
+        let existed = |half: &Option<Prepared>| {
+            half.as_ref().is_some_and(|half| {
+                matches!(&half.write, Write::Create { .. })
+                    && matches!(&half.result, Some(Err(error)) if error.kind == ErrorKind::Exists)
+            })
+        };
+        match &step.action {
+            Action::Merge(merge) => {
+                let (record, item) = (done(&job.to_record), done(&job.to_item));
+                if existed(&job.to_record) || existed(&job.to_item) {
+                    return self.meet(job);
+                }
+                let creates_record =
+                    merge.to_record.as_ref().is_some_and(|change| change.expect.is_none());
+                let creates_item =
+                    merge.to_item.as_ref().is_some_and(|change| change.expect.is_none());
+                if (creates_record && record.is_none()) || (creates_item && item.is_none()) {
+                    return Change::Nothing;
+                }
+                let fields = |written: &Option<Written>| {
+                    written.as_ref().and_then(|written| read_back(step.class, written, context))
+                };
+                let (item_fields, record_fields) = (fields(&item), fields(&record));
+                let mut link = merged(
+                    step,
+                    merge,
+                    world,
+                    (item.as_ref(), item_fields.as_ref()),
+                    (record.as_ref(), record_fields.as_ref()),
+                );
+                if let (Some(written), Some(_)) = (&record, &job.replaced) {
+                    link.record = written.id.clone();
+                }
+                Change::Put(link)
+            }
+            Action::Delete { side, .. } => {
+                let half = if *side == Side::Crm { &job.to_record } else { &job.to_item };
+                let gone = matches!(half.as_ref().and_then(|half| half.result.as_ref()),
+                    Some(Err(error)) if error.kind == ErrorKind::Missing);
+                match step.link {
+                    Some(link) if done(half).is_some() || gone => Change::Remove(link),
+                    _ => Change::Nothing,
+                }
+            }
+            Action::Release { .. } | Action::Forget => Change::Nothing,
+        }
+    }
+
+    /// What was to be made is there already: a pair without a common past. The next look merges it.
+    fn meet(&self, job: &Job<'_>) -> Change {
+        let address = |half: &Option<Prepared>, known: &Option<ItemId>| match half {
+            Some(Prepared { write: Write::Create { id, .. }, .. }) => Some(id.clone()),
+            _ => known.clone(),
+        };
+        let item = address(&job.to_item, &self.step.item);
+        let record = address(&job.to_record, &self.step.record);
+        let (Some(item), Some(record)) = (item, record) else { return Change::Nothing };
+        let origin = if job.to_item.is_some() { Side::Crm } else { Side::Mailbox };
+        Change::Put(Link {
+            id: self.step.link.unwrap_or(LinkId(0)),
+            class: self.step.class,
+            item,
+            record,
+            uid: self.step.uid.clone(),
+            origin,
+            state: LinkState::Active,
+            item_version: None,
+            record_version: None,
+            bases: Some(Box::default()),
+        })
+    }
+}
+
+/// The link after a merge.
+fn merged(
+    step: &Step,
+    merge: &Merge,
+    world: &World,
+    item: (Option<&Written>, Option<&Fields>),
+    record: (Option<&Written>, Option<&Fields>),
+) -> Link {
+    let old = step.link.and_then(|id| world.links.iter().find(|link| link.id == id));
+    let creates = |change: &Option<crate::plan::operation::Change>| {
+        change.as_ref().is_some_and(|change| change.expect.is_none())
+    };
+    let before =
+        |side, created: bool| if created { Fields::new() } else { fields(world, step, side) };
+    let item_before = before(Side::Mailbox, creates(&merge.to_item));
+    let record_before = before(Side::Crm, creates(&merge.to_record));
+    let bases = old.and_then(|link| link.bases.as_deref()).cloned().unwrap_or_default();
+    let settled = match step.class {
+        // A message is filed once: there is nothing to compare afterwards.
+        Class::Email => Settled { bases: Bases::default(), item: true, record: true },
+        _ => settle(
+            &bases,
+            merge,
+            After { before: &item_before, written: item.1 },
+            After { before: &record_before, written: record.1 },
+        ),
+    };
+    let version = |side, written: Option<&Written>, id: Option<&ItemId>| match written {
+        Some(written) => written.document.as_ref().map(|document| document.version.clone()),
+        None => id.and_then(|id| seen(world, side, id)),
+    };
+    let known = |written: Option<&Written>, id: &Option<ItemId>| {
+        written
+            .map(|written| written.id.clone())
+            .or_else(|| id.clone())
+            .unwrap_or_else(|| ItemId::new(""))
+    };
+    Link {
+        id: step.link.unwrap_or(LinkId(0)),
+        class: step.class,
+        item: known(item.0, &step.item),
+        record: known(record.0, &step.record),
+        uid: step.uid.clone(),
+        origin: old.map_or_else(
+            || if creates(&merge.to_item) { Side::Crm } else { Side::Mailbox },
+            |link| link.origin,
+        ),
+        state: LinkState::Active,
+        item_version: version(Side::Mailbox, item.0, step.item.as_ref()).filter(|_| settled.item),
+        record_version: version(Side::Crm, record.0, step.record.as_ref())
+            .filter(|_| settled.record),
+        bases: Some(Box::new(settled.bases)),
+    }
+}
+
+fn seen(world: &World, side: Side, id: &ItemId) -> Option<Version> {
+    match world.seen(side, id) {
+        Seen::Here { version, .. } => Some(version.clone()),
+        Seen::Gone | Seen::Left | Seen::Unseen => None,
+    }
+}
+
+fn answer(class: Class, result: Option<&Sent<Written>>, context: &Context) -> Answer {
+    let (outcome, error) = match result {
+        Some(Ok(_)) => (journal::Outcome::Done, None),
+        Some(Err(error)) if error.kind == ErrorKind::Unreachable => {
+            (journal::Outcome::Unknown, Some(error.to_string()))
+        }
+        Some(Err(error)) => (journal::Outcome::Refused, Some(error.to_string())),
+        None => (
+            journal::Outcome::Refused,
+            Some("not tried: the other half of the step was refused".to_owned()),
+        ),
+    };
+    let written = result.and_then(|result| result.as_ref().ok());
+    Answer {
+        outcome,
+        id: written.map(|written| written.id.clone()),
+        after: written
+            .filter(|_| class != Class::Email)
+            .and_then(|written| read_back(class, written, context)),
+        version: written
+            .and_then(|written| written.document.as_ref())
+            .map(|document| document.version.clone()),
+        error,
+    }
+}
+
+/// A refusal sets the source of the write aside until it changes. What a new look can mend is not a failure.
+fn failure(step: &Step, world: &World, error: &Error) -> Option<Failure> {
+    match error.kind {
+        ErrorKind::Rejected
+        | ErrorKind::Malformed
+        | ErrorKind::Forbidden
+        | ErrorKind::Unsupported => {}
+        ErrorKind::Unreachable
+        | ErrorKind::Throttled(_)
+        | ErrorKind::Unauthorised
+        | ErrorKind::Stale
+        | ErrorKind::Exists
+        | ErrorKind::Missing
+        | ErrorKind::CursorExpired
+        | ErrorKind::Local => return None,
+    }
+    let source = |side, id: Option<&ItemId>| {
+        id.and_then(|id| Some((side, id.clone(), seen(world, side, id)?)))
+    };
+    let (side, id, version) = source(Side::Mailbox, step.item.as_ref())
+        .or_else(|| source(Side::Crm, step.record.as_ref()))?;
+    let hint = error
+        .hint
+        .clone()
+        .or_else(|| Some("change the item, or run `liaison sync --retry`".to_owned()));
+    Some(Failure { side, class: step.class, id, version, reason: error.to_string(), hint })
+}
+
+/// Stores what came of steps: all of it, or nothing.
+///
+/// # Errors
+/// When the store is lost.
+pub(super) async fn commit(
+    engine: &Engine,
+    class: Class,
+    round: RoundId,
+    outcomes: Vec<Outcome>,
+) -> store::Result<()> {
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    let now = engine.clock.now();
+    let work = move |tx: &Transaction<'_>| {
+        let pending = conflict::open(tx)?;
+        for outcome in &outcomes {
+            for (entry, answer) in &outcome.answers {
+                journal::finish(tx, *entry, answer, now)?;
+            }
+            observation::upsert(tx, round, &outcome.observations)?;
+            if let Some(failure) = &outcome.failure {
+                quarantine::put(tx, failure, now)?;
+            }
+            let link = put(tx, outcome)?;
+            conflicts(tx, outcome, link, &pending, (round, now))?;
+        }
+        let approved = hold::approved_keys(tx, class)?;
+        let done: Vec<&Step> = outcomes
+            .iter()
+            .filter(|outcome| outcome.complete)
+            .map(|outcome| &outcome.step)
+            .collect();
+        if done.iter().any(|step| approved.contains_key(&step.subject())) {
+            meta::set(tx, &started_key(class), "approved")?;
+        }
+        hold::consume(tx, class, &names::names(done.into_iter()))
+    };
+    engine.store.write(work).await
+}
+
+fn put(tx: &Transaction<'_>, outcome: &Outcome) -> store::Result<Option<LinkId>> {
+    match &outcome.change {
+        Change::Nothing => Ok(outcome.step.link),
+        Change::Put(new) if new.id == LinkId(0) => match link::insert(tx, new) {
+            Ok(id) => Ok(Some(id)),
+            // Its half belongs to another pair: that is a copy, and stays alone.
+            Err(error) if error.kind == store::ErrorKind::Exists => Ok(None),
+            Err(error) => Err(error),
+        },
+        Change::Put(changed) => {
+            link::update(tx, changed)?;
+            Ok(Some(changed.id))
+        }
+        Change::Release(id, gone) => {
+            let Some(mut link) = link::get(tx, *id)? else { return Ok(None) };
+            link.state = LinkState::Released { gone: *gone };
+            link::update(tx, &link)?;
+            Ok(Some(*id))
+        }
+        Change::Remove(id) => {
+            link::remove(tx, &[*id])?;
+            Ok(Some(*id))
+        }
+    }
+}
+
+/// Lists what is contested, and closes what is not any more.
+fn conflicts(
+    tx: &Transaction<'_>,
+    outcome: &Outcome,
+    link: Option<LinkId>,
+    open: &[conflict::Conflict],
+    (round, now): (RoundId, jiff::Timestamp),
+) -> store::Result<()> {
+    let Some(link) = link else { return Ok(()) };
+    let step = &outcome.step;
+    for contest in
+        step.contests.iter().filter(|contest| outcome.complete || contest.winner.is_none())
+    {
+        let finding = Finding {
+            link,
+            dispute: dispute(step, contest, &outcome.kept),
+            winner: contest.winner,
+        };
+        let id = conflict::upsert(tx, &finding, round, now)?;
+        if let (Some(winner), Some(_)) = (contest.winner, &contest.field) {
+            conflict::close(tx, id, Some(winner), now)?;
+        }
+    }
+    if !outcome.complete {
+        return Ok(());
+    }
+    for old in conflict::of(tx, link)?.into_iter().filter(|old| old.choice.is_some()) {
+        if step.reason == Reason::Chosen {
+            conflict::close(tx, old.id, old.choice, now)?;
+        }
+    }
+    for old in open.iter().filter(|old| old.link == link) {
+        let still = step.contests.iter().any(|contest| match &old.dispute {
+            Dispute::Field { field, .. } => contest.field.as_ref() == Some(field),
+            Dispute::Existence { .. } => contest.field.is_none(),
+        });
+        if !still && step.reason != Reason::Chosen {
+            conflict::close(tx, old.id, None, now)?;
+        }
+    }
+    Ok(())
+}
+
+fn dispute(step: &Step, contest: &Contest, kept: &Fields) -> Dispute {
+    match &contest.field {
+        Some(field) => Dispute::Field {
+            field: field.clone(),
+            mailbox: contest.item.clone(),
+            crm: contest.record.clone(),
+        },
+        None => {
+            let deleted = match step.action {
+                Action::Release { gone } => gone,
+                Action::Merge(_) | Action::Delete { .. } | Action::Forget => Side::Crm,
+            };
+            Dispute::Existence { deleted, kept: kept.clone() }
+        }
+    }
+}

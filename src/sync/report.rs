@@ -1,0 +1,196 @@
+//! What came of a sync: counts and reasons, without content.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use super::Engine;
+use super::world::Look;
+use crate::connector::{self, Retry};
+use crate::model::{Class, LinkState, Side};
+use crate::plan::guard::Guarded;
+use crate::store::round::RoundId;
+use crate::store::{self, conflict, hold, link, quarantine};
+
+/// What came of a sync.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Report {
+    pub round: Option<RoundId>,
+    pub classes: BTreeMap<Class, ClassReport>,
+    pub seconds: f64,
+}
+
+/// What came of one class.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ClassReport {
+    /// How many items and records were listed at the last look.
+    pub listed: BTreeMap<Side, usize>,
+    /// Remote writes that were done, by side and kind.
+    pub created: BTreeMap<Side, usize>,
+    pub updated: BTreeMap<Side, usize>,
+    pub deleted: BTreeMap<Side, usize>,
+    /// Pairs that were on both sides already.
+    pub adopted: usize,
+    /// Remote writes that were tried.
+    pub operations: usize,
+    /// Writes that were refused, and writes of which nobody knows whether they took place.
+    pub refused: usize,
+    pub unknown: usize,
+    /// What waits, after the sync.
+    pub linked: usize,
+    pub released: usize,
+    pub held: usize,
+    pub conflicts: usize,
+    pub quarantined: usize,
+    /// Requests to the CRM.
+    pub requests: u64,
+    /// Why a side was not seen whole.
+    pub partial: Vec<String>,
+    pub error: Option<Failure>,
+}
+
+/// Why a class could not be brought in step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub message: String,
+    pub hint: Option<String>,
+    /// What kind of trouble it is: `sign-in`, `later` or `failed`. Decides the exit code.
+    pub kind: &'static str,
+}
+
+impl Failure {
+    pub fn of(error: &connector::Error) -> Self {
+        let kind = match (error.kind, error.kind.retry()) {
+            (connector::ErrorKind::Unauthorised, _) => "sign-in",
+            (_, Retry::After(_) | Retry::Backoff) => "later",
+            (_, Retry::Replan | Retry::Never) => "failed",
+        };
+        Self { message: error.to_string(), hint: error.hint.clone(), kind }
+    }
+}
+
+impl ClassReport {
+    pub(super) fn failed(error: &connector::Error) -> Self {
+        Self { error: Some(Failure::of(error)), ..Self::default() }
+    }
+
+    pub(super) fn looked(look: &Look, _guarded: &Guarded) -> Self {
+        Self {
+            listed: look.listed.clone(),
+            partial: look.partial.values().cloned().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds a later pass: what was done adds up, what is so is as it was seen last.
+    pub(super) fn add(&mut self, pass: Self) {
+        for (sum, add) in [
+            (&mut self.created, &pass.created),
+            (&mut self.updated, &pass.updated),
+            (&mut self.deleted, &pass.deleted),
+        ] {
+            for (side, count) in add {
+                *sum.entry(*side).or_default() += count;
+            }
+        }
+        self.adopted += pass.adopted;
+        self.operations += pass.operations;
+        self.refused += pass.refused;
+        self.unknown += pass.unknown;
+        if pass.error.is_none() {
+            self.listed = pass.listed;
+            self.linked = pass.linked;
+            self.released = pass.released;
+            self.held = pass.held;
+            self.conflicts = pass.conflicts;
+            self.quarantined = pass.quarantined;
+        }
+        self.partial = pass.partial;
+        self.error = pass.error;
+    }
+
+    pub(super) async fn count_waiting(
+        &mut self,
+        engine: &Engine,
+        class: Class,
+    ) -> store::Result<()> {
+        let (links, held, conflicts, quarantined) = engine
+            .store
+            .read(move |db| {
+                let links = link::all(db, class)?;
+                let held = hold::open_holds(db)?
+                    .into_iter()
+                    .filter(|hold| hold.class == class)
+                    .map(|hold| hold.held.len())
+                    .sum();
+                let open = conflict::open(db)?;
+                let conflicts = open
+                    .iter()
+                    .filter(|conflict| links.iter().any(|link| link.id == conflict.link))
+                    .count();
+                let quarantined = quarantine::all(db, Side::Mailbox, class)?.len()
+                    + quarantine::all(db, Side::Crm, class)?.len();
+                Ok((links, held, conflicts, quarantined))
+            })
+            .await?;
+        self.linked = links.iter().filter(|link| link.state == LinkState::Active).count();
+        self.released = links.len() - self.linked;
+        self.held = held;
+        self.conflicts = conflicts;
+        self.quarantined = quarantined;
+        Ok(())
+    }
+
+    /// Whether nothing waits anywhere: only then is a class in step.
+    pub fn in_step(&self) -> bool {
+        self.error.is_none()
+            && self.partial.is_empty()
+            && self.held + self.conflicts + self.quarantined + self.refused + self.unknown == 0
+    }
+
+    pub fn to_json(&self) -> Json {
+        let sides = |counts: &BTreeMap<Side, usize>| {
+            json!({
+                "mailbox": counts.get(&Side::Mailbox).copied().unwrap_or_default(),
+                "crm": counts.get(&Side::Crm).copied().unwrap_or_default(),
+            })
+        };
+        json!({
+            "listed": sides(&self.listed),
+            "created": sides(&self.created),
+            "updated": sides(&self.updated),
+            "deleted": sides(&self.deleted),
+            "adopted": self.adopted,
+            "operations": self.operations,
+            "refused": self.refused,
+            "unknown": self.unknown,
+            "linked": self.linked,
+            "released": self.released,
+            "held": self.held,
+            "conflicts": self.conflicts,
+            "quarantined": self.quarantined,
+            "requests": self.requests,
+            "partial": self.partial,
+            "error": self.error.as_ref().map(|error| {
+                json!({ "kind": error.kind, "message": error.message, "hint": error.hint })
+            }),
+            "in_step": self.in_step(),
+        })
+    }
+}
+
+impl Report {
+    pub fn to_json(&self) -> Json {
+        let classes: serde_json::Map<String, Json> = self
+            .classes
+            .iter()
+            .map(|(class, report)| (class.to_string(), report.to_json()))
+            .collect();
+        json!({ "round": self.round.map(|round| round.0), "classes": classes, "seconds": self.seconds })
+    }
+
+    /// Remote writes over all classes.
+    pub fn operations(&self) -> usize {
+        self.classes.values().map(|class| class.operations).sum()
+    }
+}
