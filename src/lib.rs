@@ -30,3 +30,8 @@ pub mod sync;
 
 /// A Dataverse-compatible organisation in SQLite, served on loopback: the other side of the wire.
 pub mod sandbox;
+
+// What the user wants.
+
+/// The settings: defaults, the user's file over them, checked as a whole.
+pub mod config;

@@ -146,6 +146,55 @@ fn the_readme_fits_in_one_sitting() {
 }
 
 #[test]
+fn the_default_configuration_names_every_setting() {
+    // Settings without a default stand behind a bare `#`; comments behind `# `.
+    let mut text = String::new();
+    for line in liaison::config::DEFAULT.lines() {
+        // An example may show a key that stands above with its default: then only the example counts.
+        if let Some(uncommented) =
+            line.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with(' '))
+        {
+            if let Some(above) = key_of(uncommented)
+                && let Some((before, last)) = text.trim_end().rsplit_once('\n')
+                && key_of(last) == Some(above)
+            {
+                text = format!("{before}\n");
+            }
+            text.push_str(uncommented);
+        } else {
+            text.push_str(line);
+        }
+        text.push('\n');
+    }
+    let home = Some(Path::new("/home/anna"));
+    let loaded = liaison::config::parse(&text, Path::new("/default.toml"), home);
+    let loaded = loaded.unwrap_or_else(|error| panic!("{error} {:?}", error.hint));
+    for effective in &loaded.effective {
+        let named = matches!(effective.origin, liaison::config::Origin::File { .. });
+        assert!(named, "config/default.toml says nothing about `{}`", effective.key);
+    }
+    assert!(loaded.effective.len() > 50, "{}", loaded.effective.len());
+}
+
+#[test]
+fn the_example_configurations_load() {
+    let folder = Path::new(ROOT).join("config/examples");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let loaded = liaison::config::load(&path, Some(Path::new("/home/anna")));
+        let loaded = loaded.unwrap_or_else(|error| panic!("{error} {:?}", error.hint));
+        assert_eq!(loaded.settings.classes().count(), 4, "{}", path.display());
+        count += 1;
+    }
+    assert_eq!(count, 2);
+}
+
+fn key_of(line: &str) -> Option<&str> {
+    line.split_once(" = ").map(|(key, _)| key)
+}
+
+#[test]
 fn the_scanner_sees_what_breaks_a_wall() {
     let bad = r##"
         //! crate::store is only spoken of here, and so is tokio.

@@ -1,0 +1,118 @@
+//! `[mailbox]` and the folders in it.
+
+use jiff::tz::TimeZone;
+
+use super::Paths;
+use crate::config::error::Result;
+use crate::config::section::Section;
+use crate::config::settings::{Classes, Folder, Mailbox};
+use crate::config::tree::{Place, Value};
+use crate::model::{Address, Class};
+
+pub(super) fn read(mut section: Section<'_>, paths: &Paths<'_>) -> Result<Mailbox> {
+    let (text, place) = section.required("address")?;
+    let address = address(&section, "address", text, place)?;
+    let mut aliases = std::collections::BTreeSet::new();
+    for node in section.list("aliases")? {
+        let Value::Text(text) = &node.value else {
+            let kind = node.value.kind();
+            return Err(section.reading.error(node.place, format!("an alias is text, not {kind}")));
+        };
+        aliases.insert(self::address(&section, "aliases", text, node.place)?);
+    }
+    let zone = zone(&mut section)?;
+    if let Some(submission) = section.section("submission")? {
+        let error = submission.error("`[mailbox.submission]` is not available in this version");
+        return Err(error.hint("take it out: this version sends no messages"));
+    }
+    let mut found: Vec<(&str, Folder)> = Vec::new();
+    let mut folder = |key: &'static str, kind: Kind| -> Result<Option<Folder>> {
+        let Some(inner) = section.section(key)? else { return Ok(None) };
+        let place = inner.place;
+        let folder = folder(inner, kind, paths)?;
+        if let (Some((other, _)), Some(place)) =
+            (found.iter().find(|(_, other)| other.path() == folder.path()), place)
+        {
+            let message = format!("`{other}` and `{key}` share one folder");
+            return Err(section
+                .reading
+                .error(place, message)
+                .hint("give each a folder of its own"));
+        }
+        found.push((key, folder.clone()));
+        Ok(Some(folder))
+    };
+    let folders = Classes {
+        email: folder("email", EMAIL)?,
+        contact: folder("contacts", CONTACTS)?,
+        appointment: folder("appointments", CALENDAR)?,
+        task: folder("tasks", CALENDAR)?,
+    };
+    if Class::ALL.into_iter().all(|class| folders.of(class).is_none()) {
+        let error = section.error("the mailbox has no folders");
+        return Err(error.hint(
+            "add one of [mailbox.email], [mailbox.contacts], [mailbox.appointments], [mailbox.tasks]",
+        ));
+    }
+    section.finish()?;
+    Ok(Mailbox { address, aliases, zone, folders })
+}
+
+fn address(section: &Section<'_>, key: &str, text: &str, place: Place) -> Result<Address> {
+    let bare = |text: &str| {
+        let whole = !text.contains(|sign: char| sign.is_whitespace() || sign.is_control());
+        let parts = text.rsplit_once('@').is_some_and(|(local, host)| {
+            !local.is_empty() && !host.is_empty() && !text.contains(['<', '>', ','])
+        });
+        whole && parts && !text.starts_with("mailto:")
+    };
+    Address::parse(text).filter(|address| bare(address.as_str())).ok_or_else(|| {
+        let error = section.reading.error(place, format!("`{key}`: this is no e-mail address"));
+        error.hint("write it like this: anna@example.org")
+    })
+}
+
+fn zone(section: &mut Section<'_>) -> Result<TimeZone> {
+    let (name, place) = section.required("zone")?;
+    if name == "system" {
+        return TimeZone::try_system().map_err(|_| {
+            let error = section.reading.error(place, "the time zone of the system is not known");
+            error.hint("name it: zone = \"Europe/Berlin\" in [mailbox]")
+        });
+    }
+    TimeZone::get(name).map_err(|_| {
+        let error =
+            section.reading.error(place, format!("`zone`: no time zone is called `{name}`"));
+        error.hint("use an IANA name, like \"Europe/Berlin\", or \"system\"")
+    })
+}
+
+/// What can be written as `kind`.
+#[derive(Clone, Copy)]
+struct Kind {
+    /// What works, and how it becomes a folder.
+    here: (&'static str, fn(std::path::PathBuf) -> Folder),
+    /// What a later version will know.
+    later: &'static [&'static str],
+}
+
+const EMAIL: Kind = Kind { here: ("maildir", Folder::Maildir), later: &["imap", "pop3"] };
+const CONTACTS: Kind = Kind { here: ("vdir", Folder::Vdir), later: &["carddav"] };
+const CALENDAR: Kind = Kind { here: ("vdir", Folder::Vdir), later: &["caldav"] };
+
+fn folder(mut section: Section<'_>, kind: Kind, paths: &Paths<'_>) -> Result<Folder> {
+    let (word, place) = section.required("kind")?;
+    let (here, make) = kind.here;
+    if kind.later.contains(&word) {
+        let message = format!("`kind = \"{word}\"` is not available in this version");
+        let error = section.reading.error(place, message);
+        return Err(error.hint(format!("use kind = \"{here}\" with a local `path`")));
+    }
+    section.one_of("kind", word, place, &[(here, ())])?;
+    let (path, place) = section.required("path")?;
+    let path = paths
+        .resolve(path)
+        .map_err(|reason| section.reading.error(place, format!("`path`: {reason}")))?;
+    section.finish()?;
+    Ok(make(path))
+}

@@ -1,0 +1,183 @@
+//! The settings as the rest of the program uses them. They are whole and consistent: [`super::load`] makes no others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use url::Url;
+
+use crate::filter::fetch::Filter;
+use crate::filter::{email, track};
+use crate::model::fields::Direction;
+use crate::model::{Address, Class};
+
+/// Everything the user can set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// By the names that the user gave them; exactly one has `sync`.
+    pub organisations: BTreeMap<String, Organisation>,
+    pub mailbox: Mailbox,
+    pub sync: Classes<Sync>,
+    pub guard: Guard,
+}
+
+impl Settings {
+    /// The organisation that the mailbox is kept in step with, and its name.
+    pub fn sync_organisation(&self) -> Option<(&str, &Organisation)> {
+        let mut all = self.organisations.iter();
+        all.find(|(_, organisation)| organisation.sync).map(|(name, found)| (name.as_str(), found))
+    }
+
+    /// The classes that take part: they have a folder and are not off. In the order of [`Class::ALL`].
+    pub fn classes(&self) -> impl Iterator<Item = Class> {
+        let takes_part = |class: &Class| {
+            self.mailbox.folder(*class).is_some()
+                && self.sync.of(*class).direction != Direction::None
+        };
+        Class::ALL.into_iter().filter(takes_part)
+    }
+}
+
+/// One value for each class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Classes<T> {
+    pub contact: T,
+    pub task: T,
+    pub appointment: T,
+    pub email: T,
+}
+
+impl<T> Classes<T> {
+    pub fn of(&self, class: Class) -> &T {
+        match class {
+            Class::Contact => &self.contact,
+            Class::Task => &self.task,
+            Class::Appointment => &self.appointment,
+            Class::Email => &self.email,
+        }
+    }
+}
+
+/// One CRM tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organisation {
+    /// `https`, or `http` on loopback; no path, no query.
+    pub url: Url,
+    pub sync: bool,
+    pub auth: Auth,
+    /// Certificates that are trusted besides those of the system.
+    pub ca: Option<PathBuf>,
+}
+
+/// How to sign in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// A shell command that prints a bearer token; run in the folder of the configuration file.
+    Token { command: String },
+}
+
+/// The user's mailbox.
+#[derive(Debug, Clone)]
+pub struct Mailbox {
+    pub address: Address,
+    pub aliases: BTreeSet<Address>,
+    pub zone: TimeZone,
+    pub folders: Classes<Option<Folder>>,
+}
+
+impl Mailbox {
+    /// All of the user's own addresses.
+    pub fn me(&self) -> BTreeSet<Address> {
+        self.aliases.iter().chain([&self.address]).cloned().collect()
+    }
+
+    /// Where the items of a class lie, if it takes part.
+    pub fn folder(&self, class: Class) -> Option<&Folder> {
+        self.folders.of(class).as_ref()
+    }
+}
+
+/// Where items lie, as an absolute path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Folder {
+    Maildir(PathBuf),
+    Vdir(PathBuf),
+}
+
+impl Folder {
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Maildir(path) | Self::Vdir(path) => path,
+        }
+    }
+}
+
+/// How one class is kept in step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sync {
+    /// [`Direction::None`] is off.
+    pub direction: Direction,
+    pub track: Tracking,
+    pub conflict: Conflict,
+    pub on_leave: OnLeave,
+    pub deletes: Deletes,
+    /// The fields whose direction differs from [`crate::model::fields::field_rules`].
+    pub fields: BTreeMap<String, Direction>,
+    /// Which records take part; none means that the class brings nothing into the mailbox.
+    pub filters: Vec<Filter>,
+}
+
+/// What tracks the items of a class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tracking {
+    /// Contacts, tasks, appointments.
+    Items(track::Policy),
+    Email(email::Policy),
+}
+
+/// Who wins when both sides changed one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Conflict {
+    Crm,
+    Mailbox,
+    Ask,
+}
+
+/// What happens in the mailbox when a record leaves the filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OnLeave {
+    Keep,
+    Remove,
+}
+
+/// What a deletion does to the other side, by the side where it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deletes {
+    pub mailbox: Deletion,
+    pub crm: Deletion,
+}
+
+/// What a deletion does to the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deletion {
+    Propagate,
+    Keep,
+    /// As Dynamics has it for the class.
+    Rule,
+}
+
+/// What no round does without a person's word: more than the number, if that is also more than the share of the class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guard {
+    pub deletes: Limit,
+    pub updates: Limit,
+    pub creates: Limit,
+}
+
+/// A number of operations of one kind on one side of one class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    pub max: u64,
+    /// 0 to 100.
+    pub percent: u64,
+}
