@@ -1,0 +1,46 @@
+# What a change must pass. CI calls `check` and nothing else.
+
+.PHONY: check fetch fmt clippy doc deny test slow bench audit
+.NOTPARALLEL:
+
+export CARGO_TERM_COLOR ?= auto
+
+check: fetch fmt clippy doc deny test
+
+fetch:
+	@cargo fetch --locked --quiet
+
+fmt:
+	cargo fmt --check
+
+clippy:
+	cargo clippy --locked --all-targets -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+# Licences, banned crates and sources; needs no network.
+deny:
+	@if cargo deny --version >/dev/null 2>&1; then \
+		cargo deny --locked check bans licenses sources; \
+	else \
+		echo "deny: not checked; once: cargo install cargo-deny --locked"; \
+	fi
+
+test:
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		cargo test --locked --doc --quiet && cargo nextest run --locked; \
+	else \
+		cargo test --locked; \
+	fi
+
+# The tests as CI runs them: many more generated cases and worlds.
+slow:
+	LIAISON_CASES=50000 LIAISON_WORLDS=200000 $(MAKE) --no-print-directory test
+
+bench:
+	cargo bench --locked
+
+# Known vulnerabilities in dependencies; fetches the database of RustSec.
+audit:
+	cargo deny --locked check advisories
