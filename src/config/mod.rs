@@ -1,6 +1,6 @@
 //! The settings: what the user wrote, over the defaults that are part of the program, checked as a whole.
 //!
-//! [`paths`] is the one door to the environment. Nothing here opens what the settings name, nor holds a secret.
+//! `paths` is the one door to the environment. Nothing here opens what the settings name, nor holds a secret.
 
 pub mod error;
 pub mod load;

@@ -1,4 +1,4 @@
-//! The settings as the rest of the program uses them. They are whole and consistent: [`super::load`] makes no others.
+//! The settings as the rest of the program uses them. They are whole and consistent: `load` makes no others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

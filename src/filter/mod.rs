@@ -1,5 +1,5 @@
-//! Who takes part: which records the CRM side lists ([`fetch`]), and which items of the mailbox are tracked
-//! ([`track`] for contacts, tasks and appointments, [`email`] for messages).
+//! Who takes part: which records the CRM side lists (`fetch`), and which items of the mailbox are tracked
+//! (`track` for contacts, tasks and appointments, `email` for messages).
 //!
 //! Pure: what is known about the world comes in as values. Nothing here says what is done with a thing that takes part.
 
