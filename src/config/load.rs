@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 use super::DEFAULT;
@@ -59,7 +60,10 @@ impl fmt::Display for Origin {
 /// # Errors
 /// When it cannot be read or used: where, why, and what to do.
 pub fn load(file: &Path, home: Option<&Path>) -> Result<Loaded> {
-    let bytes = fs::read(file).map_err(|error| {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(file)
+        .and_then(|file| file.take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(|error| {
         let broken = Error::new(file, format!("cannot be read: {error}"));
         broken.hint("write it, or name another one with --config or LIAISON_CONFIG")
     })?;
@@ -74,9 +78,12 @@ pub fn load(file: &Path, home: Option<&Path>) -> Result<Loaded> {
 /// # Errors
 /// When it cannot be used: where, why, and what to do.
 pub fn parse(text: &str, file: &Path, home: Option<&Path>) -> Result<Loaded> {
+    if text.len() > BYTES_MAX {
+        return Err(Error::new(file, format!("larger than {} KiB", BYTES_MAX / 1024)));
+    }
     let mut root = tree::parse(DEFAULT, Path::new("config/default.toml"), Layer::Default)?;
     tree::overlay(&mut root, tree::parse(text, file, Layer::File)?);
-    let reading = Reading { file, effective: RefCell::new(Vec::new()) };
+    let reading = Reading { file, text, effective: RefCell::new(Vec::new()) };
     let paths = Paths { folder: file.parent().unwrap_or(Path::new("")), home };
 
     let mut section = Section::root(&reading, &root);
@@ -92,6 +99,9 @@ pub fn parse(text: &str, file: &Path, home: Option<&Path>) -> Result<Loaded> {
     effective.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(Loaded { settings, effective })
 }
+
+/// More than anybody writes by hand.
+const BYTES_MAX: usize = 1024 * 1024;
 
 fn organisations(
     root: &mut Section<'_>,

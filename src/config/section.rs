@@ -4,30 +4,34 @@
 use std::cell::RefCell;
 use std::path::Path;
 
+use super::DEFAULT;
 use super::error::{Error, Result, did_you_mean};
 use super::load::{Effective, Origin};
-use super::tree::{Layer, Node, Place, Table, Value};
+use super::tree::{self, Layer, Node, Place, Table, Value};
 
 /// What all sections of one configuration share.
 #[derive(Debug)]
 pub(super) struct Reading<'a> {
     pub(super) file: &'a Path,
+    pub(super) text: &'a str,
     pub(super) effective: RefCell<Vec<Effective>>,
 }
 
 impl Reading<'_> {
     /// An error about what stands at `place`.
     pub(super) fn error(&self, place: Place, message: impl Into<String>) -> Error {
-        let file = match place.layer {
-            Layer::Default => Path::new("config/default.toml"),
-            Layer::File => self.file,
+        let (file, text) = match place.layer {
+            Layer::Default => (Path::new("config/default.toml"), DEFAULT),
+            Layer::File => (self.file, self.text),
         };
-        Error::new(file, message).at(place.position)
+        Error::new(file, message).at(tree::position(text, place.offset))
     }
 
     fn show(&self, key: String, node: Option<&Node>) {
         let origin = match node.map(|node| node.place) {
-            Some(Place { layer: Layer::File, position }) => Origin::File { line: position.line },
+            Some(Place { layer: Layer::File, offset }) => {
+                Origin::File { line: tree::position(self.text, offset).line }
+            }
             _ => Origin::Default,
         };
         let value = node.map(ToString::to_string);

@@ -14,7 +14,8 @@ use super::error::{Error, Position, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) layer: Layer,
-    pub(super) position: Position,
+    /// In bytes from the start of the layer's text; see [`position`].
+    pub(super) offset: usize,
 }
 
 /// The texts that make up the configuration, the stronger one last.
@@ -85,14 +86,20 @@ impl fmt::Display for Node {
 /// # Errors
 /// When it is not TOML: where, and what was expected there.
 pub(super) fn parse(text: &str, file: &Path, layer: Layer) -> Result<Table> {
-    let reader = Parser { text, layer };
     let table = DeTable::parse(text).map_err(|error| {
         // Its message may go on with a picture of the line, which would show what stands there.
         let message = error.message().lines().next().unwrap_or_default();
-        let position = reader.position(&error.span().unwrap_or_default());
-        Error::new(file, format!("not TOML: {message}")).at(position)
+        let start = error.span().unwrap_or_default().start;
+        Error::new(file, format!("not TOML: {message}")).at(position(text, start))
     })?;
-    Ok(reader.table(table.get_ref()))
+    Ok(Parser { layer }.table(table.get_ref()))
+}
+
+/// The line and column of an offset.
+pub(super) fn position(text: &str, offset: usize) -> Position {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    Position { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
 }
 
 /// Lays one tree over another: tables key by key, everything else whole.
@@ -113,12 +120,11 @@ pub(super) fn overlay(base: &mut Table, over: Table) {
     }
 }
 
-struct Parser<'a> {
-    text: &'a str,
+struct Parser {
     layer: Layer,
 }
 
-impl Parser<'_> {
+impl Parser {
     fn table(&self, table: &DeTable<'_>) -> Table {
         let pairs = table.iter().map(|(key, value)| {
             let node = Node { value: self.value(value.get_ref()), place: self.place(&key.span()) };
@@ -150,12 +156,6 @@ impl Parser<'_> {
     }
 
     fn place(&self, span: &Range<usize>) -> Place {
-        Place { layer: self.layer, position: self.position(span) }
-    }
-
-    fn position(&self, span: &Range<usize>) -> Position {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line = before.rsplit('\n').next().unwrap_or_default();
-        Position { line: before.matches('\n').count() + 1, column: line.chars().count() + 1 }
+        Place { layer: self.layer, offset: span.start }
     }
 }

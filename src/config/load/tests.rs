@@ -477,6 +477,10 @@ fn what_is_not_toml_is_named_by_line_and_column() {
     }
     let deep = format!("a = {}", "[".repeat(100_000));
     assert!(read(&deep).is_err());
+    let dotted = format!("{}b = 1", "a.".repeat(200_000));
+    assert!(read(&dotted).is_err());
+    let wide = format!("filters = [{}]", "1,".repeat(500_000));
+    assert!(read(&wide).is_err());
     let error = read(&SMALLEST.replace("sync = true", "sync = maybe")).unwrap_err();
     assert!(error.to_string().starts_with("/etc/liaison/config.toml:4:8: not TOML: "), "{error}");
 }
@@ -507,6 +511,8 @@ fn files_that_cannot_be_read_say_so() {
     let file = folder.path().join("latin1.toml");
     fs::write(&file, b"# \xe4").unwrap();
     assert_eq!(load(&file, None).unwrap_err().message, "not UTF-8 text");
+    fs::write(&file, vec![b'#'; BYTES_MAX + 2]).unwrap();
+    assert_eq!(load(&file, None).unwrap_err().message, "larger than 1024 KiB");
     fs::write(&file, SMALLEST).unwrap();
     assert!(load(&file, Some(Path::new("/home/anna"))).is_ok());
 }
