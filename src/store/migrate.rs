@@ -14,20 +14,21 @@ use super::open;
 pub type Migration = &'static [&'static str];
 
 /// All steps in order; the n-th leads to version n. A released step is never changed: add another.
-pub const MIGRATIONS: &[Migration] = &[&[
-    include_str!("migrations/0001_meta.sql"),
-    include_str!("migrations/0001_round.sql"),
-    include_str!("migrations/0001_observation.sql"),
-    include_str!("migrations/0001_link.sql"),
-    include_str!("migrations/0001_mark.sql"),
-    include_str!("migrations/0001_decision.sql"),
-    include_str!("migrations/0001_journal.sql"),
-    include_str!("migrations/0001_kept.sql"),
-    include_str!("migrations/0001_hold.sql"),
-    include_str!("migrations/0001_conflict.sql"),
-    include_str!("migrations/0001_quarantine.sql"),
-    include_str!("migrations/0001_cursor.sql"),
-]];
+pub const MIGRATIONS: &[Migration] = &[
+    &[
+        include_str!("migrations/0001_meta.sql"),
+        include_str!("migrations/0001_round.sql"),
+        include_str!("migrations/0001_observation.sql"),
+        include_str!("migrations/0001_link.sql"),
+        include_str!("migrations/0001_decision.sql"),
+        include_str!("migrations/0001_journal.sql"),
+        include_str!("migrations/0001_hold.sql"),
+        include_str!("migrations/0001_conflict.sql"),
+        include_str!("migrations/0001_quarantine.sql"),
+        include_str!("migrations/0001_cursor.sql"),
+    ],
+    &[include_str!("migrations/0002_mark.sql"), include_str!("migrations/0002_kept.sql")],
+];
 
 /// `LIAS`: marks the file as ours, for `file(1)` and for ourselves.
 const APPLICATION_ID: i64 = 0x4C49_4153;
