@@ -99,9 +99,10 @@ pub fn upsert(
 /// # Errors
 /// Only the store's own.
 pub fn open(connection: &Connection) -> Result<Vec<Conflict>> {
+    // `+`: the few that are open are sorted, rather than the whole history read in order.
     let mut statement = connection.prepare_cached(
         "SELECT id, link, field, mailbox, crm, winner, choice, created, settled, round
-         FROM conflict WHERE settled = -1 ORDER BY id",
+         FROM conflict WHERE settled = -1 ORDER BY +id",
     )?;
     statement.query_and_then([], from_row)?.collect()
 }
@@ -160,7 +161,7 @@ pub fn choose(tx: &Transaction<'_>, id: ConflictId, side: Side) -> Result<()> {
 pub fn choices(connection: &Connection) -> Result<Vec<Conflict>> {
     let mut statement = connection.prepare_cached(
         "SELECT id, link, field, mailbox, crm, winner, choice, created, settled, round
-         FROM conflict WHERE choice <> '' ORDER BY id",
+         FROM conflict WHERE choice <> '' ORDER BY +id",
     )?;
     statement.query_and_then([], from_row)?.collect()
 }

@@ -195,7 +195,8 @@ impl Store {
     }
 
     fn open_patiently(path: &Path, patience: Duration) -> Result<Self> {
-        let opened = open::file(path, patience).map_err(|error| error.at(path))?;
+        let opened =
+            open::file(path, patience, migrate::MIGRATIONS).map_err(|error| error.at(path))?;
         Ok(Self::around(Shared {
             path: Some(path.to_owned()),
             readers: opened.readers.into_iter().map(Mutex::new).collect(),

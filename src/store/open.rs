@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Error, ErrorKind, Result};
-use super::migrate::{self, MIGRATIONS};
+use super::migrate::{self, MIGRATIONS, Migration};
 
 /// Readers beside the writer: the daemon's rounds and its control socket.
 const READERS: usize = 2;
@@ -35,11 +35,11 @@ pub struct Presence {
     is_alone: bool,
 }
 
-/// Opens the store in this file.
+/// Opens the store in this file and brings it up to date. Waits for other processes no longer than `patience`.
 ///
 /// # Errors
 /// As for [`super::Store::open`].
-pub fn file(path: &Path, patience: Duration) -> Result<Opened> {
+pub fn file(path: &Path, patience: Duration, migrations: &[Migration]) -> Result<Opened> {
     if let Some(folder) = path.parent() {
         create_private_folder(folder)?;
     }
@@ -58,19 +58,19 @@ pub fn file(path: &Path, patience: Duration) -> Result<Opened> {
         presence.is_alone && fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0);
 
     let mut writer = connect(path, patience)?;
-    let found = migrate::version(&writer, MIGRATIONS)?;
+    let found = migrate::version(&writer, migrations)?;
     if is_unclean {
         quick_check(&writer)?;
     }
     use_log(&writer)?;
-    if usize::try_from(found).unwrap_or_default() < MIGRATIONS.len() {
+    if usize::try_from(found).unwrap_or_default() < migrations.len() {
         if !presence.is_alone {
             return Err(Error::new(
                 ErrorKind::Busy,
                 "it is to be brought up to date, and another Liaison has it open",
             ));
         }
-        migrate::migrate(&mut writer, Some(path), MIGRATIONS)?;
+        migrate::migrate(&mut writer, Some(path), migrations)?;
     }
     let readers = (0..READERS).map(|_| reader(path, patience)).collect::<Result<_>>()?;
     presence.share()?;
