@@ -19,6 +19,9 @@ const STATEMENTS: usize = 96;
 /// The write-ahead log is cut back to this many bytes after a checkpoint.
 const LOG_BYTES_MAX: i64 = 16 << 20;
 
+/// Between two looks at a lock that another process holds: there is no way to wait for it with a limit.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 /// What [`file`] hands over.
 #[derive(Debug)]
 pub struct Opened {
@@ -43,7 +46,7 @@ pub fn file(path: &Path, patience: Duration, migrations: &[Migration]) -> Result
     if let Some(folder) = path.parent() {
         create_private_folder(folder)?;
     }
-    let mut presence = Presence::announce(&beside(path, ".lock"))?;
+    let mut presence = Presence::announce(&beside(path, ".lock"), patience)?;
     let log = beside(path, "-wal");
     let shared_memory = beside(path, "-shm");
     match create_private(path) {
@@ -73,7 +76,9 @@ pub fn file(path: &Path, patience: Duration, migrations: &[Migration]) -> Result
         migrate::migrate(&mut writer, Some(path), migrations)?;
     }
     let readers = (0..READERS).map(|_| reader(path, patience)).collect::<Result<_>>()?;
-    presence.share()?;
+    presence.share(patience)?;
+    // A newer program may have been quicker.
+    migrate::version(&writer, migrations)?;
     Ok(Opened { writer, readers, presence })
 }
 
@@ -130,28 +135,48 @@ pub fn sync_folder_of(_path: &Path) -> Result<()> {
 }
 
 impl Presence {
-    fn announce(path: &Path) -> Result<Self> {
+    fn announce(path: &Path, patience: Duration) -> Result<Self> {
         let file = private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
             .open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { file, is_alone: true }),
             Err(TryLockError::WouldBlock) => {
-                // Waits while the first looks the store over: seconds at most.
-                file.lock_shared()?;
+                join(&file, patience)?;
                 Ok(Self { file, is_alone: false })
             }
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
     }
 
-    fn share(&mut self) -> Result<()> {
+    fn share(&mut self, patience: Duration) -> Result<()> {
         if self.is_alone {
             // Not every system turns one kind of lock into the other.
             self.file.unlock()?;
-            self.file.lock_shared()?;
             self.is_alone = false;
+            join(&self.file, patience)?;
         }
         Ok(())
+    }
+}
+
+/// Waits while the first looks the store over: moments, or seconds after a crash or for an upgrade.
+fn join(file: &File, patience: Duration) -> Result<()> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if waited < patience => {
+                std::thread::park_timeout(LOCK_PAUSE);
+                waited += LOCK_PAUSE;
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::new(
+                    ErrorKind::Busy,
+                    "another Liaison is checking it or bringing it up to date",
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
     }
 }
 

@@ -166,6 +166,22 @@ fn an_upgrade_waits_until_nobody_else_has_the_store_open() {
 }
 
 #[test]
+fn a_store_that_another_process_is_looking_over_is_waited_for() {
+    let (folder, store) = on_disk();
+    drop(store);
+    let path = folder.path().join("store.db");
+    let first = fs::File::open(beside(&path, ".lock")).unwrap();
+    first.lock().unwrap();
+    assert_eq!(refused(&path).kind, ErrorKind::Busy);
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| Store::open(&path));
+        assert!(!opening.is_finished());
+        first.unlock().unwrap();
+        opening.join().unwrap().unwrap();
+    });
+}
+
+#[test]
 fn a_file_that_is_no_database_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");

@@ -96,7 +96,7 @@ fn layout(store: &Store) -> BTreeSet<String> {
 }
 
 fn everything(store: &Store) -> Vec<String> {
-    let shown = store
+    store
         .read_blocking(|connection| {
             let ids = [ItemId::new("anna.vcf"), ItemId::new("broken.vcf")];
             let entries = journal::of_round(connection, RoundId(1))?;
@@ -128,8 +128,7 @@ fn everything(store: &Store) -> Vec<String> {
             ]
             .concat())
         })
-        .unwrap();
-    shown
+        .unwrap()
 }
 
 /// At least one row in every table.

@@ -7,7 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use super::{AFTER_COMMIT, BEFORE_COMMIT, Connection, Error, ErrorKind, Result, Store, meta};
+use crate::model::{Field, Fields, ItemId, Value};
+
+use super::round::{self, RoundId};
+use super::{
+    AFTER_COMMIT, BEFORE_COMMIT, Connection, Error, ErrorKind, Result, Store, Transaction, meta,
+};
 
 mod bulk;
 mod encode;
@@ -15,9 +20,33 @@ mod files;
 mod fixture;
 mod queries;
 mod tables;
+mod work;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap()
+}
+
+/// Runs in one transaction of a new store that has one round.
+fn in_a_store(work: impl FnOnce(&Transaction<'_>, RoundId) -> Result<()>) {
+    let store = Store::in_memory().unwrap();
+    store
+        .write_blocking(|tx| {
+            let round = round::start(tx, "test", at(0))?;
+            work(tx, round)
+        })
+        .unwrap();
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.into())
+}
+
+fn fields(subject: &str) -> Fields {
+    Fields::from([(Field::of("subject"), text(subject))])
+}
+
+fn item(id: &str) -> ItemId {
+    ItemId::new(id)
 }
 
 fn on_disk() -> (TempDir, Store) {
