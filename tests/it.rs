@@ -12,4 +12,5 @@
 )]
 
 mod architecture;
+mod mapping;
 mod planner;

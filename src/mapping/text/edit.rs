@@ -50,20 +50,25 @@ impl Edits {
         let line_end = text.line_end();
         let start = text.spans.first().map_or(text.bytes.len(), |span| span.range.start);
         let mut bytes = text.bytes.get(..start).unwrap_or_default().to_vec();
+        // An old line that would take up whatever comes after it, but for the line it had.
+        let mut open_before = None;
         for index in 0..=text.lines.len() {
-            for line in self.inserted.get(&index).into_iter().flatten() {
-                if !bytes.is_empty() && index == text.lines.len() && !bytes.ends_with(b"\n") {
+            let inserted = self.inserted.get(&index).into_iter().flatten();
+            let replaced = self.replaced.get(&index).filter(|_| !self.removed.contains(&index));
+            for line in inserted.chain(replaced) {
+                if open_before.take().is_some() {
                     bytes.extend_from_slice(line_end.as_bytes());
                 }
                 write_line(&mut bytes, line, line_end);
             }
-            if self.removed.contains(&index) {
+            if replaced.is_some() || self.removed.contains(&index) {
                 continue;
             }
-            match self.replaced.get(&index) {
-                Some(line) => write_line(&mut bytes, line, line_end),
-                None => bytes.extend_from_slice(text.raw(index)),
+            if open_before.take().is_some_and(|next| next != index) {
+                bytes.extend_from_slice(line_end.as_bytes());
             }
+            bytes.extend_from_slice(text.raw(index));
+            open_before = text.is_open(index).then_some(index + 1);
         }
         bytes
     }
@@ -108,19 +113,20 @@ fn write_quoted_printable(bytes: &mut Vec<u8>, line: &Line, line_end: &str) {
     let mut width = head.len() + 1;
     let value = line.value().replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n");
     for byte in value.bytes() {
-        let plain = matches!(byte, b' '..=b'~') && byte != b'=';
+        // A blank that begins a line would be taken for folding and one that ends it gets lost on the way; a line must not
+        // look like the BEGIN or END of a component.
+        let plain = match byte {
+            b' ' => (1..FOLD_AT - 1).contains(&width),
+            b'B' | b'b' | b'E' | b'e' => width > 0 && width < FOLD_AT,
+            b'=' => false,
+            _ => byte.is_ascii_graphic(),
+        };
         let token = if plain { char::from(byte).to_string() } else { format!("={byte:02X}") };
         if width + token.len() > FOLD_AT {
             bytes.push(b'=');
             bytes.extend_from_slice(line_end.as_bytes());
             width = 0;
         }
-        // A blank at the start of a line would be taken for folding, one at its end gets lost on the way.
-        let token = if token == " " && (width == 0 || width + 1 >= FOLD_AT) {
-            "=20".to_owned()
-        } else {
-            token
-        };
         bytes.extend_from_slice(token.as_bytes());
         width += token.len();
     }

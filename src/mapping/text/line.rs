@@ -278,8 +278,9 @@ fn quoted(value: &str) -> String {
     if encoded.contains([':', ';', ',']) { format!("\"{encoded}\"") } else { encoded }
 }
 
-/// RFC 2045 §6.7; what is not quoted-printable stays as it is.
+/// RFC 2045 §6.7; what is not quoted-printable stays as it is. A soft line break that nothing followed is no content.
 fn undo_quoted_printable(raw: &[u8]) -> Vec<u8> {
+    let raw = raw.strip_suffix(b"=").unwrap_or(raw);
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let mut bytes = Vec::with_capacity(raw.len());
     let mut at = 0;

@@ -110,6 +110,14 @@ impl<'a> Text<'a> {
             .unwrap_or_default()
     }
 
+    /// Whether a line is not finished: it has no line end, or ends in a soft line break that nothing follows.
+    fn is_open(&self, index: usize) -> bool {
+        let raw = self.raw(index);
+        let broken = || self.lines.get(index).is_some_and(Line::is_quoted_printable);
+        !raw.is_empty()
+            && (!raw.ends_with(b"\n") || (broken() && raw.trim_ascii_end().ends_with(b"=")))
+    }
+
     /// The physical line on which a logical line starts, from 1.
     pub fn number(&self, index: usize) -> usize {
         self.spans.get(index).map_or(0, |span| span.number)

@@ -65,7 +65,7 @@ fn what_is_no_content_line_has_no_name() {
 fn quoted_printable() {
     let bytes = b"BEGIN:VCARD\r\nNOTE;ENCODING=QUOTED-PRINTABLE;CHARSET=ISO-8859-1:caf=E9=0D=0A=\r\nnext=\r\nEND:VCARD\r\n";
     let text = parse(bytes);
-    assert_eq!(text.lines()[1].value(), "café\r\nnext=");
+    assert_eq!(text.lines()[1].value(), "café\r\nnext");
     let line = Line::new("NOTE", "é=\n".repeat(20) + " x ").quoted_printable();
     let written = render(&[Line::new("BEGIN", "X"), line, Line::new("END", "X")]);
     assert!(written.split(|b| *b == b'\n').all(|line| line.len() <= 77 && line.is_ascii()));
@@ -113,6 +113,28 @@ fn edits_touch_only_their_lines() {
 const FOLD: usize = 75;
 
 #[test]
+fn new_lines_are_not_swallowed_by_unfinished_ones() {
+    let text = parse(b"BEGIN:A\nX;QUOTED-PRINTABLE:a=\nBEGIN:B\nEND:B\nY:1\nEND:A");
+    let mut edits = Edits::new();
+    edits.insert(2, [Line::new("N", "1")]);
+    edits.insert(6, [Line::new("N", "2")]);
+    let written = edits.apply(&text);
+    assert_eq!(
+        written,
+        b"BEGIN:A\nX;QUOTED-PRINTABLE:a=\n\nN:1\nBEGIN:B\nEND:B\nY:1\nEND:A\nN:2\n"
+    );
+    let mut edits = Edits::new();
+    edits.remove(2..4);
+    let written = edits.apply(&text);
+    assert_eq!(
+        parse(&written)
+            .property(&parse(&written).components()[0], "Y")
+            .map(|(_, y)| y.value().to_owned()),
+        Some("1".to_owned())
+    );
+}
+
+#[test]
 fn line_ends_in_values_cannot_begin_lines() {
     let written = render(&[Line::new("X", "a\r\nEND:VCARD").with_param("P", "a\nb")]);
     assert_eq!(written, b"X;P=a^nb:a\\nEND:VCARD\r\n");
@@ -129,4 +151,5 @@ fn escaping() {
     assert_eq!(list("a\\,b,c"), ["a,b", "c"]);
     assert_eq!(join(&[String::new(), "b".to_owned(), String::new()], 1), ";b");
     assert_eq!(join(&[String::new()], 3), "");
+    assert_eq!(join(&["a\\".to_owned(), "b\\\\".to_owned(), "c".to_owned()], 1), "a\\\\;b\\\\;c");
 }

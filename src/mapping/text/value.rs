@@ -45,10 +45,15 @@ pub fn list(raw: &str) -> Vec<String> {
     split(raw, ',').into_iter().map(unescape).collect()
 }
 
-/// Raw parts as one structured value, without the empty ones at its end beyond `least` parts.
+/// Raw parts as one structured value, without the empty ones at its end beyond `least` parts. A backslash that escapes
+/// nothing at the end of a part would take the separator for it, and is escaped itself.
 pub fn join(parts: &[String], least: usize) -> String {
     let used = parts.iter().rposition(|part| !part.is_empty()).map_or(0, |last| last + 1);
-    let parts: Vec<&str> = parts.iter().take(used.max(least)).map(String::as_str).collect();
+    let closed = |part: &String| {
+        let open = part.chars().rev().take_while(|c| *c == '\\').count() % 2 == 1;
+        if open { format!("{part}\\") } else { part.clone() }
+    };
+    let parts: Vec<String> = parts.iter().take(used.max(least)).map(closed).collect();
     parts.join(";")
 }
 
