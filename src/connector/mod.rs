@@ -9,6 +9,10 @@ use crate::model::{Address, Body, Class, Document, ItemId, Listing, Uid, Version
 
 pub mod error;
 pub mod patient;
+pub mod file;
+pub mod maildir;
+pub mod vdir;
+pub mod watch;
 
 pub use error::{Error, ErrorKind, Result, Retry, Scope};
 

@@ -1,0 +1,56 @@
+//! The one header field that a Maildir is searched for. The reader of whole messages knows the same rule; it is checked
+//! against this one by a test.
+
+use crate::connector::file;
+use crate::model::Uid;
+
+/// Longer names do not fit the CRM's column, and are replaced by a digest.
+const LONGEST: usize = 250;
+
+/// The normalised `Message-ID` of a message: what stands between the angle brackets of the first field that has any.
+pub(super) fn message_id(start: &[u8]) -> Option<Uid> {
+    let mut value: Option<Vec<u8>> = None;
+    for line in start.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if let Some(b' ' | b'\t') = line.first() {
+            if let Some(value) = &mut value {
+                value.extend_from_slice(line);
+            }
+            continue;
+        }
+        if let Some(uid) = value.take().and_then(|value| normalised(&value)) {
+            return Some(uid);
+        }
+        if line.is_empty() {
+            return None;
+        }
+        value = field_value(line);
+    }
+    value.and_then(|value| normalised(&value))
+}
+
+fn field_value(line: &[u8]) -> Option<Vec<u8>> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let name = line.get(..colon)?.trim_ascii_end();
+    name.eq_ignore_ascii_case(b"Message-ID")
+        .then(|| line.get(colon + 1..).unwrap_or_default().to_vec())
+}
+
+fn normalised(value: &[u8]) -> Option<Uid> {
+    let value = String::from_utf8_lossy(value);
+    let inner = match value.split_once('<') {
+        Some((_, after)) => after.split_once('>').map_or(after, |(id, _)| id),
+        None => &value,
+    };
+    let id: String = inner
+        .chars()
+        .filter(|character| !character.is_whitespace() && !character.is_control())
+        .collect();
+    if id.is_empty() {
+        return None;
+    }
+    if id.encode_utf16().count() <= LONGEST {
+        return Some(Uid::new(id));
+    }
+    Some(Uid::new(format!("{}@long.message-id", file::digest(id.as_bytes()))))
+}
