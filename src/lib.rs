@@ -22,6 +22,9 @@ pub mod clock;
 /// What must outlive the process: SQLite, one file a table.
 pub mod store;
 
+/// Tokens and passwords, which never print.
+pub mod secret;
+
 /// What talks to a mailbox or a CRM: one trait, one file a protocol.
 pub mod connector;
 

@@ -7,10 +7,15 @@ use async_trait::async_trait;
 use crate::model::record::PartyRef;
 use crate::model::{Address, Body, Class, Document, ItemId, Listing, Uid, Version};
 
+
+pub mod auth;
+pub mod dataverse;
 pub mod error;
-pub mod patient;
 pub mod file;
+pub mod http;
 pub mod maildir;
+pub mod patient;
+pub mod tls;
 pub mod vdir;
 pub mod watch;
 

@@ -1,0 +1,207 @@
+//! A Dataverse (Dynamics 365) organisation as one side of the sync.
+//!
+//! Everything goes through one door, [`client::Client`], and in one form, the `$batch` of [`batch`]. On the way out,
+//! [`write`] makes operations of patches and [`fetch`] queries of filters; on the way back, [`record`] makes records of rows
+//! and [`error`] kinds of refusals. [`metadata`] knows what the organisation's tables look like. What a column means is not
+//! known here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use super::auth::TokenCommand;
+use super::http::{Http, Limits};
+use super::{Connector, Error, ErrorKind, Result, Write, Written, tls};
+use crate::clock::Clock;
+use crate::model::record::PartyRef;
+use crate::model::{Address, Class, Document, ItemId, Listing, Table, Uid};
+
+pub mod batch;
+pub mod client;
+pub mod error;
+pub mod fetch;
+pub mod list;
+pub mod metadata;
+pub mod odata;
+pub mod people;
+pub mod read;
+pub mod record;
+pub mod write;
+
+pub use client::Requests;
+pub use metadata::Metadata;
+
+use batch::{Method, Operation, Part, Reply};
+use client::Client;
+use fetch::{Condition, Fetch, Page};
+
+/// What must be known to reach an organisation.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// As in the configuration.
+    pub name: String,
+    /// The organisation's address, as in a browser.
+    pub url: String,
+    /// A command line that prints a bearer token.
+    pub token_command: String,
+    /// PEM file with the authority of a self-hosted server.
+    pub extra_ca: Option<PathBuf>,
+    /// FetchXML by table: what takes part is the union. A class without a filter does not take part.
+    pub filters: BTreeMap<Table, Vec<String>>,
+    pub limits: Limits,
+}
+
+/// An organisation, as its user sees it.
+#[derive(Debug)]
+pub struct Dataverse {
+    name: String,
+    client: Client,
+    metadata: Metadata,
+    filters: BTreeMap<Table, Vec<String>>,
+    organisation: Uuid,
+    business_unit: Uuid,
+    user: Uuid,
+    me: BTreeSet<Address>,
+}
+
+impl Dataverse {
+    /// Asks who we are and what the tables look like, in one request. `kept` is what [`Metadata::to_json`] gave within the last
+    /// day; what does not fit this organisation is asked again.
+    ///
+    /// # Errors
+    /// When the organisation cannot be reached, does not accept the token, or is no Dataverse organisation.
+    pub async fn connect(options: Options, clock: Clock, kept: Option<Json>) -> Result<Self> {
+        let http = Http::new(tls::client_config(options.extra_ca.as_deref())?, options.limits)?;
+        let bearer = TokenCommand::new(options.token_command);
+        let client = Client::new(http, &options.url, bearer, clock)?;
+        let mut questions =
+            vec![Operation::new(Method::Get, "WhoAmI"), Operation::new(Method::Get, my_row())];
+        if kept.is_none() {
+            questions.extend(Metadata::questions());
+        }
+        let replies = client.read(questions.into_iter().map(Part::One).collect()).await?;
+        let now = client.clock().now();
+        let [Reply::One(who), Reply::One(me), rest @ ..] = replies.as_slice() else {
+            return Err(nonsense());
+        };
+        let who = match who.json() {
+            Some(Json::Object(who)) if who.contains_key("OrganizationId") => who,
+            _ if !who.is_success() => return Err(error::refused(who, "ask who we are", None, now)),
+            _ => return Err(nonsense()),
+        };
+        let id = |name: &str| odata::guid(&who, name).ok_or_else(nonsense);
+        let (organisation, user) = (id("OrganizationId")?, id("UserId")?);
+        let metadata = match kept {
+            Some(kept) => match Metadata::kept(&kept, organisation) {
+                Some(metadata) => metadata,
+                None => {
+                    let questions = Metadata::questions().into_iter().map(Part::One).collect();
+                    Metadata::read(organisation, &client.read(questions).await?, now)?
+                }
+            },
+            None => Metadata::read(organisation, rest, now)?,
+        };
+        let me = addresses(me.json());
+        let (name, filters, business_unit) = (options.name, options.filters, id("BusinessUnitId")?);
+        Ok(Self { name, client, metadata, filters, organisation, business_unit, user, me })
+    }
+
+    /// The organisation's name in the configuration.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn organisation(&self) -> Uuid {
+        self.organisation
+    }
+
+    pub fn business_unit(&self) -> Uuid {
+        self.business_unit
+    }
+
+    /// The user that the token stands for.
+    pub fn user(&self) -> Uuid {
+        self.user
+    }
+
+    /// The user's own addresses.
+    pub fn me(&self) -> &BTreeSet<Address> {
+        &self.me
+    }
+
+    /// What the tables look like.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// The longest text that each column takes, in UTF-16 units.
+    pub fn lengths(&self) -> BTreeMap<(Table, String), usize> {
+        self.metadata.lengths()
+    }
+
+    /// What was asked of the organisation so far.
+    pub fn requests(&self) -> Requests {
+        self.client.requests()
+    }
+
+    /// Whom addresses belong to: system user, contact, account, lead, in that order, the user's own rows first. Those that
+    /// belong to nobody, or to several of the best kind, are left out.
+    ///
+    /// # Errors
+    /// When the organisation gave no answer, or not a whole one.
+    pub async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
+        people::resolve(self, addresses).await
+    }
+}
+
+#[async_trait]
+impl Connector for Dataverse {
+    async fn list(&self, class: Class) -> Result<Listing> {
+        list::list(self, class).await
+    }
+
+    async fn read(
+        &self,
+        class: Class,
+        ids: &[ItemId],
+    ) -> Result<BTreeMap<ItemId, Result<Document>>> {
+        read::read(self, class, ids).await
+    }
+
+    async fn write(&self, class: Class, writes: Vec<Write>) -> Result<Vec<Result<Written>>> {
+        write::write(self, class, &writes).await
+    }
+
+    async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
+        people::find(self, class, uids).await
+    }
+
+    /// An organisation tells nobody that something changed.
+    async fn wait(&self, _class: Class) -> Result<()> {
+        Err(Error::new(ErrorKind::Unsupported, "a CRM cannot be waited for; it is asked again"))
+    }
+}
+
+fn nonsense() -> Error {
+    Error::new(ErrorKind::Malformed, "the answer to WhoAmI makes no sense")
+        .hint("is this the address of a Dynamics 365 organisation?")
+}
+
+/// The path of the user's own row, before we know its id.
+fn my_row() -> String {
+    let id = "systemuserid";
+    let me = Condition::operator(id, "eq-userid");
+    Fetch::by_values("systemuser", id, &[id, "internalemailaddress"], me)
+        .path("systemusers", &Page::first())
+}
+
+/// A user who may not read the own row has no known address.
+fn addresses(answer: Option<Json>) -> BTreeSet<Address> {
+    let address = |row: &Map<String, Json>| {
+        row.get("internalemailaddress")?.as_str().and_then(Address::parse)
+    };
+    answer.and_then(odata::rows).unwrap_or_default().iter().filter_map(address).collect()
+}

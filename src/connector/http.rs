@@ -1,0 +1,231 @@
+//! One HTTP client with limits on everything: time, size, redirects (none), schemes (https, or loopback). It must not know
+//! what is asked, and never logs a body or a header.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use jiff::{Timestamp, fmt::rfc2822};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::redirect::Policy;
+use reqwest::{Request, StatusCode, Url};
+use rustls::ClientConfig;
+use url::Host;
+
+use super::{Error, ErrorKind, Result};
+
+/// How long and how much.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// To be connected.
+    pub connect: Duration,
+    /// From the first byte sent to the last byte read.
+    pub request: Duration,
+    /// The largest answer, after decompression, in bytes.
+    pub answer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(20),
+            request: Duration::from_secs(300),
+            answer: 128 << 20,
+        }
+    }
+}
+
+/// An answer, whole.
+#[derive(Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Answer({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+/// The client.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: reqwest::Client,
+    limits: Limits,
+}
+
+impl Http {
+    /// A client with the given trust and limits.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Local`] when the client cannot be made.
+    pub fn new(tls: ClientConfig, limits: Limits) -> Result<Self> {
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .user_agent(concat!("liaison/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .referer(false)
+            .connect_timeout(limits.connect)
+            .timeout(limits.request)
+            .pool_idle_timeout(Duration::from_secs(90))
+            .build()
+            .map_err(|error| Error::new(ErrorKind::Local, "set up HTTP").caused_by(error))?;
+        Ok(Self { client, limits })
+    }
+
+    /// Sends a request and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreachable`] when no whole answer came: then the effect is unknown. [`ErrorKind::Rejected`] when the
+    /// answer is larger than the limit.
+    pub async fn send(&self, request: Request) -> Result<Answer> {
+        let host = request.url().host_str().unwrap_or_default().to_owned();
+        let response = self.client.execute(request).await.map_err(|e| transport(&host, e))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = BytesMut::new();
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| transport(&host, error))?;
+            if body.len() + chunk.len() > self.limits.answer {
+                let limit = self.limits.answer;
+                let message = format!("the answer of {host} is larger than {limit} bytes");
+                return Err(Error::new(ErrorKind::Rejected, message));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, headers, body: body.freeze() })
+    }
+}
+
+/// The address of a server: https, or http on this machine; no name or password in it.
+///
+/// # Errors
+/// [`ErrorKind::Unsupported`] for anything else, with what to write instead.
+pub fn server_url(text: &str) -> Result<Url> {
+    let refuse = |reason: &str| {
+        Error::new(ErrorKind::Unsupported, format!("this address cannot be used: {reason}"))
+            .hint("an address looks like https://contoso.crm4.dynamics.com")
+    };
+    let mut url = Url::parse(text.trim()).map_err(|error| refuse(&error.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(refuse("it holds a user name or a password"));
+    }
+    match (url.scheme(), url.host()) {
+        ("https", Some(_)) => {}
+        ("http", Some(host)) if is_loopback(&host) => {}
+        ("http", Some(_)) => return Err(refuse("only https is safe")),
+        _ => return Err(refuse("it is not a web address")),
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    Ok(url)
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// The longest pause that is believed: an absurd `Retry-After` must not stop the sync for good.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
+
+/// The pause that an answer asks for.
+pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    pause(headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+}
+
+/// The value of `Retry-After`: seconds (some servers send fractions) or a date, at most a day (RFC 9110 §10.2.3).
+pub fn pause(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    let pause = match value.parse::<f64>() {
+        Ok(seconds) => {
+            Duration::try_from_secs_f64(seconds.min(LONGEST_PAUSE.as_secs_f64())).ok()?
+        }
+        Err(_) => {
+            let until = rfc2822::parse(value).ok()?.timestamp();
+            Duration::try_from(until.duration_since(now)).unwrap_or_default()
+        }
+    };
+    Some(pause.min(LONGEST_PAUSE))
+}
+
+fn transport(host: &str, error: reqwest::Error) -> Error {
+    let error = error.without_url();
+    let what = if error.is_timeout() {
+        "gave no answer in time"
+    } else if error.is_connect() {
+        "cannot be reached"
+    } else {
+        "broke off"
+    };
+    let untrusted = certificate_problem(&error);
+    let failed = Error::new(ErrorKind::Unreachable, format!("{host} {what}")).caused_by(error);
+    if untrusted {
+        failed.hint("its certificate is not trusted: if the server is your own, name its authority with extra_ca")
+    } else {
+        failed
+    }
+}
+
+fn certificate_problem(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    // A chain of causes is short; the bound only guards against a loop.
+    for _ in 0..16 {
+        let Some(current) = cause else { return false };
+        if current.to_string().contains("invalid peer certificate") {
+            return true;
+        }
+        cause = current.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_or_this_machine() {
+        for good in [
+            "https://contoso.crm4.dynamics.com",
+            "http://127.0.0.1:8080/",
+            "http://[::1]:1",
+            "http://localhost:2",
+        ] {
+            assert!(server_url(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://contoso.crm4.dynamics.com",
+            "https://anna:secret@example.org",
+            "ftp://x",
+            "contoso",
+            "",
+            "http://localhost.example.org",
+        ] {
+            let error = server_url(bad).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unsupported, "{bad}");
+            assert!(!error.message.contains("secret"));
+        }
+    }
+
+    #[test]
+    fn a_pause_in_seconds_or_as_a_date() {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let seconds = |value| pause(value, now).map(|pause| pause.as_secs());
+        assert_eq!(seconds("17"), Some(17));
+        assert_eq!(seconds(" 2.5 "), Some(2));
+        assert_eq!(seconds("Sun, 01 Mar 2026 12:01:00 GMT"), Some(60));
+        assert_eq!(seconds("Sun, 01 Mar 2026 11:00:00 GMT"), Some(0));
+        assert_eq!(seconds("999999999999"), Some(24 * 3600));
+        assert_eq!(seconds("inf"), Some(24 * 3600));
+        assert_eq!(seconds("-3"), None);
+        assert_eq!(seconds("NaN"), None);
+        assert_eq!(seconds("soon"), None);
+    }
+}
