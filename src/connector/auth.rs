@@ -19,7 +19,7 @@ pub struct TokenCommand {
 }
 
 /// A person may have to unlock a keyring meanwhile.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// Tokens have a few kilobytes; more is not a token.
 const SIZE_LIMIT: u64 = 64 << 10;

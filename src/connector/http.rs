@@ -30,7 +30,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(20),
-            request: Duration::from_secs(300),
+            request: Duration::from_mins(5),
             answer: 128 << 20,
         }
     }
@@ -133,7 +133,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
 }
 
 /// The longest pause that is believed: an absurd `Retry-After` must not stop the sync for good.
-const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_PAUSE: Duration = Duration::from_hours(24);
 
 /// The pause that an answer asks for.
 pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
@@ -143,14 +143,14 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 /// The value of `Retry-After`: seconds (some servers send fractions) or a date, at most a day (RFC 9110 §10.2.3).
 pub fn pause(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
-    let pause = match value.parse::<f64>() {
-        Ok(seconds) => {
-            Duration::try_from_secs_f64(seconds.min(LONGEST_PAUSE.as_secs_f64())).ok()?
-        }
-        Err(_) => {
-            let until = rfc2822::parse(value).ok()?.timestamp();
-            Duration::try_from(until.duration_since(now)).unwrap_or_default()
-        }
+    let pause = if let Ok(seconds) = value.parse::<f64>() {
+        let longest = LONGEST_PAUSE.as_secs_f64();
+        // A comparison with NaN is false.
+        let seconds = if seconds > longest { longest } else { seconds };
+        Duration::try_from_secs_f64(seconds).ok()?
+    } else {
+        let until = rfc2822::parse(value).ok()?.timestamp();
+        Duration::try_from(until.duration_since(now)).unwrap_or_default()
     };
     Some(pause.min(LONGEST_PAUSE))
 }

@@ -198,26 +198,25 @@ pub fn encode(parts: &[Part], root: &str, boundary: &str) -> Vec<u8> {
     out
 }
 
+/// What every operation says of itself.
+const COMMON: [&str; 3] =
+    ["Accept: application/json", "OData-Version: 4.0", "OData-MaxVersion: 4.0"];
+
 fn encode_operation(operation: &Operation, id: Option<usize>, root: &str, out: &mut Vec<u8>) {
-    let mut head =
-        String::from("Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n");
-    if let Some(id) = id {
-        head.push_str(&format!("Content-ID: {id}\r\n"));
-    }
-    head.push_str(&format!(
-        "\r\n{} {root}{} HTTP/1.1\r\n",
-        operation.method.as_str(),
-        operation.path
-    ));
-    head.push_str("Accept: application/json\r\nOData-Version: 4.0\r\nOData-MaxVersion: 4.0\r\n");
-    for (name, value) in &operation.headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    if operation.body.is_some() {
-        head.push_str("Content-Type: application/json; type=entry\r\n");
-    }
-    head.push_str("\r\n");
-    out.extend_from_slice(head.as_bytes());
+    let mut lines = vec![
+        "Content-Type: application/http".to_owned(),
+        "Content-Transfer-Encoding: binary".to_owned(),
+    ];
+    lines.extend(id.map(|id| format!("Content-ID: {id}")));
+    lines.push(String::new());
+    lines.push(format!("{} {root}{} HTTP/1.1", operation.method.as_str(), operation.path));
+    lines.extend(COMMON.map(str::to_owned));
+    lines.extend(operation.headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    lines.extend(
+        operation.body.is_some().then(|| "Content-Type: application/json; type=entry".to_owned()),
+    );
+    lines.push("\r\n".to_owned());
+    out.extend_from_slice(lines.join("\r\n").as_bytes());
     if let Some(body) = &operation.body {
         out.extend_from_slice(body);
     }
@@ -280,16 +279,13 @@ fn decode_answer(part: &Bytes) -> Result<Answer, Garbled> {
             break;
         }
         let text = String::from_utf8_lossy(line);
-        match text.split_once(':').filter(|(name, _)| is_header_name(name)) {
-            Some((name, value)) => {
-                headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
-            }
+        let Some((name, value)) = text.split_once(':').filter(|(name, _)| is_header_name(name))
+        else {
             // The blank line is missing: the body starts here.
-            None => {
-                body = start;
-                break;
-            }
-        }
+            body = start;
+            break;
+        };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let body = part.slice(body.min(part.len())..);
     let blank = body.iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();

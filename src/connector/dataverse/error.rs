@@ -15,7 +15,7 @@ use crate::connector::{Error, ErrorKind};
 
 /// A refusal that we know.
 struct Code {
-    code: u32,
+    number: u32,
     kind: Meaning,
     sentence: &'static str,
     /// Whether the service's own words name columns and limits, never values: then the person gets to see them.
@@ -31,18 +31,18 @@ enum Meaning {
 }
 
 const fn known(code: u32, kind: ErrorKind, sentence: &'static str, quote: bool) -> Code {
-    Code { code, kind: Meaning::Kind(kind), sentence, quote }
+    Code { number: code, kind: Meaning::Kind(kind), sentence, quote }
 }
 
 const CODES: &[Code] = &[
     Code {
-        code: 0x8004_0217,
+        number: 0x8004_0217,
         kind: Meaning::Missing,
         sentence: "the record is not there",
         quote: false,
     },
     Code {
-        code: 0x8006_0891,
+        number: 0x8006_0891,
         kind: Meaning::Missing,
         sentence: "the record is not there",
         quote: false,
@@ -90,19 +90,19 @@ const CODES: &[Code] = &[
         false,
     ),
     Code {
-        code: 0x8007_2321,
+        number: 0x8007_2321,
         kind: Meaning::Throttled,
         sentence: "the service asks for a pause (execution time)",
         quote: false,
     },
     Code {
-        code: 0x8007_2322,
+        number: 0x8007_2322,
         kind: Meaning::Throttled,
         sentence: "the service asks for a pause (number of requests)",
         quote: false,
     },
     Code {
-        code: 0x8007_2326,
+        number: 0x8007_2326,
         kind: Meaning::Throttled,
         sentence: "the service asks for a pause (concurrent requests)",
         quote: false,
@@ -170,7 +170,7 @@ fn classify(
     pause: Option<Duration>,
     (doing, row): (&str, Option<Uuid>),
 ) -> Error {
-    let known = code.and_then(|code| CODES.iter().find(|known| known.code == code));
+    let known = code.and_then(|code| CODES.iter().find(|known| known.number == code));
     let meaning = known.map_or_else(|| by_status(status, pause, code), |known| known.kind);
     let other_row = row.is_some_and(|row| words.is_some_and(|words| names_another(words, row)));
     let kind = match meaning {
@@ -187,7 +187,7 @@ fn classify(
         None => format!("{doing}: refused with status {status}"),
     };
     if let Some(code) = code {
-        message.push_str(&format!(" (0x{code:08x})"));
+        message = format!("{message} (0x{code:08x})");
     }
     let error = |message| Error::new(kind, message);
     match words {

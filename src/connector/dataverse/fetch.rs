@@ -1,4 +1,4 @@
-//! FetchXML: a user's filter reduced to ids and versions, and the pages of its answer. It must not know what the ids are for.
+//! `FetchXML`: a user's filter reduced to ids and versions, and the pages of its answer. It must not know what the ids are for.
 //! <https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/page-results>
 
 use quick_xml::XmlVersion;
@@ -29,7 +29,7 @@ impl Fetch {
     /// in the order of their id, so that pages neither overlap nor leave gaps.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] when it is no FetchXML, is about another table, or cannot be followed (`top`, `aggregate`).
+    /// [`ErrorKind::Unsupported`] when it is no `FetchXML`, is about another table, or cannot be followed (`top`, `aggregate`).
     pub fn reduced(fetch_xml: &str, table: &str, id: &str, columns: &[&str]) -> Result<Self> {
         let refuse = |reason: &str| {
             Error::new(
@@ -253,7 +253,7 @@ impl Node {
         out.push('<');
         out.push_str(&self.name);
         for (name, value) in &self.attributes {
-            out.push_str(&format!(" {name}=\"{}\"", escape(value.as_str())));
+            out.extend([" ", name, "=\"", &escape(value.as_str()), "\""]);
         }
         if self.children.is_empty() && self.text.is_empty() {
             out.push_str("/>");
@@ -264,7 +264,7 @@ impl Node {
         for child in &self.children {
             child.write(out);
         }
-        out.push_str(&format!("</{}>", self.name));
+        out.extend(["</", &self.name, ">"]);
     }
 }
 
@@ -306,7 +306,7 @@ fn parse(xml: &str) -> Result<Node, String> {
             Event::Eof => return Err("it ends too early".to_owned()),
         };
         if let Some(mut node) = closed {
-            node.text = node.text.trim().to_owned();
+            node.text = node.text.trim().into();
             match open.last_mut() {
                 Some(parent) => parent.children.push(node),
                 None => return Ok(node),
@@ -322,7 +322,7 @@ fn append(open: &mut [Node], text: &str) {
 }
 
 fn element(tag: &BytesStart<'_>) -> Result<Node, String> {
-    let mut node = Node::new(&*tag.name().into_inner());
+    let mut node = Node::new(tag.name().into_inner());
     for attribute in tag.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;
         let value = attribute

@@ -49,7 +49,7 @@ pub struct Options {
     pub token_command: String,
     /// PEM file with the authority of a self-hosted server.
     pub extra_ca: Option<PathBuf>,
-    /// FetchXML by table: what takes part is the union. A class without a filter does not take part.
+    /// `FetchXML` by table: what takes part is the union. A class without a filter does not take part.
     pub filters: BTreeMap<Table, Vec<String>>,
     pub limits: Limits,
 }
@@ -94,15 +94,14 @@ impl Dataverse {
         };
         let id = |name: &str| odata::guid(&who, name).ok_or_else(nonsense);
         let (organisation, user) = (id("OrganizationId")?, id("UserId")?);
-        let metadata = match kept {
-            Some(kept) => match Metadata::kept(&kept, organisation) {
-                Some(metadata) => metadata,
-                None => {
-                    let questions = Metadata::questions().into_iter().map(Part::One).collect();
-                    Metadata::read(organisation, &client.read(questions).await?, now)?
-                }
-            },
-            None => Metadata::read(organisation, rest, now)?,
+        let asked = kept.is_none();
+        let metadata = match kept.and_then(|kept| Metadata::kept(&kept, organisation)) {
+            Some(metadata) => metadata,
+            None if asked => Metadata::read(organisation, rest, now)?,
+            None => {
+                let questions = Metadata::questions().into_iter().map(Part::One).collect();
+                Metadata::read(organisation, &client.read(questions).await?, now)?
+            }
         };
         let me = addresses(me.json());
         let (name, filters, business_unit) = (options.name, options.filters, id("BusinessUnitId")?);

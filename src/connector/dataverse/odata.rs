@@ -1,4 +1,4 @@
-//! The spelling of OData: entity tags, query strings, annotations, lookups. It must not know what is asked.
+//! The spelling of `OData`: entity tags, query strings, annotations, lookups. It must not know what is asked.
 //! <https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/overview>
 
 use std::str;
@@ -21,7 +21,7 @@ pub fn get(path: impl Into<String>) -> Operation {
     Operation::new(Method::Get, path).header("Prefer", ANNOTATIONS)
 }
 
-/// A `GET` of a page of FetchXML.
+/// A `GET` of a page of `FetchXML`.
 pub fn get_page(path: impl Into<String>) -> Operation {
     Operation::new(Method::Get, path).header("Prefer", PAGING)
 }
@@ -59,7 +59,7 @@ pub fn guid(row: &Map<String, Json>, column: &str) -> Option<Uuid> {
     Uuid::parse_str(row.get(column)?.as_str()?).ok()
 }
 
-/// A GUID in a lookup, which OData spells `_x_value`. FetchXML answers have been seen with either spelling.
+/// A GUID in a lookup, which `OData` spells `_x_value`. `FetchXML` answers have been seen with either spelling.
 pub fn lookup(row: &Map<String, Json>, column: &str) -> Option<Uuid> {
     guid(row, &format!("_{column}_value")).or_else(|| guid(row, column))
 }

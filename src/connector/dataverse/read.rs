@@ -30,13 +30,11 @@ pub async fn read(
     let mut documents = BTreeMap::new();
     let mut records = Vec::new();
     for id in ids {
-        match RecordId::parse(id).filter(|record| record.table.class() == class) {
-            Some(record) => records.push(record),
-            None => {
-                let error =
-                    Error::new(ErrorKind::Malformed, format!("this is no {class} of the CRM"));
-                documents.insert(id.clone(), Err(error));
-            }
+        let record = RecordId::parse(id).filter(|record| record.table.class() == class);
+        records.extend(record);
+        if record.is_none() {
+            let error = Error::new(ErrorKind::Malformed, format!("this is no {class} of the CRM"));
+            documents.insert(id.clone(), Err(error));
         }
     }
     records.sort_unstable();

@@ -142,10 +142,10 @@ fn unit(
 ) -> Result<Unit> {
     let metadata = &dataverse.metadata;
     let look = look.transpose()?;
-    if let (Some(look), Asked::Update(_, planned, _) | Asked::Delete(_, planned)) = (&look, asked) {
-        if look.version() != **planned {
-            return Err(Error::new(ErrorKind::Stale, "the record was changed meanwhile"));
-        }
+    if let (Some(look), Asked::Update(_, planned, _) | Asked::Delete(_, planned)) = (&look, asked)
+        && look.version() != **planned
+    {
+        return Err(Error::new(ErrorKind::Stale, "the record was changed meanwhile"));
     }
     let (id, doing, steps) = match asked {
         Asked::Create(id, patch) => (*id, Doing::Create, steps::create(metadata, *id, patch)?),

@@ -52,8 +52,7 @@ pub fn create_row(metadata: &Metadata, id: RecordId, patch: &RecordPatch) -> Res
     let mut row = columns(metadata, id.table, patch, true);
     let parties = patch.parties.as_deref().unwrap_or_default();
     if parties.is_empty() {
-        let path = record::path(metadata, id);
-        return Ok(Operation::new(Method::Patch, path)
+        return Ok(Operation::new(Method::Patch, record::path(metadata, id))
             .header("If-None-Match", "*")
             .body(&Json::Object(row)));
     }
@@ -95,9 +94,9 @@ pub fn update(
     }
     let rows = steps.len();
     if let Some(parties) = &patch.parties {
-        let path = format!("{}/{}", record::path(metadata, id), party_collection(id.table));
+        let all = format!("{}/{}", record::path(metadata, id), party_collection(id.table));
         let body = json!({ "value": party_rows(parties)? });
-        steps.push(Operation::new(Method::Put, path).body(&body));
+        steps.push(Operation::new(Method::Put, all).body(&body));
     }
     for exception in &patch.exceptions {
         steps.push(change_exception(metadata, id, exception, look));
@@ -263,10 +262,10 @@ fn change_exception(
     });
     let Some((id, version)) = known else { return create_exception(metadata, series, patch) };
     let guard = if metadata.of(id.table).versioned { etag(&version) } else { "*".to_owned() };
-    let path = record::path(metadata, id);
+    let row = record::path(metadata, id);
     match &patch.columns {
-        Some(columns) => Operation::new(Method::Patch, path).body(&Json::Object(columns.clone())),
-        None => Operation::new(Method::Delete, path),
+        Some(columns) => Operation::new(Method::Patch, row).body(&Json::Object(columns.clone())),
+        None => Operation::new(Method::Delete, row),
     }
     .header("If-Match", guard)
 }
