@@ -1,6 +1,7 @@
 //! A bearer token from a command of the user's choice (`az account get-access-token …`, `pass show …`). It must not know what
 //! the token opens, and never shows or keeps it anywhere but in memory.
 
+use std::fmt;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,10 +13,16 @@ use super::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
 /// A command that prints a token, and the token it printed last.
-#[derive(Debug)]
 pub struct TokenCommand {
     command: String,
     token: Mutex<Option<Secret>>,
+}
+
+impl fmt::Debug for TokenCommand {
+    /// A command line may hold what must not be seen.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenCommand")
+    }
 }
 
 /// A person may have to unlock a keyring meanwhile.
@@ -124,7 +131,6 @@ mod tests {
         assert_eq!(command.token().await.unwrap().expose(), "1");
         assert_eq!(command.renewed().await.unwrap().expose(), "2");
         assert_eq!(command.token().await.unwrap().expose(), "2");
-        assert!(!format!("{command:?}").contains("\"2\""));
     }
 
     #[tokio::test]

@@ -154,9 +154,10 @@ pub fn refused_whole(answer: &http::Answer, command: &str, now: Timestamp) -> Er
         status => {
             let error = classify(status, code, words.as_deref(), pause, ("send a batch", None));
             match error.kind {
-                ErrorKind::Missing | ErrorKind::Stale | ErrorKind::Exists => {
-                    Error::new(ErrorKind::Unreachable, error.message)
-                }
+                ErrorKind::Missing
+                | ErrorKind::Stale
+                | ErrorKind::Exists
+                | ErrorKind::Malformed => Error::new(ErrorKind::Unreachable, error.message),
                 _ => error,
             }
         }

@@ -114,7 +114,9 @@ proptest::proptest! {
     #[test]
     fn hostile_bodies_never_panic(body in ".{0,200}", code in ".{0,20}", status in 0u16..999) {
         let hostile = Answer { status, headers: vec![], body: Bytes::from(body) };
-        let _ = refused(&hostile, "read", Some(Uuid::nil()), now());
-        let _ = refused(&answer(status, &code, &code), "read", Some(Uuid::nil()), now());
+        for answer in [hostile, answer(status, &code, &code)] {
+            let error = refused(&answer, "read", Some(Uuid::nil()), now());
+            proptest::prop_assert!(error.message.starts_with("read: "));
+        }
     }
 }
