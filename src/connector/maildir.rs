@@ -114,6 +114,11 @@ impl Connector for Maildir {
         self.blocking(class, move |tree| tree.find(&wanted)).await
     }
 
+    /// What is made from a record goes to the inbox.
+    fn address(&self, _class: Class, uid: &Uid) -> ItemId {
+        message_id(folder::INBOX, uid)
+    }
+
     async fn wait(&self, _class: Class) -> Result<()> {
         self.watch.changed().await
     }

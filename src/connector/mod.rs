@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use crate::model::record::PartyRef;
 use crate::model::{Address, Body, Class, Document, ItemId, Listing, Uid, Version};
 
-
 pub mod auth;
 pub mod dataverse;
 pub mod error;
@@ -53,8 +52,10 @@ pub trait Connector: Send + Sync {
     /// When the other end as a whole is out of service.
     async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>>;
 
-    /// The id that a new item with this uid is to get.
-    fn address(&self, class: Class, uid: &Uid) -> ItemId;
+    /// The id that a new item with this uid is to get. Those of records are derived by the plan.
+    fn address(&self, _class: Class, uid: &Uid) -> ItemId {
+        ItemId::new(uid.as_str())
+    }
 
     /// Whom these addresses belong to, where that is beyond doubt. A mailbox knows nobody.
     ///

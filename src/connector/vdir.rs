@@ -163,6 +163,10 @@ impl Connector for Vdir {
         self.blocking(class, move |directory| directory.find(class, &wanted)).await
     }
 
+    fn address(&self, class: Class, uid: &Uid) -> ItemId {
+        file_name(class, uid)
+    }
+
     async fn wait(&self, _class: Class) -> Result<()> {
         self.watch.changed().await
     }

@@ -270,7 +270,7 @@ impl fmt::Debug for Attachment {
 
 impl Attachment {
     pub fn new(filename: impl Into<String>, mimetype: impl Into<String>, bytes: Vec<u8>) -> Self {
-        let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = format!("{:x}", Sha256::digest(&bytes));
         Self {
             filename: filename.into(),
             mimetype: mimetype.into(),

@@ -13,6 +13,7 @@ pub enum Side {
 }
 
 impl Side {
+    #[must_use]
     pub fn other(self) -> Self {
         match self {
             Self::Mailbox => Self::Crm,
@@ -96,7 +97,7 @@ impl fmt::Display for ItemId {
     }
 }
 
-/// An opaque mark that changes whenever the item does (an ETag, a content hash). Only equality means anything.
+/// An opaque mark that changes whenever the item does (an `ETag`, a content hash). Only equality means anything.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(String);
 

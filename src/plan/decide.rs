@@ -190,9 +190,11 @@ impl<'w> Case<'w> {
             (Half::Gone, Half::Hidden(Hidden::Left)) => {
                 Some(self.step(Action::Release { gone: Side::Mailbox }, Reason::LeftFilter))
             }
-            (Half::Same, Half::Hidden(Hidden::Left)) => self.left_filter(),
+            (Half::Same, Half::Hidden(Hidden::Left)) => {
+                self.farewell().or_else(|| self.left_filter())
+            }
             // What was changed in the mailbox stays there, whatever becomes of its record.
-            (Half::Changed(_), Half::Hidden(Hidden::Left)) => None,
+            (Half::Changed(_), Half::Hidden(Hidden::Left)) => self.farewell(),
             (Half::Same | Half::Changed(_) | Half::Gone, Half::Hidden(Hidden::Unseen)) => None,
             (Half::Hidden(_), Half::Same | Half::Changed(_) | Half::Gone | Half::Hidden(_)) => None,
         }
@@ -276,6 +278,27 @@ impl<'w> Case<'w> {
         Some(self.step(Action::Merge(merge), Reason::Chosen))
     }
 
+    /// A task leaves the filter of open tasks by being closed: that last change is carried over, once, and nothing goes back.
+    fn farewell(&self) -> Option<Step> {
+        let (version, content) = self.world.farewells.get(self.record_id)?;
+        if self.link.record_version.as_ref() == Some(version) || is_open(&content.fields) {
+            return None;
+        }
+        let bases = self.link.bases.as_deref()?;
+        let halves =
+            Halves { item: fields(self.item, &bases.item), record: &content.fields, bases };
+        let merged = merge(self.world.class, halves, self.rules, &BTreeMap::new());
+        let merge = Merge {
+            to_item: changed(merged.to_item, self.version(Side::Mailbox)?),
+            to_record: None,
+            settled: merged.settled,
+        };
+        Some(Step {
+            contests: merged.contests,
+            ..self.step(Action::Merge(merge), Reason::LeftFilter)
+        })
+    }
+
     fn left_filter(&self) -> Option<Step> {
         let bases = self.link.bases.as_deref();
         match self.rules.on_leave {
@@ -322,11 +345,7 @@ impl<'w> Case<'w> {
             Side::Mailbox => self.item_id,
             Side::Crm => self.record_id,
         };
-        match self.world.seen(side, id) {
-            Seen::Here { version, .. } => Some(version),
-            Seen::Gone | Seen::Left | Seen::Unseen => None,
-        }
-        .or(match side {
+        self.world.version(side, id).or(match side {
             Side::Mailbox => self.link.item_version.as_ref(),
             Side::Crm => self.link.record_version.as_ref(),
         })

@@ -42,6 +42,8 @@ pub struct World {
     /// The items that take part, with the rule that says so.
     pub tracked: BTreeMap<ItemId, String>,
     pub links: Vec<Link>,
+    /// What closed tasks said when they left the sync filter: that they were closed still goes to the mailbox.
+    pub farewells: BTreeMap<ItemId, (Version, Content)>,
     /// What a person decided about contested fields; `None` empties the field.
     pub choices: BTreeMap<(LinkId, Field), Option<Value>>,
     /// What a person decided about things deleted on one side and changed on the other.
@@ -94,11 +96,21 @@ impl World {
         map.get(id).unwrap_or(&Seen::Unseen)
     }
 
-    /// The content at `id`, where it is there and was read.
+    /// The content at `id`, where it was read.
     pub fn content(&self, side: Side, id: &ItemId) -> Option<&Content> {
         match self.seen(side, id) {
             Seen::Here { content, .. } => content.as_deref(),
-            Seen::Gone | Seen::Left | Seen::Unseen => None,
+            Seen::Left => self.farewells.get(id).map(|(_, content)| content),
+            Seen::Gone | Seen::Unseen => None,
+        }
+    }
+
+    /// The version at `id`, where it was looked at.
+    pub fn version(&self, side: Side, id: &ItemId) -> Option<&Version> {
+        match self.seen(side, id) {
+            Seen::Here { version, .. } => Some(version),
+            Seen::Left => self.farewells.get(id).map(|(version, _)| version),
+            Seen::Gone | Seen::Unseen => None,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::connector::{Error, ErrorKind, Result as Sent, Write, Written};
 use crate::mapping::Context;
 use crate::model::{Bases, Class, Fields, ItemId, Link, LinkId, LinkState, Side, Version};
 use crate::plan::settle::{After, Settled, settle};
-use crate::plan::{Action, Contest, Merge, Reason, Seen, Step, World};
+use crate::plan::{Action, Contest, Merge, Reason, Step, World};
 use crate::store::conflict::{self, Dispute, Finding};
 use crate::store::journal::{self, Answer, EntryId, Intent};
 use crate::store::observation::{self, Observation};
@@ -341,10 +341,7 @@ fn merged(
 }
 
 fn seen(world: &World, side: Side, id: &ItemId) -> Option<Version> {
-    match world.seen(side, id) {
-        Seen::Here { version, .. } => Some(version.clone()),
-        Seen::Gone | Seen::Left | Seen::Unseen => None,
-    }
+    world.version(side, id).cloned()
 }
 
 fn answer(class: Class, result: Option<&Sent<Written>>, context: &Context) -> Answer {

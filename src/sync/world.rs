@@ -98,13 +98,14 @@ impl Engine {
             Ok(probed) => probed,
             Err(error) => return Ok(Err(error)),
         };
-        seen.items.extend(probed);
+        seen.items.extend(probed.seen);
         let probed =
             match self.probe(class, self.crm.as_ref(), Side::Crm, &records, &stored.links).await {
                 Ok(probed) => probed,
                 Err(error) => return Ok(Err(error)),
             };
-        seen.records.extend(probed);
+        seen.records.extend(probed.seen);
+        let farewells = probed.farewells;
         self.set_copies_aside(class, round, &mut seen, &stored).await?;
         let tracked = match self.decide(class, round, &mut seen, &stored).await? {
             Ok(tracked) => tracked,
@@ -132,6 +133,7 @@ impl Engine {
             partial: partial.keys().copied().collect(),
             tracked,
             links,
+            farewells,
             choices: stored.choices,
             verdicts: stored.verdicts,
         };
@@ -150,27 +152,36 @@ impl Engine {
         side: Side,
         listing: &Listing,
         links: &[Link],
-    ) -> connector::Result<BTreeMap<ItemId, Seen>> {
+    ) -> connector::Result<Probed> {
         let absent: BTreeSet<ItemId> = links
             .iter()
             .map(|link| half(link, side).clone())
             .filter(|id| !listing.entries.contains_key(id))
             .collect();
+        let mut probed = Probed::default();
         if !listing.is_complete() || absent.is_empty() {
-            return Ok(absent.into_iter().map(|id| (id, Seen::Unseen)).collect());
+            probed.seen = absent.into_iter().map(|id| (id, Seen::Unseen)).collect();
+            return Ok(probed);
         }
         let absent: Vec<ItemId> = absent.into_iter().collect();
-        let mut probed = BTreeMap::new();
+        let context = self.context();
         for (id, result) in connector.read(class, &absent).await? {
             let seen = match (result, side) {
-                (Ok(_), Side::Crm) => Seen::Left,
+                (Ok(document), Side::Crm) => {
+                    if let (Class::Task, Ok(content)) =
+                        (class, observe::read(class, &document, &context))
+                    {
+                        probed.farewells.insert(id.clone(), (document.version, content));
+                    }
+                    Seen::Left
+                }
                 // It came back while we looked: the next round sees it.
                 (Ok(_), Side::Mailbox) => Seen::Unseen,
                 (Err(error), _) if error.kind == ErrorKind::Missing => Seen::Gone,
                 (Err(error), _) if error.kind.scope() == Scope::Account => return Err(error),
                 (Err(_), _) => Seen::Unseen,
             };
-            probed.insert(id, seen);
+            probed.seen.insert(id, seen);
         }
         Ok(probed)
     }
@@ -417,6 +428,13 @@ impl Engine {
         })?;
         Ok(Planned { guarded, whole })
     }
+}
+
+/// What a direct look told.
+#[derive(Default)]
+struct Probed {
+    seen: BTreeMap<ItemId, Seen>,
+    farewells: BTreeMap<ItemId, (Version, Content)>,
 }
 
 fn half(link: &Link, side: Side) -> &ItemId {

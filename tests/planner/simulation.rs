@@ -149,9 +149,18 @@ impl Simulation {
                 .collect(),
             tracked,
             links: self.links.values().cloned().collect(),
+            farewells: self.farewells(),
             choices: self.choices.clone(),
             verdicts: self.verdicts.clone(),
         }
+    }
+
+    fn farewells(&self) -> BTreeMap<ItemId, (Version, Content)> {
+        let left = self
+            .records
+            .iter()
+            .filter(|(_, thing)| thing.hidden == Some(Seen::Left) && self.class == Class::Task);
+        left.map(|(id, thing)| (id.clone(), (version(thing), content(thing)))).collect()
     }
 
     fn look(&self, things: &BTreeMap<ItemId, Thing>) -> BTreeMap<ItemId, Seen> {

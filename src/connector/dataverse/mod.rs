@@ -142,17 +142,8 @@ impl Dataverse {
     }
 
     /// What was asked of the organisation so far.
-    pub fn requests(&self) -> Requests {
+    pub fn requested(&self) -> Requests {
         self.client.requests()
-    }
-
-    /// Whom addresses belong to: system user, contact, account, lead, in that order, the user's own rows first. Those that
-    /// belong to nobody, or to several of the best kind, are left out.
-    ///
-    /// # Errors
-    /// When the organisation gave no answer, or not a whole one.
-    pub async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
-        people::resolve(self, addresses).await
     }
 }
 
@@ -176,6 +167,16 @@ impl Connector for Dataverse {
 
     async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
         people::find(self, class, uids).await
+    }
+
+    /// Whom addresses belong to: system user, contact, account, lead, in that order, the user's own rows first. Those that
+    /// belong to nobody, or to several of the best kind, are left out.
+    async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
+        people::resolve(self, addresses).await
+    }
+
+    fn requests(&self) -> u64 {
+        self.requested().requests
     }
 
     /// An organisation tells nobody that something changed.
