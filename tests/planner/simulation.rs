@@ -442,9 +442,11 @@ impl Simulation {
 }
 
 fn here(thing: &Thing) -> Seen {
-    let content =
-        Content { uid: thing.uid.clone(), fields: thing.fields.clone(), traits: Traits::default() };
-    Seen::Here { version: version(thing), content: Some(Box::new(content)) }
+    Seen::Here { version: version(thing), content: Some(Box::new(content(thing))) }
+}
+
+fn content(thing: &Thing) -> Content {
+    Content { uid: thing.uid.clone(), fields: thing.fields.clone(), traits: Traits::default() }
 }
 
 pub fn version(thing: &Thing) -> Version {

@@ -11,10 +11,10 @@ use crate::model::ItemId;
 /// How deep folders may be nested.
 const DEPTH: usize = 16;
 
-pub const INBOX: &str = "INBOX";
+pub(super) const INBOX: &str = "INBOX";
 
 /// A folder below the root that is called like the root.
-pub const INBOX_BELOW: &str = "./INBOX";
+pub(super) const INBOX_BELOW: &str = "./INBOX";
 
 /// What programs call their folder for drafts (also in modified UTF-7, RFC 3501 §5.1.3),
 const DRAFTS: [&str; 6] =
