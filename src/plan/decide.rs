@@ -191,7 +191,7 @@ impl<'w> Case<'w> {
                 Some(self.step(Action::Release { gone: Side::Mailbox }, Reason::LeftFilter))
             }
             (Half::Same, Half::Hidden(Hidden::Left)) => {
-                self.farewell().or_else(|| self.left_filter())
+                self.left_filter().or_else(|| self.farewell())
             }
             // What was changed in the mailbox stays there, whatever becomes of its record.
             (Half::Changed(_), Half::Hidden(Hidden::Left)) => self.farewell(),
