@@ -1,1 +1,502 @@
+use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+use rusqlite::Connection;
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::sandbox::schema::{self, Kind};
+
+const ME: &str = "00000000-0000-4000-8000-00000000000a";
+const UNIT: &str = "00000000-0000-4000-8000-00000000000b";
+const BASE: &str = "http://localhost/api/data/v9.2";
+
+/// The primary keys of the tests, readable: `id("c", 1)`.
+fn id(letter: char, number: u32) -> String {
+    format!("{letter}0000000-0000-4000-8000-{number:012}")
+}
+
+/// An empty organisation, by the storage convention.
+fn database() -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    for logical in ["systemuser", "contact", "account", "appointment", "activityparty"] {
+        let table = schema::table(logical).unwrap();
+        let columns: Vec<String> = table
+            .columns
+            .iter()
+            .map(|column| match column.kind {
+                Kind::Lookup { .. } => format!("\"{0}\" TEXT, \"{0}_type\" TEXT", column.name),
+                Kind::Integer { .. }
+                | Kind::BigInt
+                | Kind::Boolean
+                | Kind::Picklist { .. }
+                | Kind::State { .. }
+                | Kind::Status { .. } => format!("\"{}\" INTEGER", column.name),
+                _ => format!("\"{}\" TEXT", column.name),
+            })
+            .collect();
+        connection
+            .execute_batch(&format!("CREATE TABLE \"{logical}\" ({}) STRICT", columns.join(", ")))
+            .unwrap();
+    }
+    connection
+}
+
+fn insert(connection: &Connection, table: &str, row: &Json) {
+    let row = row.as_object().unwrap();
+    let names: Vec<String> = row.keys().map(|name| format!("\"{name}\"")).collect();
+    let values: Vec<rusqlite::types::Value> = row
+        .values()
+        .map(|value| match value {
+            Json::Null => rusqlite::types::Value::Null,
+            Json::Bool(flag) => i64::from(*flag).into(),
+            Json::Number(number) => number.as_i64().unwrap().into(),
+            Json::String(text) => text.clone().into(),
+            other => panic!("{other} is no column"),
+        })
+        .collect();
+    let marks = vec!["?"; names.len()].join(", ");
+    let sql = format!("INSERT INTO \"{table}\" ({}) VALUES ({marks})", names.join(", "));
+    connection.execute(&sql, rusqlite::params_from_iter(values)).unwrap();
+}
+
+/// Anna, her account and two contacts, one of which belongs to Bert; a meeting with Anna and the first contact.
+fn organisation() -> Connection {
+    let connection = database();
+    let other = id('b', 1);
+    insert(
+        &connection,
+        "systemuser",
+        &json!({"systemuserid": ME, "fullname": "Anna", "versionnumber": 1}),
+    );
+    insert(
+        &connection,
+        "systemuser",
+        &json!({"systemuserid": other, "fullname": "Bert", "versionnumber": 2}),
+    );
+    insert(
+        &connection,
+        "account",
+        &json!({"accountid": id('a', 1), "name": "Contoso", "ownerid": ME, "ownerid_type": "systemuser", "versionnumber": 3}),
+    );
+    for (number, name, owner) in [(1, "Ada", ME), (2, "Bob", other.as_str())] {
+        insert(
+            &connection,
+            "contact",
+            &json!({
+                "contactid": id('c', number), "fullname": name, "donotemail": number == 1, "gendercode": 2,
+                "birthdate": "1980-02-03", "createdon": "2026-03-04T09:05:00Z", "versionnumber": 10 + number,
+                "ownerid": owner, "ownerid_type": "systemuser", "statecode": 0, "statuscode": 1,
+                "parentcustomerid": if number == 1 { json!(id('a', 1)) } else { Json::Null },
+                "parentcustomerid_type": if number == 1 { json!("account") } else { Json::Null },
+            }),
+        );
+    }
+    insert(
+        &connection,
+        "appointment",
+        &json!({"activityid": id('d', 1), "subject": "Lunch", "versionnumber": 20, "statecode": 3, "statuscode": 5,
+                "ownerid": ME, "ownerid_type": "systemuser"}),
+    );
+    for (number, mask, party, kind) in
+        [(1, 7, ME.to_owned(), "systemuser"), (2, 5, id('c', 1), "contact")]
+    {
+        insert(
+            &connection,
+            "activityparty",
+            &json!({"activitypartyid": id('e', number), "activityid": id('d', 1), "activityid_type": "appointment",
+                    "partyid": party, "partyid_type": kind, "participationtypemask": mask, "versionnumber": 30 + number}),
+        );
+    }
+    connection
+}
+
+/// Runs `test` in the scope of Anna.
+fn scoped<T>(
+    annotations: &str,
+    page_size: Option<u32>,
+    readable: &dyn Fn(&Table, &str) -> String,
+    test: impl FnOnce(&Scope<'_>) -> T,
+) -> T {
+    let annotations = Annotations::new(annotations);
+    test(&Scope {
+        user: ME,
+        business_unit: UNIT,
+        base: BASE,
+        annotations: &annotations,
+        page_size,
+        now: "2026-03-04T10:20:30Z".parse().unwrap(),
+        readable,
+    })
+}
+
+fn everything(_: &Table, _: &str) -> String {
+    String::from("1")
+}
+
+fn ask(
+    connection: &Connection,
+    set: &str,
+    raw: &str,
+    annotations: &str,
+    page_size: Option<u32>,
+) -> Page {
+    let query = odata::parse(schema::by_set(set).unwrap(), &odata::options(raw)).unwrap();
+    scoped(annotations, page_size, &everything, |scope| run(connection, &query, scope).unwrap())
+}
+
+fn fetch(connection: &Connection, text: &str) -> Page {
+    let query = fetchxml::parse(text).unwrap();
+    scoped("", None, &everything, |scope| run(connection, &query, scope).unwrap())
+}
+
+#[test]
+fn a_row_has_what_was_selected_and_its_key_and_etag() {
+    let page = ask(
+        &organisation(),
+        "contacts",
+        "%24select=fullname,_parentcustomerid_value,donotemail,birthdate,jobtitle&%24filter=fullname+eq+%27ada%27",
+        "",
+        None,
+    );
+    assert_eq!(
+        Json::from_iter(page.rows),
+        json!([{
+            "@odata.etag": "W/\"11\"", "fullname": "Ada", "_parentcustomerid_value": id('a', 1), "donotemail": true,
+            "birthdate": "1980-02-03", "jobtitle": null, "contactid": id('c', 1),
+        }])
+    );
+}
+
+#[test]
+fn annotations_come_only_when_asked_for() {
+    let select = "$select=_parentcustomerid_value,_ownerid_value,gendercode,statuscode,donotemail,createdon,birthdate&$filter=statecode eq 0 and fullname eq 'Ada'";
+    let row = ask(&organisation(), "contacts", select, "*", None).rows.remove(0);
+    let annotated: BTreeMap<&str, &str> = row
+        .iter()
+        .filter(|(name, _)| name.contains('@') && !name.starts_with('@'))
+        .map(|(name, value)| (name.as_str(), value.as_str().unwrap()))
+        .collect();
+    let expected = BTreeMap::from([
+        ("_ownerid_value@Microsoft.Dynamics.CRM.associatednavigationproperty", "ownerid"),
+        ("_ownerid_value@Microsoft.Dynamics.CRM.lookuplogicalname", "systemuser"),
+        ("_ownerid_value@OData.Community.Display.V1.FormattedValue", "Anna"),
+        (
+            "_parentcustomerid_value@Microsoft.Dynamics.CRM.associatednavigationproperty",
+            "parentcustomerid_account",
+        ),
+        ("_parentcustomerid_value@Microsoft.Dynamics.CRM.lookuplogicalname", "account"),
+        ("_parentcustomerid_value@OData.Community.Display.V1.FormattedValue", "Contoso"),
+        ("birthdate@OData.Community.Display.V1.FormattedValue", "2/3/1980"),
+        ("createdon@OData.Community.Display.V1.FormattedValue", "3/4/2026 9:05 AM"),
+        ("donotemail@OData.Community.Display.V1.FormattedValue", "Yes"),
+        ("gendercode@OData.Community.Display.V1.FormattedValue", "Female"),
+        ("statuscode@OData.Community.Display.V1.FormattedValue", "Active"),
+    ]);
+    assert_eq!(annotated, expected);
+    let plain = ask(&organisation(), "contacts", select, "", None).rows.remove(0);
+    assert_eq!(plain.keys().filter(|name| name.contains('@')).collect::<Vec<_>>(), ["@odata.etag"]);
+    let some =
+        ask(&organisation(), "contacts", select, "Microsoft.Dynamics.CRM.*", None).rows.remove(0);
+    assert_eq!(some.keys().filter(|name| name.contains('@')).count(), 5);
+}
+
+#[test]
+fn navigation_properties_expand() {
+    let connection = organisation();
+    let row = ask(
+        &connection,
+        "contacts",
+        "$select=fullname&$filter=fullname eq 'Ada'&$expand=parentcustomerid_account($select=name;$expand=ownerid($select=fullname)),parentcustomerid_contact,ownerid/$ref",
+        "",
+        None,
+    )
+    .rows
+    .remove(0);
+    assert_eq!(
+        Json::Object(row),
+        json!({
+            "@odata.etag": "W/\"11\"", "fullname": "Ada", "contactid": id('c', 1),
+            "parentcustomerid_account": {
+                "name": "Contoso", "accountid": id('a', 1), "ownerid": {"fullname": "Anna", "systemuserid": ME},
+            },
+            "parentcustomerid_contact": null,
+            "ownerid": {"@odata.id": format!("{BASE}/systemusers({ME})")},
+        })
+    );
+    let page = ask(
+        &connection,
+        "appointments",
+        "$select=subject&$expand=appointment_activity_parties($select=_partyid_value;$filter=participationtypemask eq 5)",
+        "",
+        None,
+    );
+    assert_eq!(
+        page.rows[0]["appointment_activity_parties"],
+        json!([{"@odata.etag": "W/\"32\"", "_partyid_value": id('c', 1), "activitypartyid": id('e', 2)}])
+    );
+}
+
+#[test]
+fn a_long_collection_links_to_its_rest() {
+    let page = ask(
+        &organisation(),
+        "appointments",
+        "$select=subject&$expand=appointment_activity_parties($select=participationtypemask)",
+        "",
+        Some(1),
+    );
+    let link = page.rows[0]["appointment_activity_parties@odata.nextLink"].as_str().unwrap();
+    let path = format!("{BASE}/appointments({})/appointment_activity_parties?", id('d', 1));
+    let raw = link.strip_prefix(path.as_str()).unwrap();
+    let table = schema::table("appointment").unwrap();
+    let rest = odata::parse_collection(
+        table,
+        &id('d', 1),
+        "appointment_activity_parties",
+        &odata::options(raw),
+    )
+    .unwrap();
+    let rest =
+        scoped("", Some(1), &everything, |scope| run(&organisation(), &rest, scope).unwrap());
+    assert_eq!(rest.rows.len(), 1);
+    assert_eq!(rest.rows[0]["participationtypemask"], 5);
+    assert!(!rest.more && rest.next_link.is_none());
+}
+
+#[test]
+fn what_may_not_be_read_is_nowhere_to_be_seen() {
+    let connection = organisation();
+    let own = |table: &Table, alias: &str| match table.logical {
+        "contact" => format!("\"{alias}\".ownerid = ?1"),
+        "account" => String::from("0"),
+        _ => String::from("1"),
+    };
+    scoped("", None, &own, |scope| {
+        let all = |raw: &str| {
+            let options = odata::options(raw);
+            run(
+                &connection,
+                &odata::parse(schema::table("contact").unwrap(), &options).unwrap(),
+                scope,
+            )
+            .unwrap()
+        };
+        let page = all("$select=fullname&$count=true&$expand=parentcustomerid_account");
+        assert_eq!((page.rows.len(), page.count), (1, Some(1)));
+        assert_eq!(page.rows[0]["parentcustomerid_account"], Json::Null);
+        assert!(all("$filter=parentcustomerid_account/name eq 'Contoso'").rows.is_empty());
+        let table = schema::table("contact").unwrap();
+        let select = [(String::from("$select"), String::from("fullname"))];
+        let get = |number| one(&connection, table, &id('c', number), &select, scope).unwrap();
+        assert_eq!(get(1).unwrap()["fullname"], "Ada");
+        assert!(get(2).is_none() && get(3).is_none());
+        let joined = fetchxml::parse(
+            "<fetch><entity name='contact'><attribute name='fullname'/><link-entity name='account' from='accountid' \
+             to='parentcustomerid' link-type='outer' alias='a'><attribute name='name'/></link-entity></entity></fetch>",
+        )
+        .unwrap();
+        let rows = run(&connection, &joined, scope).unwrap().rows;
+        assert_eq!(rows.len(), 1);
+        assert!(!rows[0].contains_key("a.name"));
+    });
+}
+
+#[test]
+fn a_sync_filter_finds_my_meetings_once() {
+    let text = "<fetch distinct='true'><entity name='appointment'><attribute name='activityid'/><attribute name='versionnumber'/>\
+        <filter><condition attribute='statecode' operator='in'><value>0</value><value>3</value></condition></filter>\
+        <link-entity name='activityparty' from='activityid' to='activityid' alias='ap'><filter>\
+        <condition attribute='participationtypemask' operator='in'><value>5</value><value>7</value></condition></filter>\
+        </link-entity></entity></fetch>";
+    let page = fetch(&organisation(), text);
+    assert_eq!(
+        Json::from_iter(page.rows),
+        json!([{"activityid": id('d', 1), "versionnumber": 20}])
+    );
+    let each = fetch(&organisation(), &text.replace(" distinct='true'", ""));
+    assert_eq!(each.rows.len(), 2, "one row a party");
+}
+
+#[test]
+fn fetches_name_linked_columns_by_alias_and_leave_empty_ones_out() {
+    let page = fetch(
+        &organisation(),
+        "<fetch returntotalrecordcount='true'><entity name='contact'><attribute name='fullname'/><attribute name='jobtitle'/>\
+         <order attribute='fullname' descending='true'/>\
+         <link-entity name='account' from='accountid' to='parentcustomerid' link-type='outer' alias='company'>\
+         <attribute name='name'/><attribute name='ownerid'/></link-entity></entity></fetch>",
+    );
+    assert_eq!(page.count, Some(2));
+    assert_eq!(
+        Json::from_iter(page.rows),
+        json!([
+            {"@odata.etag": "W/\"12\"", "fullname": "Bob", "contactid": id('c', 2)},
+            {"@odata.etag": "W/\"11\"", "fullname": "Ada", "contactid": id('c', 1), "company.name": "Contoso", "company.ownerid": ME},
+        ])
+    );
+}
+
+#[test]
+fn aggregates_count() {
+    let page = fetch(
+        &organisation(),
+        "<fetch aggregate='true'><entity name='contact'><attribute name='contactid' aggregate='count' alias='all'/>\
+         <attribute name='parentcustomerid' aggregate='countcolumn' alias='employed'/></entity></fetch>",
+    );
+    assert_eq!(Json::from_iter(page.rows), json!([{"all": 2, "employed": 1}]));
+}
+
+/// Follows next links or cookies to the end; the ids in the order they came.
+fn all_pages(
+    connection: &Connection,
+    fetching: bool,
+    order: &[(String, bool)],
+    size: u32,
+) -> Vec<String> {
+    let mut ids = Vec::new();
+    let mut cookie = String::new();
+    let terms: Vec<String> = order
+        .iter()
+        .map(|(name, down)| format!("{name} {}", if *down { "desc" } else { "asc" }))
+        .collect();
+    let mut raw = format!("$select=contactid&$orderby={}", terms.join(","));
+    if order.is_empty() {
+        raw = String::from("$select=contactid");
+    }
+    for number in 1.. {
+        assert!(number < 100, "paging does not end");
+        let page = if fetching {
+            let orders: Vec<String> = order
+                .iter()
+                .map(|(name, down)| format!("<order attribute='{name}' descending='{down}'/>"))
+                .collect();
+            fetch(
+                connection,
+                &format!(
+                    "<fetch count='{size}' page='{number}'{cookie}><entity name='contact'><attribute name='contactid'/>{}</entity></fetch>",
+                    orders.join("")
+                ),
+            )
+        } else {
+            ask(connection, "contacts", &raw, "", Some(size))
+        };
+        assert!(page.rows.len() <= size as usize);
+        ids.extend(page.rows.iter().map(|row| row["contactid"].as_str().unwrap().to_owned()));
+        assert_eq!(page.more, page.next_link.is_some() || page.cookie.is_some());
+        match (page.next_link, page.cookie) {
+            (Some(link), _) => link.split_once('?').unwrap().1.clone_into(&mut raw),
+            (None, Some(found)) => {
+                let doubly = found.split('"').nth(3).unwrap();
+                let decode = |text: &str| {
+                    percent_encoding::percent_decode_str(text).decode_utf8().unwrap().into_owned()
+                };
+                let escaped = quick_xml::escape::escape(&decode(&decode(doubly))).into_owned();
+                cookie = format!(" paging-cookie='{escaped}'");
+            }
+            (None, None) => break,
+        }
+    }
+    ids
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Whatever the order, with nulls, equal keys and any text, the pages hold every row once, in the order of one big page.
+    #[test]
+    fn pages_partition_the_rows(
+        rows in prop::collection::vec((prop::option::of("[aA&<\"'% éß]{0,3}"), prop::option::of(0..3_i64), "[0-9]{4}"), 0..25),
+        order in prop::sample::subsequence(vec!["fullname", "gendercode", "createdon", "contactid"], 0..=4).prop_shuffle(),
+        down in prop::collection::vec(any::<bool>(), 4),
+        size in 1_u32..6,
+        fetching in any::<bool>(),
+    ) {
+        let connection = database();
+        for (number, (name, gender, year)) in (0_u32..).zip(&rows) {
+            insert(&connection, "contact", &json!({
+                "contactid": id('c', number), "fullname": name, "gendercode": gender,
+                "createdon": format!("{year}-01-01T00:00:00Z"), "versionnumber": 1,
+            }));
+        }
+        let order: Vec<(String, bool)> = order.into_iter().map(str::to_owned).zip(down).collect();
+        let paged = all_pages(&connection, fetching, &order, size);
+        prop_assert_eq!(&paged, &all_pages(&connection, fetching, &order, 1000));
+        let mut sorted = paged;
+        sorted.sort();
+        let expected: Vec<String> = (0_u32..).take(rows.len()).map(|number| id('c', number)).collect();
+        prop_assert_eq!(sorted, expected);
+    }
+}
+
+#[test]
+fn a_page_begins_behind_the_last_row_whatever_was_deleted() {
+    let connection = database();
+    for number in 0..6 {
+        insert(&connection, "contact", &json!({"contactid": id('c', number), "versionnumber": 1}));
+    }
+    let first = ask(&connection, "contacts", "$select=contactid", "", Some(2));
+    connection.execute("DELETE FROM contact WHERE contactid = ?1", [id('c', 0)]).unwrap();
+    let raw = first.next_link.unwrap().split_once('?').unwrap().1.to_owned();
+    let second = ask(&connection, "contacts", &raw, "", Some(2));
+    assert_eq!(second.rows[0]["contactid"], id('c', 2));
+}
+
+#[test]
+fn the_cookie_is_spelled_as_documented() {
+    let connection = organisation();
+    let text = "<fetch count='1' page='1'><entity name='contact'><attribute name='fullname'/><order attribute='fullname'/></entity></fetch>";
+    let page = fetch(&connection, text);
+    assert!(page.more);
+    assert_eq!(
+        page.cookie.unwrap(),
+        "<cookie pagenumber=\"2\" pagingcookie=\"%253ccookie%2520page%253d%25221%2522%253e%253cfullname%2520last%253d%2522Ada\
+         %2522%2520first%253d%2522Ada%2522%2520%252f%253e%253ccontactid%2520last%253d%2522%257bC0000000-0000-4000-8000-000000000001\
+         %257d%2522%2520first%253d%2522%257bC0000000-0000-4000-8000-000000000001%257d%2522%2520%252f%253e%253c%252fcookie%253e\" istracking=\"False\" />"
+    );
+    let link =
+        ask(&connection, "contacts", "$select=fullname&$filter=fullname ne '%2B%26'", "", Some(1))
+            .next_link
+            .unwrap();
+    assert_eq!(
+        link,
+        format!(
+            "{BASE}/contacts?$select=fullname&$filter=fullname%20ne%20'%2B%26'&$skiptoken=%3Ccookie%20pagenumber=%222%22%20pagingcookie=%22\
+             %253ccookie%2520page%253d%25221%2522%253e%253ccontactid%2520last%253d%2522%257bC0000000-0000-4000-8000-000000000001%257d%2522\
+             %2520first%253d%2522%257bC0000000-0000-4000-8000-000000000001%257d%2522%2520%252f%253e%253c%252fcookie%253e%22%20istracking=%22False%22%20/%3E"
+        )
+    );
+}
+
+#[test]
+fn top_count_and_pages_keep_to_their_limits() {
+    let connection = database();
+    connection
+        .execute_batch(
+            "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 5199) \
+             INSERT INTO contact (contactid, versionnumber) SELECT printf('c0000000-0000-4000-8000-%012d', i), i FROM n",
+        )
+        .unwrap();
+    let ask = |raw: &str, size| ask(&connection, "contacts", raw, "", size);
+    let page = ask("$select=contactid&$count=true", None);
+    assert_eq!((page.rows.len(), page.count, page.more), (5000, Some(5000), true));
+    assert_eq!(ask("$select=contactid", Some(100_000)).rows.len(), 5000);
+    let top = ask("$select=contactid&$top=3", None);
+    assert_eq!((top.rows.len(), top.more, top.next_link), (3, false, None));
+    assert_eq!(ask("$select=contactid&$top=3", Some(10)).rows.len(), 10, "maxpagesize beats $top");
+    let over = ask("$select=contactid&$top=5100", None);
+    assert_eq!((over.rows.len(), over.more), (5000, true));
+    let raw = over.next_link.unwrap().split_once('?').unwrap().1.to_owned();
+    let rest = ask(&raw, None);
+    assert_eq!((rest.rows.len(), rest.more), (100, false));
+    let beyond =
+        fetchxml::parse("<fetch count='5000' page='11'><entity name='contact'/></fetch>").unwrap();
+    let refused =
+        scoped("", None, &everything, |scope| run(&connection, &beyond, scope)).unwrap_err();
+    assert_eq!(refused.code, "0x80040203");
+    let second = fetch(
+        &connection,
+        "<fetch count='1000' page='6'><entity name='contact'><attribute name='contactid'/></entity></fetch>",
+    );
+    assert_eq!((second.rows.len(), second.more, second.cookie), (200, false, None));
+}
