@@ -54,9 +54,10 @@ pub fn run(connection: &Connection, query: &Query, scope: &Scope<'_>) -> Result<
         let cookie = paging::cookie(&window, &first, &last);
         match &query.dialect {
             Dialect::OData { path, options } => {
-                page.next_link = Some(paging::next_link(scope.base, path, options, &cookie));
+                let token = cookie.unwrap_or_else(|| paging::numbered(&window));
+                page.next_link = Some(paging::next_link(scope.base, path, options, &token));
             }
-            Dialect::FetchXml => page.cookie = Some(cookie),
+            Dialect::FetchXml => page.cookie = cookie,
         }
     }
     if query.total {

@@ -102,7 +102,7 @@ pub struct Page {
     pub next_link: Option<String>,
     /// How many rows match in all, at most [`MAX_PAGE`], if the query asked.
     pub count: Option<u64>,
-    /// `@Microsoft.Dynamics.CRM.fetchxmlpagingcookie`, for `FetchXML`.
+    /// `@Microsoft.Dynamics.CRM.fetchxmlpagingcookie`, for `FetchXML`; queries that can only be paged by number have none.
     pub cookie: Option<String>,
     /// `@Microsoft.Dynamics.CRM.morerecords`.
     pub more: bool,
@@ -225,7 +225,7 @@ pub enum Test {
     NotUser,
     BusinessUnit,
     NotBusinessUnit,
-    /// No row matches (the sandbox has nobody in teams).
+    /// No row matches: the teams of the caller are not part of the [`Scope`].
     Never,
     When(Relative),
 }
@@ -345,7 +345,7 @@ impl QueryError {
 }
 
 impl From<rusqlite::Error> for QueryError {
-    /// The database itself failed; the message of SQLite names SQL only, never a value.
+    /// The database itself failed; the message of `SQLite` names SQL only, never a value.
     fn from(error: rusqlite::Error) -> Self {
         Self { status: 500, code: "0x80040216", message: format!("SQL failed: {error}") }
     }

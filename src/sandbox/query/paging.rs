@@ -98,16 +98,19 @@ pub fn window(query: &Query, scope: &Scope<'_>) -> Result<Window, QueryError> {
     Ok(Window { limit, offset, number, paged, keyset })
 }
 
-/// The cookie that leads to the page after `window`, or just its number where there are no sort keys.
-pub fn cookie(window: &Window, first: &KeyTexts, last: &KeyTexts) -> String {
+/// The cookie that leads to the page after `window`, unless the query can only be paged by number.
+pub fn cookie(window: &Window, first: &KeyTexts, last: &KeyTexts) -> Option<String> {
     let next = window.number.saturating_add(1);
-    match window.keyset.as_ref().and_then(|keyset| inner(window.number, keyset, first, last)) {
-        Some(inner) => format!(
-            "<cookie pagenumber=\"{next}\" pagingcookie=\"{}\" istracking=\"False\" />",
-            encode(&encode(&inner))
-        ),
-        None => format!("<cookie pagenumber=\"{next}\" istracking=\"False\" />"),
-    }
+    let inner = inner(window.number, window.keyset.as_ref()?, first, last)?;
+    Some(format!(
+        "<cookie pagenumber=\"{next}\" pagingcookie=\"{}\" istracking=\"False\" />",
+        encode(&encode(&inner))
+    ))
+}
+
+/// The skip token that leads to the page after `window` by number alone.
+pub fn numbered(window: &Window) -> String {
+    format!("<cookie pagenumber=\"{}\" istracking=\"False\" />", window.number.saturating_add(1))
 }
 
 /// `@odata.nextLink`: the address of the same query with the cookie as `$skiptoken`.

@@ -14,6 +14,12 @@ use crate::sandbox::schema::{Column, Kind, Table};
 const MAX_CONDITIONS: usize = 500;
 /// Most values in one query.
 const MAX_VALUES: usize = 10_000;
+/// Most columns of an answer and most sort keys: `SQLite` takes 2000 of each, a lookup being two.
+const MAX_COLUMNS: usize = 900;
+const MAX_ORDERS: usize = 100;
+/// A longer `description` is the body of an e-mail, which lives in blob storage and cannot be filtered
+/// (<https://learn.microsoft.com/power-apps/developer/data-platform/reference/entities/email>).
+const MAX_FILTERED: u32 = 1_048_576;
 
 /// SQL with its parameters, and where to find what in a row.
 #[derive(Debug)]
@@ -38,6 +44,9 @@ pub struct Layout {
 
 /// The rows of one page and one row more.
 pub fn select(query: &Query, scope: &Scope<'_>, window: &Window) -> Result<Statement, QueryError> {
+    if query.outputs.len() > MAX_COLUMNS || query.order.len() > MAX_ORDERS {
+        return Err(QueryError::argument("The query has too many columns or sort keys."));
+    }
     let mut builder = Builder::new(scope);
     let (columns, layout) = columns(query, window.keyset.as_ref());
     let mut sql = builder.body(query, &columns)?;
@@ -324,6 +333,13 @@ impl<'a> Builder<'a> {
     }
 
     fn test(&mut self, name: &str, column: &Column, test: &Test) -> Result<String, QueryError> {
+        let body = matches!(column.kind, Kind::Memo { max } if max > MAX_FILTERED);
+        if body && column.name == "description" {
+            return Err(QueryError::argument(format!(
+                "The attribute '{}' cannot be used in a condition.",
+                column.name
+            )));
+        }
         let collate = collation(column);
         Ok(match test {
             Test::Null => format!("{name} IS NULL"),

@@ -12,6 +12,7 @@ use crate::sandbox::schema::{self, Table};
 
 mod expand;
 mod filter;
+mod function;
 mod lexer;
 #[cfg(test)]
 mod tests;
