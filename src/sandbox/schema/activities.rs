@@ -8,9 +8,6 @@ pub(super) fn tables() -> Vec<Draft> {
 
 /// What an activity may be about.
 const REGARDING: &[&str] = &["account", "contact", "lead", "opportunity"];
-/// Logical names of all kinds of activity that the union spans.
-pub(super) const ACTIVITIES: &[&str] =
-    &["email", "appointment", "recurringappointmentmaster", "task", "phonecall"];
 
 const ACTIVITY: Flags = Flags {
     activity: true,
@@ -39,13 +36,6 @@ const APPOINTMENT_STATUS: &[(i32, i32, &str)] = &[
     (4, 2, "Canceled"),
     (5, 3, "Busy"),
     (6, 3, "Out of Office"),
-];
-const TYPE_CODES: &[(i32, &str)] = &[
-    (4202, "Email"),
-    (4201, "Appointment"),
-    (4251, "Recurring Appointment"),
-    (4212, "Task"),
-    (4210, "Phone Call"),
 ];
 
 const ANY_INT: Kind = Kind::Integer { min: 0, max: i32::MAX as i64 };

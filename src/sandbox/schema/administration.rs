@@ -69,7 +69,7 @@ const fn lookup(name: &'static str, targets: &'static [&'static str]) -> Column 
 }
 
 const fn state() -> Column {
-    Column::new("statecode", Kind::State { options: ACTIVE })
+    Column::new("statecode", Kind::State { options: ACTIVE }).update_only()
 }
 
 const fn status() -> Column {

@@ -322,7 +322,9 @@ fn navigations(logical: &str, column: &Column) -> Vec<Navigation> {
     }
     let spelled = |target: &&'static str| {
         let name = match (column.name, logical) {
-            ("regardingobjectid", "activitypointer" | "mailbox") => format!("regardingobjectid_{target}"),
+            ("regardingobjectid", "activitypointer" | "mailbox") => {
+                format!("regardingobjectid_{target}")
+            }
             ("regardingobjectid", _) => format!("regardingobjectid_{target}_{logical}"),
             _ => format!("{}_{target}", column.name),
         };

@@ -71,8 +71,9 @@ const fn pick(name: &'static str, options: &'static [(i32, &'static str)]) -> Co
     Column::new(name, Kind::Picklist { options })
 }
 
+/// `statecode` is ignored on create, save for leads: a row is born in its first state.
 const fn state(options: &'static [(i32, &'static str)]) -> Column {
-    Column::new("statecode", Kind::State { options })
+    Column::new("statecode", Kind::State { options }).update_only()
 }
 
 const fn status(options: &'static [(i32, i32, &'static str)]) -> Column {
@@ -284,7 +285,10 @@ fn lead() -> Draft {
         flag("donotphone"),
         Column::new("parentaccountid", Kind::Lookup { targets: &["account"] }),
         Column::new("parentcontactid", Kind::Lookup { targets: &["contact"] }),
-        state(&[(0, "Open"), (1, "Qualified"), (2, "Disqualified")]),
+        Column::new(
+            "statecode",
+            Kind::State { options: &[(0, "Open"), (1, "Qualified"), (2, "Disqualified")] },
+        ),
         status(&[
             (1, 0, "New"),
             (2, 0, "Contacted"),
