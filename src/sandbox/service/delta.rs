@@ -18,7 +18,9 @@ const DAY: i64 = 86_400;
 
 /// Whether a list is asked for as a feed.
 pub(super) fn wanted(request: &Request) -> bool {
-    request.option("$deltatoken").is_some() || request.preference("odata.track-changes").is_some()
+    request.option("$deltatoken").is_some()
+        || request.preference("odata.track-changes").is_some()
+        || request.option("$skiptoken").is_some_and(|page| Token::read_page(page).is_some())
 }
 
 /// Where a feed stands.

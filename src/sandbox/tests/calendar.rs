@@ -1,0 +1,125 @@
+//! Appointments and series.
+
+use super::{World, appointment};
+use serde_json::{Value, json};
+
+fn weekly() -> Value {
+    json!({
+        "subject": "Weekly", "recurrencepatterntype": 1, "interval": 1, "daysofweekmask": 2, "firstdayofweek": 1,
+        "patternstartdate": "2026-03-02T00:00:00Z", "patternendtype": 2, "occurrences": 4,
+        "starttime": "2026-03-02T09:00:00Z", "endtime": "2026-03-02T09:30:00Z", "globalobjectid": "uid-1",
+        "recurringappointmentmaster_activity_parties": [{"addressused": "x@example.net", "participationtypemask": 5}],
+    })
+}
+
+async fn instances(world: &World, series: &str) -> Vec<(String, i64, String)> {
+    let path = format!(
+        "appointments?$select=originalstartdate,instancetypecode&$filter=seriesid eq {series}&$orderby=originalstartdate"
+    );
+    let list = world.row("anna", &path).await;
+    let row = |row: &Value| {
+        let start = row["originalstartdate"].as_str().unwrap().to_owned();
+        (
+            start,
+            row["instancetypecode"].as_i64().unwrap(),
+            row["activityid"].as_str().unwrap().to_owned(),
+        )
+    };
+    list["value"].as_array().unwrap().iter().map(row).collect()
+}
+
+fn starts(instances: &[(String, i64, String)]) -> Vec<(&str, i64)> {
+    instances.iter().map(|(start, kind, _)| (&start[5..10], *kind)).collect()
+}
+
+#[tokio::test]
+async fn a_series_is_expanded_and_remembers_its_exceptions() {
+    let world = World::new().await;
+    let id = world.make("anna", "recurringappointmentmasters", weekly()).await;
+    let path = format!("recurringappointmentmasters({id})");
+    let rows = instances(&world, &id).await;
+    assert_eq!(starts(&rows), [("03-02", 2), ("03-09", 2), ("03-16", 2), ("03-23", 2)]);
+    let first = &rows[0].2;
+    let row = world
+        .row("anna", &format!("appointments({first})?$expand=appointment_activity_parties"))
+        .await;
+    assert_eq!(
+        (&row["scheduledend"], &row["subject"]),
+        (&json!("2026-03-02T09:30:00Z"), &json!("Weekly"))
+    );
+    assert!(
+        row["appointment_activity_parties"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|party| party["addressused"] == "x@example.net")
+    );
+    let master = world.row("anna", &path).await;
+    assert_eq!(
+        (&master["expansionstatecode"], &master["instancetypecode"], &master["duration"]),
+        (&json!(2), &json!(1), &json!(30))
+    );
+    world.delete("anna", &format!("appointments({})", rows[1].2)).await.expect(204);
+    let exception = json!({"Target": {"@odata.type": "Microsoft.Dynamics.CRM.appointment", "seriesid": id, "subject": "Moved", "scheduledstart": "2026-03-17T09:00:00Z", "scheduledend": "2026-03-17T09:30:00Z"},
+        "OriginalStartDate": "2026-03-16T09:00:00Z", "IsDeleted": false});
+    world
+        .post("anna", "appointments/Microsoft.Dynamics.CRM.CreateException", exception.clone())
+        .await
+        .expect(200);
+    assert_eq!(starts(&instances(&world, &id).await), [("03-02", 2), ("03-16", 3), ("03-23", 2)]);
+    assert_eq!(world.row("anna", &path).await["deletedexceptionslist"], "2026-03-09T09:00:00Z");
+    world.patch("anna", &path, json!({"subject": "Renamed", "occurrences": 5})).await.expect(204);
+    let rows = instances(&world, &id).await;
+    assert_eq!(starts(&rows), [("03-02", 2), ("03-16", 3), ("03-23", 2), ("03-30", 2)]);
+    assert_eq!(&rows[0].2, first);
+    assert_eq!(world.row("anna", &format!("appointments({first})")).await["subject"], "Renamed");
+    assert_eq!(
+        world.row("anna", &format!("appointments({})", rows[1].2)).await["subject"],
+        "Moved"
+    );
+    let mut none = exception;
+    none["OriginalStartDate"] = json!("2026-03-18T09:00:00Z");
+    world
+        .post("anna", "appointments/Microsoft.Dynamics.CRM.CreateException", none)
+        .await
+        .refused(400, "0x8004E107");
+    world.delete("anna", &path).await.expect(204);
+    assert!(instances(&world, &id).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_bad_pattern_and_a_bad_time_are_refused() {
+    let world = World::new().await;
+    let mut bad = weekly();
+    bad["daysofweekmask"] = json!(0);
+    let refused = world.post("anna", "recurringappointmentmasters", bad).await;
+    refused.refused(400, "0x8004E103");
+    assert!(refused.text.contains("daysofweekmask"));
+    let mut bad = appointment("a");
+    bad["scheduledend"] = json!("2026-03-03T08:00:00Z");
+    world.post("anna", "appointments", bad).await.refused(400, "0x80043E11");
+}
+
+#[tokio::test]
+async fn booking_schedules_and_an_appointment_becomes_a_series() {
+    let world = World::new().await;
+    let mut target = appointment("a");
+    target["@odata.type"] = json!("Microsoft.Dynamics.CRM.appointment");
+    let booked = world.post("anna", "Book", json!({"Target": target})).await.expect(200).json();
+    let id = booked["ValidationResult"]["ActivityId"].as_str().unwrap().to_owned();
+    let row = world.row("anna", &format!("appointments({id})")).await;
+    assert_eq!((&row["statecode"], &row["statuscode"]), (&json!(3), &json!(5)));
+    let mut target = weekly();
+    target["@odata.type"] = json!("Microsoft.Dynamics.CRM.recurringappointmentmaster");
+    let series = world
+        .post("anna", "AddRecurrence", json!({"AppointmentId": id, "Target": target}))
+        .await
+        .expect(200)
+        .json();
+    world.get("anna", &format!("appointments({id})")).await.refused(404, "0x80040217");
+    let series = series["id"].as_str().unwrap();
+    assert_eq!(instances(&world, series).await.len(), 4);
+    let end = json!({"Target": {"@odata.type": "Microsoft.Dynamics.CRM.recurringappointmentmaster", "activityid": series}, "SeriesEndDate": "2026-03-15T00:00:00Z", "StateOfPastInstances": 1});
+    world.post("anna", "DeleteOpenInstances", end).await.expect(204);
+    assert_eq!(instances(&world, series).await.len(), 2);
+}
