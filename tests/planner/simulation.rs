@@ -431,7 +431,8 @@ impl Simulation {
         for _ in 0..most {
             let steps = self.plan();
             self.carry_out(&steps, || false);
-            if !steps.iter().any(Step::writes) {
+            // What was only noted may lead to a write, once.
+            if !steps.iter().chain(&self.plan()).any(Step::writes) {
                 return;
             }
         }
