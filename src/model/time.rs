@@ -1,20 +1,47 @@
 //! Recurrence in the form both sides can hold: the patterns of `recurringappointmentmaster`.
 //! <https://learn.microsoft.com/power-apps/developer/data-platform/recurring-appointment-partial-expansion>
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::civil::{Date, Weekday};
 
 /// How a series repeats. Starts and ends of the first occurrence are fields of the appointment.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+///
+/// Two are equal when they repeat in the same way: the zone is left out, since the CRM has no column for it.
+#[derive(Debug, Clone, Eq)]
 pub struct Recurrence {
     pub pattern: Pattern,
     /// Every `interval`-th day, week, month or year; at least 1.
     pub interval: u32,
     pub end: End,
-    /// The IANA name of the zone in whose civil time the series repeats.
+    /// The IANA name of the zone whose calendar the pattern speaks of: the user's.
     pub zone: String,
+}
+
+impl Recurrence {
+    fn way(&self) -> (&Pattern, u32, &End) {
+        (&self.pattern, self.interval, &self.end)
+    }
+}
+
+impl PartialEq for Recurrence {
+    fn eq(&self, other: &Self) -> bool {
+        self.way() == other.way()
+    }
+}
+
+impl Ord for Recurrence {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.way().cmp(&other.way())
+    }
+}
+
+impl PartialOrd for Recurrence {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// Which days a series falls on.
