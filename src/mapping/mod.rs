@@ -14,10 +14,14 @@ use crate::model::{
 };
 
 pub mod appointment;
+pub mod calendar;
+pub mod column;
 pub mod contact;
 pub mod email;
+pub mod recurrence;
 pub mod task;
 pub mod text;
+pub mod zone;
 
 /// What readers and writers must know about the world.
 #[derive(Debug, Clone)]

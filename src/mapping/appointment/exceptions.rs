@@ -1,0 +1,200 @@
+//! Occurrences of a series that are not as the pattern has them, written as `EXDATE`s and overrides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::edit::unwritable;
+use super::series::{Object, Series};
+use super::{START, by_pattern};
+use crate::mapping::calendar::{Calendar, end_of_properties, set};
+use crate::mapping::text::{Edits, Line};
+use crate::mapping::{Change, Unwritable};
+use crate::model::fields::Occurrence;
+use crate::model::{Field, Fields, Patch, Value};
+
+/// What is left to do for the overrides once the master is written.
+#[derive(Default)]
+pub struct Overrides {
+    /// Those that are not there yet, by the start in the pattern.
+    pub new: Vec<Timestamp>,
+    /// What each shall say.
+    pub say: BTreeMap<Timestamp, Fields>,
+}
+
+impl Overrides {
+    pub fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.say.is_empty()
+    }
+}
+
+/// Writes what is taken out, removes overrides and renames those that move with their series.
+///
+/// # Errors
+/// When the exceptions that are there cannot be read.
+pub fn write(
+    edits: &mut Edits,
+    calendar: &Calendar<'_>,
+    object: &Object<'_>,
+    series: Option<&Series>,
+    change: Change<'_>,
+) -> Result<Overrides, Unwritable> {
+    let Some(series) = series else {
+        for (_, component) in &object.overrides {
+            edits.remove(component.lines.clone());
+        }
+        set(edits, calendar.text, object.master, "EXDATE", None);
+        return Ok(Overrides::default());
+    };
+    let restarted = object
+        .series
+        .as_ref()
+        .is_none_or(|old| old.first != series.first || old.recurrence != series.recurrence);
+    let user = calendar.user();
+    let mut overrides = Overrides::default();
+    let mut stay = BTreeSet::new();
+    for (original, component) in &object.overrides {
+        let Some(at) = stays(*original, object, series, change, restarted) else {
+            edits.remove(component.lines.clone());
+            continue;
+        };
+        stay.insert(at);
+        if restarted || at != *original {
+            let line = calendar.text.property(component, "RECURRENCE-ID").map(|(_, line)| line);
+            let line = line.cloned().unwrap_or_else(|| Line::new("RECURRENCE-ID", ""));
+            let line = series.first.form.written(line, at, user);
+            set(edits, calendar.text, component, "RECURRENCE-ID", Some(line));
+        }
+        // What was as the pattern had it stays so when the pattern changes.
+        if !object.fields.contains_key(&Field::exception(*original)) {
+            overrides.say.insert(at, by_pattern(change.whole, at, user));
+        }
+    }
+    for (original, fields) in changed(change.patch) {
+        if !stay.contains(&original) {
+            overrides.new.push(original);
+        }
+        overrides.say.insert(original, fields.clone());
+    }
+    write_taken_out(edits, calendar, object, series, &Taken { change, restarted, stay: &stay })?;
+    Ok(overrides)
+}
+
+/// An override with all that the master says, but for the times.
+pub fn skeleton(calendar: &Calendar<'_>, object: &Object<'_>, original: Timestamp) -> Vec<Line> {
+    const OWN: &[&str] =
+        &["RRULE", "EXDATE", "RDATE", "RECURRENCE-ID", "DTSTART", "DTEND", "DURATION"];
+    let (form, user) = (&object.times.start.form, calendar.user());
+    let mut lines = vec![Line::new("BEGIN", "VEVENT")];
+    let properties = calendar.text.properties(object.master);
+    lines.extend(
+        properties.filter(|(_, line)| !OWN.contains(&line.name())).map(|(_, line)| line.clone()),
+    );
+    lines.push(form.line("RECURRENCE-ID", original, user));
+    lines.push(form.line("DTSTART", original, user));
+    for child in &object.master.children {
+        lines.extend(calendar.text.lines().get(child.lines.clone()).unwrap_or_default().to_vec());
+    }
+    lines.push(Line::new("END", "VEVENT"));
+    lines
+}
+
+/// The start in the pattern that an override has after the change; `None` when it goes.
+fn stays(
+    original: Timestamp,
+    object: &Object<'_>,
+    series: &Series,
+    change: Change<'_>,
+    restarted: bool,
+) -> Option<Timestamp> {
+    match change.patch.get(&Field::exception(original)) {
+        Some(Some(Value::Occurrence(Occurrence::Changed(_)))) => Some(original),
+        Some(_) => {
+            // The occurrence of the same day under another hour: the series was moved.
+            let day = |moment| calendar_day(series, moment);
+            changed(change.patch).map(|(new, _)| new).find(|new| {
+                day(*new) == day(original)
+                    && !object.overrides.iter().any(|(other, _)| other == new)
+            })
+        }
+        None if restarted => Some(series.start_on_day_of(original).unwrap_or(original)),
+        None => Some(original),
+    }
+}
+
+fn calendar_day(series: &Series, moment: Timestamp) -> jiff::civil::Date {
+    series.zone.to_datetime(moment).date()
+}
+
+/// The occurrences that a patch gives content.
+fn changed(patch: &Patch) -> impl Iterator<Item = (Timestamp, &Fields)> {
+    patch.iter().filter_map(|(field, value)| match value {
+        Some(Value::Occurrence(Occurrence::Changed(fields))) if fields.contains_key(&START) => {
+            Some((field.original_start()?, fields))
+        }
+        _ => None,
+    })
+}
+
+struct Taken<'a> {
+    change: Change<'a>,
+    restarted: bool,
+    /// The overrides that stay, among them those that are cancelled.
+    stay: &'a BTreeSet<Timestamp>,
+}
+
+fn write_taken_out(
+    edits: &mut Edits,
+    calendar: &Calendar<'_>,
+    object: &Object<'_>,
+    series: &Series,
+    taken: &Taken<'_>,
+) -> Result<(), Unwritable> {
+    let wanted: BTreeSet<Timestamp> = taken
+        .change
+        .whole
+        .iter()
+        .filter(|(_, value)| **value == Value::Occurrence(Occurrence::Cancelled))
+        .filter_map(|(field, _)| field.original_start())
+        .filter(|original| !taken.stay.contains(original))
+        .collect();
+    let there = match &object.series {
+        Some(old) => old.taken_out(calendar, object.master).map_err(unwritable)?,
+        None => Vec::new(),
+    };
+    let line = |original: &Timestamp| {
+        series.first.form.line("EXDATE", *original, calendar.user())
+    };
+    let end = end_of_properties(object.master);
+    if taken.restarted {
+        if !there.is_empty() || !wanted.is_empty() {
+            set(edits, calendar.text, object.master, "EXDATE", None);
+            edits.insert(end, wanted.iter().map(line));
+        }
+        return Ok(());
+    }
+    let goes = |original: &Option<Timestamp>| {
+        original.is_some_and(|original| {
+            taken.change.patch.contains_key(&Field::exception(original))
+                && !wanted.contains(&original)
+        })
+    };
+    let lines: BTreeSet<usize> =
+        there.iter().filter(|out| goes(&out.original)).map(|out| out.line).collect();
+    for index in lines {
+        let left: Vec<&str> = there
+            .iter()
+            .filter(|out| out.line == index && !goes(&out.original))
+            .map(|out| out.value.as_str())
+            .collect();
+        match calendar.text.lines().get(index) {
+            Some(old) if !left.is_empty() => {
+                edits.replace(index, old.clone().with_value(left.join(",")));
+            }
+            _ => edits.remove(index..index + 1),
+        }
+    }
+    let known: BTreeSet<Timestamp> = there.iter().filter_map(|out| out.original).collect();
+    edits.insert(end, wanted.difference(&known).map(line));
+    Ok(())
+}

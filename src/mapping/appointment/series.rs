@@ -1,0 +1,278 @@
+//! One iCalendar object: the master, how it repeats, and the occurrences that are not as the pattern has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+use super::event::{self, Times};
+use super::status::Show;
+use super::{RECURRENCE, STATUS, by_pattern, people};
+use crate::mapping::calendar::{self, Calendar, When, time};
+use crate::mapping::recurrence::{moved, rule, starts};
+use crate::mapping::text::{Component, Text};
+use crate::mapping::{Context, Unreadable, zone};
+use crate::model::fields::Occurrence;
+use crate::model::time::Recurrence;
+use crate::model::{Content, Field, Fields, Uid, Value};
+
+/// What an iCalendar object says.
+///
+/// # Errors
+/// When it is not one appointment, or the CRM has no form for how it repeats.
+pub fn read(bytes: &[u8], context: &Context) -> Result<Content, Unreadable> {
+    let text = Text::parse(bytes)?;
+    let calendar = Calendar::of(&text, &context.zone)?;
+    let object = Object::of(&calendar)?;
+    let traits = calendar::traits(&text, object.master);
+    Ok(Content { uid: object.uid.clone(), fields: object.fields, traits })
+}
+
+/// An appointment in its text.
+#[derive(Debug)]
+pub struct Object<'a> {
+    pub uid: Uid,
+    pub master: &'a Component,
+    pub times: Times,
+    pub series: Option<Series>,
+    /// Overrides by the start that the occurrence has in the pattern, in the order of the file.
+    pub overrides: Vec<(Timestamp, &'a Component)>,
+    /// All it says, exceptions included.
+    pub fields: Fields,
+}
+
+impl<'a> Object<'a> {
+    /// # Errors
+    /// As [`read`].
+    pub fn of(calendar: &Calendar<'a>) -> Result<Self, Unreadable> {
+        let text = calendar.text;
+        let events = calendar.components("VEVENT");
+        if events.is_empty() {
+            return Err(Unreadable("it holds no event".to_owned()));
+        }
+        let uid = calendar::uid(text, &events)?;
+        let is_override = |event: &&&Component| text.property(event, "RECURRENCE-ID").is_some();
+        let masters: Vec<&Component> =
+            events.iter().filter(|event| !is_override(event)).copied().collect();
+        let master = match masters.as_slice() {
+            [master] => *master,
+            [] => return Err(Unreadable("it holds occurrences of a series without the series".to_owned())),
+            [..] => return Err(Unreadable("it holds several events with one UID".to_owned())),
+        };
+        let times = event::times(calendar, master)?;
+        let mut fields = event::fields(calendar, master, &times);
+        let series = Series::of(calendar, master, &times)?;
+        let overridden: Vec<&Component> = events.iter().filter(is_override).copied().collect();
+        let mut overrides = Vec::new();
+        match &series {
+            Some(series) => {
+                let recurrence = series.by_user(&times, calendar.user())?;
+                let cancelled = series.taken_out(calendar, master)?;
+                let cancelled = cancelled.iter().filter_map(|taken| taken.original).collect();
+                overrides = series.place(calendar, &overridden)?;
+                let exceptions = exceptions(calendar, &fields, &cancelled, &overrides)?;
+                fields.insert(RECURRENCE, Value::Recurrence(recurrence));
+                fields.extend(exceptions);
+            }
+            None if overridden.is_empty() => {}
+            None => return Err(Unreadable("it has occurrences but does not repeat".to_owned())),
+        }
+        fields.extend(people::read_lines(text, master));
+        Ok(Self { uid, master, times, series, overrides, fields })
+    }
+}
+
+/// How an appointment repeats, as its text has it: by the clock of its own zone.
+#[derive(Debug, Clone)]
+pub struct Series {
+    pub recurrence: Recurrence,
+    /// The first start.
+    pub first: When,
+    pub zone: TimeZone,
+}
+
+/// One value of an `EXDATE`.
+#[derive(Debug, Clone)]
+pub struct TakenOut {
+    /// The index of its line.
+    pub line: usize,
+    pub value: String,
+    /// The start that would take place otherwise; `None` where it hits nothing.
+    pub original: Option<Timestamp>,
+}
+
+impl Series {
+    fn of(
+        calendar: &Calendar<'_>,
+        master: &Component,
+        times: &Times,
+    ) -> Result<Option<Self>, Unreadable> {
+        let no_form =
+            |what: &str| Unreadable(format!("its recurrence ({what}) has no form in the CRM"));
+        let mut rules = Vec::new();
+        for (_, line) in calendar.text.properties(master) {
+            match line.name() {
+                "RRULE" => rules.push(line),
+                "RDATE" => return Err(no_form("RDATE")),
+                "EXRULE" => return Err(no_form("EXRULE")),
+                _ => {}
+            }
+        }
+        let line = match rules.as_slice() {
+            [] => return Ok(None),
+            [line] => line,
+            [..] => return Err(no_form("several rules")),
+        };
+        let recurrence = read_rule(line.value(), &times.start, calendar.user())?;
+        let zone = times.start.form.zone(calendar.user());
+        Ok(Some(Self { recurrence, first: times.start.clone(), zone }))
+    }
+
+    /// The recurrence by the calendar of the user, in which the start may fall on another day.
+    fn by_user(&self, times: &Times, user: &TimeZone) -> Result<Recurrence, Unreadable> {
+        let days = days_between(self.first.civil.date(), user.to_datetime(times.from).date());
+        let mut recurrence = moved(&self.recurrence, days).ok_or_else(|| {
+            Unreadable(
+                "its recurrence (by days of the month in another zone) has no form in the CRM"
+                    .to_owned(),
+            )
+        })?;
+        recurrence.zone = zone::name(user);
+        Ok(recurrence)
+    }
+
+    /// What is taken out of the series, in the order of the file.
+    pub fn taken_out(
+        &self,
+        calendar: &Calendar<'_>,
+        master: &Component,
+    ) -> Result<Vec<TakenOut>, Unreadable> {
+        let mut taken = Vec::new();
+        for (line, property) in calendar.text.properties(master) {
+            if !property.is("EXDATE") {
+                continue;
+            }
+            for value in property.value().split(',').filter(|value| !value.trim().is_empty()) {
+                let day = self.day(calendar, &time::read(property, value, calendar)?)?;
+                taken.push((line, value.to_owned(), day));
+            }
+        }
+        let starts = self.starts_on(&taken.iter().map(|(_, _, day)| *day).collect());
+        let moment =
+            |day: &Date| starts.get(day).and_then(|civil| zone::moment(*civil, &self.zone));
+        Ok(taken
+            .into_iter()
+            .map(|(line, value, day)| TakenOut { line, original: moment(&day), value })
+            .collect())
+    }
+
+    /// The start of the series on the day of a moment.
+    pub fn start_on_day_of(&self, moment: Timestamp) -> Option<Timestamp> {
+        let day = self.zone.to_datetime(moment).date();
+        self.starts_on(&BTreeSet::from([day]))
+            .get(&day)
+            .and_then(|civil| zone::moment(*civil, &self.zone))
+    }
+
+    /// The start in the pattern of each override.
+    fn place<'a>(
+        &self,
+        calendar: &Calendar<'_>,
+        overrides: &[&'a Component],
+    ) -> Result<Vec<(Timestamp, &'a Component)>, Unreadable> {
+        let mut days = Vec::new();
+        for component in overrides {
+            let Some((_, line)) = calendar.text.property(component, "RECURRENCE-ID") else {
+                continue;
+            };
+            if line.param("RANGE").is_some() {
+                return Err(Unreadable(
+                    "its recurrence (a change of all later occurrences) has no form in the CRM"
+                        .to_owned(),
+                ));
+            }
+            let when = calendar.when(line)?;
+            days.push((self.day(calendar, &when)?, calendar.moment(&when)?, *component));
+        }
+        let starts = self.starts_on(&days.iter().map(|(day, ..)| *day).collect());
+        let place = |day: &Date| starts.get(day).and_then(|civil| zone::moment(*civil, &self.zone));
+        Ok(days
+            .iter()
+            .map(|(day, moment, component)| (place(day).unwrap_or(*moment), *component))
+            .collect())
+    }
+
+    /// The day in the series' zone that a time falls on.
+    fn day(&self, calendar: &Calendar<'_>, when: &When) -> Result<Date, Unreadable> {
+        if when.form == time::Form::Date || when.form == self.first.form {
+            return Ok(when.civil.date());
+        }
+        Ok(self.zone.to_datetime(calendar.moment(when)?).date())
+    }
+
+    /// The starts of the series on these days. A series starts at most once a day, so that the day is enough to know which
+    /// occurrence is meant, also when a client moved the series to another hour and left its exceptions behind.
+    fn starts_on(&self, days: &BTreeSet<Date>) -> BTreeMap<Date, DateTime> {
+        let Some(last) = days.last() else { return BTreeMap::new() };
+        starts(self.first.civil, &self.recurrence)
+            .take_while(|start| start.date() <= *last)
+            .filter(|start| days.contains(&start.date()))
+            .map(|start| (start.date(), start))
+            .collect()
+    }
+}
+
+/// The rule of a series that starts so.
+///
+/// # Errors
+/// When it cannot be read or the CRM has no form for it.
+pub fn read_rule(rule: &str, start: &When, user: &TimeZone) -> Result<Recurrence, Unreadable> {
+    // Of days, the end is a day too, whatever zone a program wrote it in.
+    let zone = match start.form {
+        time::Form::Date => TimeZone::UTC,
+        _ => start.form.zone(user),
+    };
+    rule::read(rule, start.civil, &zone)
+}
+
+/// How many days `to` is after `from`.
+pub fn days_between(from: Date, to: Date) -> i64 {
+    from.until(to).map_or(0, |span| i64::from(span.get_days()))
+}
+
+/// The fields of the occurrences that are not as the pattern has them.
+fn exceptions(
+    calendar: &Calendar<'_>,
+    series: &Fields,
+    cancelled: &BTreeSet<Timestamp>,
+    overrides: &[(Timestamp, &Component)],
+) -> Result<Fields, Unreadable> {
+    let mut fields: Fields = cancelled
+        .iter()
+        .map(|original| (Field::exception(*original), Value::Occurrence(Occurrence::Cancelled)))
+        .collect();
+    for (original, component) in overrides {
+        let times = event::times(calendar, component)?;
+        let own = event::fields(calendar, component, &times);
+        if let Some(occurrence) = occurrence(own, series, *original, calendar.user()) {
+            fields.entry(Field::exception(*original)).or_insert(Value::Occurrence(occurrence));
+        }
+    }
+    Ok(fields)
+}
+
+/// What an occurrence with these fields is to its series; `None` when it is as the pattern has it.
+pub fn occurrence(
+    own: Fields,
+    series: &Fields,
+    original: Timestamp,
+    user: &TimeZone,
+) -> Option<Occurrence> {
+    if own == by_pattern(series, original, user) {
+        return None;
+    }
+    let cancelled = Show::of(own.get(&STATUS)) == Show::Canceled
+        && Show::of(series.get(&STATUS)) != Show::Canceled;
+    Some(if cancelled { Occurrence::Cancelled } else { Occurrence::Changed(own) })
+}

@@ -1,0 +1,281 @@
+//! Tasks: a `VTODO` ⇄ a row of `task`.
+//!
+//! What both sides say in one way:
+//! * `statuscode` is always there, as a word ([`progress::Progress`]).
+//! * `actualend` counts only for a completed task: a row with one that lies in the past completes itself, and a task that is
+//!   reopened must lose it.
+//! * `percentcomplete` is there when it is not zero, `prioritycode` when it is not normal, a subject when it is not
+//!   [`NO_SUBJECT`].
+//! * Days without a time are midnights of the user's zone; a file that has days keeps days as long as the times are midnights.
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use super::calendar::{self, Calendar, Form, NO_SUBJECT, property, subject};
+use super::column::{
+    Columns, moment_column, read_moment, read_number, read_text, set_text,
+};
+use super::text::{Component, Edits, Line, Text, escape, render};
+use super::{Change, Context, Unreadable, Unwritable};
+use crate::model::link::Traits;
+use crate::model::record::State;
+use crate::model::{Content, Field, Fields, Record, RecordPatch, Table, Uid, Value, name};
+
+use progress::Progress;
+
+pub mod progress;
+pub mod times;
+
+#[cfg(test)]
+mod tests;
+
+const SUBJECT: Field = Field::of("subject");
+const DESCRIPTION: Field = Field::of("description");
+const START: Field = Field::of("scheduledstart");
+const END: Field = Field::of("scheduledend");
+const ACTUAL_END: Field = Field::of("actualend");
+const PERCENT: Field = Field::of("percentcomplete");
+const PRIORITY: Field = Field::of("prioritycode");
+const STATUS: Field = Field::of("statuscode");
+
+/// What an iCalendar object says.
+///
+/// # Errors
+/// When it is not one task, or one that recurs.
+pub fn read_item(bytes: &[u8], context: &Context) -> Result<Content, Unreadable> {
+    let text = Text::parse(bytes)?;
+    let calendar = Calendar::of(&text, &context.zone)?;
+    let (uid, task) = only_task(&calendar)?;
+    let times = times::read(&calendar, task)?;
+    let progress = Progress::read(&text, task);
+    let done = match text.property(task, "COMPLETED") {
+        Some((_, line)) if progress == Progress::Completed => {
+            Some(calendar.moment(&calendar.when(line)?)?)
+        }
+        _ => None,
+    };
+    let percent = text
+        .property(task, "PERCENT-COMPLETE")
+        .and_then(|(_, line)| line.value().trim().parse().ok());
+    let fields = fields([
+        (SUBJECT, subject(property::text(&text, task, "SUMMARY"))),
+        (DESCRIPTION, property::description(&text, task)),
+        (START, times.start.map(Value::Moment)),
+        (END, times.due.map(Value::Moment)),
+        (ACTUAL_END, done.map(Value::Moment)),
+        (PERCENT, percentage(percent)),
+        (PRIORITY, property::priority(&text, task)),
+        (STATUS, Some(progress.value())),
+    ]);
+    Ok(Content { uid, fields, traits: calendar::traits(&text, task) })
+}
+
+/// What a row says.
+///
+/// # Errors
+/// Never: a task may be without any of its columns.
+pub fn read_record(record: &Record, context: &Context) -> Result<Content, Unreadable> {
+    let row = &record.columns;
+    let text = |column| read_text(&context.lengths, Table::Task, column, row);
+    let moment = |column| read_moment(column, row).map(Value::Moment);
+    let progress =
+        Progress::of_codes(read_number("statecode", row), read_number("statuscode", row));
+    let priority = read_number("prioritycode", row).filter(|code| matches!(code, 0 | 2));
+    let fields = fields([
+        (SUBJECT, subject(text("subject"))),
+        (DESCRIPTION, text("description").and_then(property::readable)),
+        (START, moment("scheduledstart")),
+        (END, moment("scheduledend")),
+        (ACTUAL_END, moment("actualend").filter(|_| progress == Progress::Completed)),
+        (PERCENT, percentage(read_number("percentcomplete", row))),
+        (PRIORITY, priority.map(Value::Number)),
+        (STATUS, Some(progress.value())),
+    ]);
+    let uid = name::item_uid(context.organisation, record.id.guid);
+    Ok(Content { uid, fields, traits: Traits::default() })
+}
+
+/// The changes written onto the old text, or a new object.
+///
+/// # Errors
+/// When `old` is not what [`read_item`] reads.
+pub fn write_item(
+    change: Change<'_>,
+    old: Option<&[u8]>,
+    context: &Context,
+) -> Result<Vec<u8>, Unwritable> {
+    match old {
+        Some(old) if change.patch.is_empty() => Ok(old.to_vec()),
+        Some(old) => write_onto(old, change, context),
+        None => write_onto(&bare(change.uid, change.whole), change, context),
+    }
+}
+
+/// What to write to a row.
+///
+/// # Errors
+/// Never: every value of a task has a column.
+pub fn write_record(
+    change: Change<'_>,
+    old: Option<&Record>,
+    context: &Context,
+) -> Result<RecordPatch, Unwritable> {
+    let Change { patch, whole, .. } = change;
+    let touched = |field: &Field| patch.contains_key(field);
+    let mut columns = Columns::new();
+    for (field, empty) in [(SUBJECT, Json::from(NO_SUBJECT)), (DESCRIPTION, Json::Null)] {
+        if touched(&field) || (field == SUBJECT && old.is_none()) {
+            let place = (Table::Task, field.as_str());
+            set_text(&mut columns, &context.lengths, place, whole.get(&field), empty);
+        }
+    }
+    let mut set = |field: &Field, otherwise: Json| {
+        let value = match whole.get(field) {
+            Some(Value::Moment(moment)) => moment_column(*moment),
+            Some(Value::Number(number)) => Json::from(*number),
+            _ => otherwise,
+        };
+        columns.insert(field.as_str().to_owned(), value);
+    };
+    for field in [START, END, PERCENT] {
+        if touched(&field) {
+            set(&field, Json::Null);
+        }
+    }
+    if touched(&PRIORITY) {
+        set(&PRIORITY, Json::from(1));
+    }
+    let progress = Progress::of(whole.get(&STATUS));
+    if progress == Progress::Completed {
+        if touched(&ACTUAL_END) {
+            set(&ACTUAL_END, Json::Null);
+        }
+    } else if old.is_some_and(|old| old.columns.get("actualend").is_some_and(|end| !end.is_null()))
+        && touched(&STATUS)
+    {
+        columns.insert(ACTUAL_END.as_str().to_owned(), Json::Null);
+    }
+    let state = state(change, old, !columns.is_empty());
+    Ok(RecordPatch { columns, state, ..RecordPatch::default() })
+}
+
+/// What a list shows a task as.
+pub fn title(fields: &Fields) -> String {
+    calendar::title(fields)
+}
+
+fn fields<const N: usize>(values: [(Field, Option<Value>); N]) -> Fields {
+    values.into_iter().filter_map(|(field, value)| Some((field, value?))).collect()
+}
+
+fn percentage(number: Option<i64>) -> Option<Value> {
+    number.filter(|number| (1..=100).contains(number)).map(Value::Number)
+}
+
+fn only_task<'a>(calendar: &Calendar<'a>) -> Result<(Uid, &'a Component), Unreadable> {
+    let tasks = calendar.components("VTODO");
+    let task = match tasks.as_slice() {
+        [] => return Err(Unreadable("it holds no task".to_owned())),
+        [first, ..] => *first,
+    };
+    let uid = calendar::uid(calendar.text, &tasks)?;
+    let recurs = |line: &Line| matches!(line.name(), "RRULE" | "RDATE" | "EXRULE" | "RECURRENCE-ID");
+    if tasks.iter().any(|task| calendar.text.properties(task).any(|(_, line)| recurs(line))) {
+        return Err(Unreadable("a recurring task has no form in the CRM".to_owned()));
+    }
+    if tasks.len() > 1 {
+        return Err(Unreadable("it holds several tasks with one UID".to_owned()));
+    }
+    Ok((uid, task))
+}
+
+/// A task that says nothing yet.
+///
+/// `DTSTAMP` must be there and a writer has no clock: it is the start or the due time, so that the same record makes the same
+/// text, or the epoch.
+fn bare(uid: &Uid, whole: &Fields) -> Vec<u8> {
+    let stamp = [&START, &END]
+        .into_iter()
+        .find_map(|field| moment(whole, field))
+        .unwrap_or(Timestamp::UNIX_EPOCH);
+    let properties = vec![
+        Line::new("UID", escape(uid.as_str())),
+        Form::Utc.line("DTSTAMP", stamp, &jiff::tz::TimeZone::UTC),
+    ];
+    render(&calendar::skeleton("VTODO", Vec::new(), properties))
+}
+
+fn write_onto(
+    old: &[u8],
+    change: Change<'_>,
+    context: &Context,
+) -> Result<Vec<u8>, Unwritable> {
+    let text = Text::parse(old)?;
+    let calendar = Calendar::of(&text, &context.zone).map_err(unwritable)?;
+    let (_, task) = only_task(&calendar).map_err(unwritable)?;
+    let Change { patch, whole, .. } = change;
+    let touched = |field: &Field| patch.contains_key(field);
+    let mut edits = Edits::new();
+    if touched(&SUBJECT) {
+        property::set_text(&mut edits, &text, task, "SUMMARY", whole.get(&SUBJECT));
+    }
+    if touched(&DESCRIPTION) {
+        property::set_description(&mut edits, &text, task, whole.get(&DESCRIPTION));
+    }
+    if touched(&START) || touched(&END) {
+        times::write(&mut edits, &calendar, task, patch, whole).map_err(unwritable)?;
+        calendar::bump_sequence(&mut edits, &text, task);
+    }
+    if touched(&PRIORITY) {
+        property::set_priority(&mut edits, &text, task, whole.get(&PRIORITY));
+    }
+    if touched(&PERCENT) {
+        let line = match whole.get(&PERCENT) {
+            Some(Value::Number(number)) => {
+                let old = text.property(task, "PERCENT-COMPLETE").map(|(_, line)| line.clone());
+                let line = old.unwrap_or_else(|| Line::new("PERCENT-COMPLETE", ""));
+                Some(line.with_value(number.to_string()))
+            }
+            _ => None,
+        };
+        calendar::set(&mut edits, &text, task, "PERCENT-COMPLETE", line);
+    }
+    let progress = Progress::of(whole.get(&STATUS));
+    if touched(&STATUS) || touched(&PERCENT) || touched(&ACTUAL_END) {
+        progress.write(&mut edits, &text, task);
+    }
+    if touched(&STATUS) || touched(&ACTUAL_END) {
+        let end = moment(whole, &ACTUAL_END).filter(|_| progress == Progress::Completed);
+        let line = end.map(|end| {
+            let old = text.property(task, "COMPLETED").map(|(_, line)| line.clone());
+            let line = old.unwrap_or_else(|| Line::new("COMPLETED", ""));
+            Form::Utc.written(line, end, &context.zone)
+        });
+        calendar::set(&mut edits, &text, task, "COMPLETED", line);
+    }
+    Ok(edits.apply(&text))
+}
+
+/// The state to end in. A closed row refuses changes: it is named also where only other columns change, so that the row is
+/// closed again after them.
+fn state(change: Change<'_>, old: Option<&Record>, writes: bool) -> Option<State> {
+    let wanted = Progress::of(change.whole.get(&STATUS)).state();
+    let Some(old) = old else { return Some(wanted) };
+    if change.patch.contains_key(&STATUS) {
+        return Some(wanted);
+    }
+    let code = |column| read_number(column, &old.columns).and_then(|code| i32::try_from(code).ok());
+    let now = State { statecode: code("statecode")?, statuscode: code("statuscode")? };
+    (writes && now.statecode != 0).then_some(now)
+}
+
+fn moment(fields: &Fields, field: &Field) -> Option<Timestamp> {
+    match fields.get(field) {
+        Some(Value::Moment(moment)) => Some(*moment),
+        _ => None,
+    }
+}
+
+fn unwritable(unreadable: Unreadable) -> Unwritable {
+    Unwritable(unreadable.0)
+}
