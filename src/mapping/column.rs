@@ -1,11 +1,11 @@
 //! Values as columns of a Dataverse row, and back. Which column means what is decided by the modules of the classes.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use serde_json::{Map, Value as Json};
 
-use super::Lengths;
+use super::{Lengths, Unreadable};
 use crate::model::fields::CUT_MARK;
+use crate::model::record::State;
 use crate::model::{Table, Value};
 
 /// A row or the columns to change, as the Web API has them.
@@ -51,14 +51,21 @@ pub fn set_text(
 }
 
 /// What a text column says: [`Value::Cut`] where it is as long as can be and ends in [`CUT_MARK`].
-pub fn read_text(lengths: &Lengths, table: Table, column: &str, row: &Columns) -> Option<Value> {
-    let text = row.get(column)?.as_str()?;
-    let value = Value::text(text)?;
+///
+/// # Errors
+/// When the column is of another type: taken for empty it would empty the item.
+pub fn read_text(
+    lengths: &Lengths,
+    table: Table,
+    column: &str,
+    row: &Columns,
+) -> Result<Option<Value>, Unreadable> {
+    let Some(text) = typed(column, row, Json::as_str)? else { return Ok(None) };
     let full = lengths.of(table, column) == Some(text.encode_utf16().count());
-    match value {
-        Value::Text(text) if full && text.ends_with(CUT_MARK) => Some(Value::Cut(text)),
-        value => Some(value),
-    }
+    Ok(match Value::text(text) {
+        Some(Value::Text(text)) if full && text.ends_with(CUT_MARK) => Some(Value::Cut(text)),
+        value => value,
+    })
 }
 
 /// A moment for a `DateTime` column: UTC, whole seconds.
@@ -67,29 +74,59 @@ pub fn moment_column(moment: Timestamp) -> Json {
 }
 
 /// What a `DateTime` column says, in whole seconds.
-pub fn read_moment(column: &str, row: &Columns) -> Option<Timestamp> {
-    let moment: Timestamp = row.get(column)?.as_str()?.trim().parse().ok()?;
-    Timestamp::from_second(moment.as_second()).ok()
-}
-
-/// A day for a column with the behaviour *date only*.
-pub fn date_column(date: Date) -> Json {
-    Json::from(date.to_string())
-}
-
-/// What a column with the behaviour *date only* says.
-pub fn read_date(column: &str, row: &Columns) -> Option<Date> {
-    row.get(column)?.as_str()?.get(..10)?.parse().ok()
+///
+/// # Errors
+/// As [`read_text`].
+pub fn read_moment(column: &str, row: &Columns) -> Result<Option<Timestamp>, Unreadable> {
+    typed(column, row, |json| {
+        let moment: Timestamp = json.as_str()?.trim().parse().ok()?;
+        Timestamp::from_second(moment.as_second()).ok()
+    })
 }
 
 /// A whole number or option.
-pub fn read_number(column: &str, row: &Columns) -> Option<i64> {
-    row.get(column)?.as_i64()
+///
+/// # Errors
+/// As [`read_text`].
+pub fn read_number(column: &str, row: &Columns) -> Result<Option<i64>, Unreadable> {
+    typed(column, row, Json::as_i64)
 }
 
 /// Whether a flag is set; one that is not there is not.
-pub fn read_flag(column: &str, row: &Columns) -> bool {
-    row.get(column).and_then(Json::as_bool).unwrap_or(false)
+///
+/// # Errors
+/// As [`read_text`].
+pub fn read_flag(column: &str, row: &Columns) -> Result<bool, Unreadable> {
+    Ok(typed(column, row, Json::as_bool)?.unwrap_or(false))
+}
+
+/// The state of an activity that is closed (completed or canceled). Closed rows refuse changes: whoever writes must reopen them
+/// and close them again with this.
+///
+/// # Errors
+/// As [`read_text`].
+pub fn closed(row: &Columns) -> Result<Option<State>, Unreadable> {
+    let code = |column| {
+        read_number(column, row).map(|code| code.and_then(|code| i32::try_from(code).ok()))
+    };
+    Ok(match (code("statecode")?, code("statuscode")?) {
+        (Some(statecode @ (1 | 2)), Some(statuscode)) => Some(State { statecode, statuscode }),
+        _ => None,
+    })
+}
+
+/// A column that is there and not null.
+fn typed<'a, T>(
+    column: &str,
+    row: &'a Columns,
+    read: impl FnOnce(&'a Json) -> Option<T>,
+) -> Result<Option<T>, Unreadable> {
+    match row.get(column) {
+        None | Some(Json::Null) => Ok(None),
+        Some(json) => read(json)
+            .map(Some)
+            .ok_or_else(|| Unreadable(format!("the column {column} is of another type"))),
+    }
 }
 
 #[cfg(test)]
@@ -103,7 +140,8 @@ mod tests {
     fn there_and_back(text: &str, most: usize) -> Option<Value> {
         let column = text_column(&lengths(most), Table::Task, "subject", text);
         assert!(column.as_str().unwrap().encode_utf16().count() <= most, "{text}");
-        read_text(&lengths(most), Table::Task, "subject", &[("subject".to_owned(), column)].into_iter().collect())
+        let row = [("subject".to_owned(), column)].into_iter().collect();
+        read_text(&lengths(most), Table::Task, "subject", &row).unwrap()
     }
 
     #[test]
@@ -133,8 +171,9 @@ mod tests {
     fn moments_are_whole_seconds() {
         let row: Columns =
             [("at".to_owned(), Json::from("2026-01-02T10:00:00.5Z"))].into_iter().collect();
-        let moment = read_moment("at", &row).unwrap();
+        let moment = read_moment("at", &row).unwrap().unwrap();
         assert_eq!(moment_column(moment), "2026-01-02T10:00:00Z");
-        assert_eq!(read_moment("gone", &row), None);
+        assert_eq!(read_moment("gone", &row), Ok(None));
+        assert!(read_flag("at", &row).is_err() && read_number("at", &row).is_err());
     }
 }

@@ -56,6 +56,13 @@ pub struct Unreadable(pub String);
 #[error("{0}")]
 pub struct Unwritable(pub String);
 
+impl From<Unreadable> for Unwritable {
+    /// What the reader cannot read, the writer cannot write onto.
+    fn from(unreadable: Unreadable) -> Self {
+        Self(unreadable.0)
+    }
+}
+
 /// A change to write.
 #[derive(Debug, Clone, Copy)]
 pub struct Change<'a> {

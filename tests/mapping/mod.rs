@@ -2,7 +2,10 @@
 
 use proptest::test_runner::Config;
 
+mod appointment;
+mod calendar;
 mod contact;
+mod task;
 
 /// Properties are tried on `LIAISON_CASES` cases, else 500.
 #[allow(clippy::disallowed_methods, reason = "a test is told its size by the environment")]

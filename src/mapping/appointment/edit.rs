@@ -10,18 +10,18 @@ use jiff::Timestamp;
 
 use super::event::Times;
 use super::exceptions::{self, Overrides};
-use super::series::{Object, Series, days_between, read_rule};
+use super::series::{Object, Series, days_between, read, read_rule};
 use super::status::Show;
 use super::{
     ALL_DAY, DESCRIPTION, END, LOCATION, PRIORITY, RECURRENCE, START, STATUS, SUBJECT, moment, people,
 };
 use crate::mapping::calendar::time::{duration, midnight};
 use crate::mapping::calendar::{
-    Calendar, Form, When, bump_sequence, define, definition, property, set, skeleton,
+    Calendar, Form, When, bump_sequence, changes, define, definition, property, set, skeleton,
 };
 use crate::mapping::recurrence::{moved, rule};
 use crate::mapping::text::{Component, Edits, Line, Text, escape, render};
-use crate::mapping::{Change, Context, Unreadable, Unwritable};
+use crate::mapping::{Change, Context, Unwritable};
 use crate::model::time::Recurrence;
 use crate::model::{Field, Fields, Uid, Value};
 
@@ -34,21 +34,21 @@ pub fn write(
     old: Option<&[u8]>,
     context: &Context,
 ) -> Result<Vec<u8>, Unwritable> {
-    match old {
-        Some(old) if change.patch.is_empty() => Ok(old.to_vec()),
-        Some(old) => {
-            let heard_of = |field: &Field| {
-                [START, END, ALL_DAY, LOCATION, RECURRENCE].contains(field)
-                    || field.original_start().is_some()
-            };
-            let revise = change.patch.keys().any(heard_of);
-            Pass { change, context, revise }.all(old)
-        }
-        None => {
-            let bare = bare(change.uid, change.whole, context)?;
-            Pass { change, context, revise: false }.all(&bare)
-        }
+    let Some(old) = old else {
+        let bare = bare(change.uid, change.whole, context)?;
+        return Pass { change, context, revise: false }.all(&bare);
+    };
+    let says = read(old, context)?.fields;
+    let patch = changes(change.patch, &says);
+    if patch.is_empty() {
+        return Ok(old.to_vec());
     }
+    let heard_of = |field: &Field| {
+        [START, END, ALL_DAY, LOCATION, RECURRENCE].contains(field)
+            || field.original_start().is_some()
+    };
+    let revise = patch.keys().any(heard_of);
+    Pass { change: Change { patch: &patch, ..change }, context, revise }.all(old)
 }
 
 /// An appointment that says no more than when it starts.
@@ -86,8 +86,8 @@ impl Pass<'_> {
     /// The first pass.
     fn master(&self, bytes: &[u8]) -> Result<(Vec<u8>, Overrides), Unwritable> {
         let text = Text::parse(bytes)?;
-        let calendar = Calendar::of(&text, &self.context.zone).map_err(unwritable)?;
-        let object = Object::of(&calendar).map_err(unwritable)?;
+        let calendar = Calendar::of(&text, &self.context.zone)?;
+        let object = Object::of(&calendar)?;
         let Change { patch, whole, .. } = self.change;
         let mut edits = Edits::new();
         write_plain(&mut edits, &calendar, object.master, whole, |field| patch.contains_key(field));
@@ -125,8 +125,8 @@ impl Pass<'_> {
     /// The second pass: a new override says all that the master says, but for the times.
     fn add(&self, bytes: &[u8], overrides: &Overrides) -> Result<Vec<u8>, Unwritable> {
         let text = Text::parse(bytes)?;
-        let calendar = Calendar::of(&text, &self.context.zone).map_err(unwritable)?;
-        let object = Object::of(&calendar).map_err(unwritable)?;
+        let calendar = Calendar::of(&text, &self.context.zone)?;
+        let object = Object::of(&calendar)?;
         let mut edits = Edits::new();
         for original in &overrides.new {
             let lines = exceptions::skeleton(&calendar, &object, *original);
@@ -138,14 +138,14 @@ impl Pass<'_> {
     /// The third pass.
     fn overrides(&self, bytes: &[u8], overrides: &Overrides) -> Result<Vec<u8>, Unwritable> {
         let text = Text::parse(bytes)?;
-        let calendar = Calendar::of(&text, &self.context.zone).map_err(unwritable)?;
-        let object = Object::of(&calendar).map_err(unwritable)?;
+        let calendar = Calendar::of(&text, &self.context.zone)?;
+        let object = Object::of(&calendar)?;
         let mut edits = Edits::new();
         let says: BTreeMap<Timestamp, &Fields> =
             overrides.say.iter().map(|(original, fields)| (*original, fields)).collect();
         for (original, component) in &object.overrides {
             let Some(fields) = says.get(original) else { continue };
-            let times = super::event::times(&calendar, component).map_err(unwritable)?;
+            let times = super::event::times(&calendar, component)?;
             let before = super::event::fields(&calendar, component, &times);
             let differs = |field: &Field| before.get(field) != fields.get(field);
             write_plain(&mut edits, &calendar, component, fields, differs);
@@ -225,7 +225,7 @@ fn write_times(
     }
     let line = old("DTSTART").unwrap_or_else(|| Line::new("DTSTART", ""));
     let line = form.written(line, from, user);
-    let start = calendar.when(&line).map_err(unwritable)?;
+    let start = calendar.when(&line)?;
     set(edits, text, component, "DTSTART", Some(line));
     define(edits, calendar, form, from);
 
@@ -288,7 +288,3 @@ fn no_start() -> Unwritable {
     Unwritable("it has no start".to_owned())
 }
 
-/// What the reader cannot read, the writer cannot write onto.
-pub fn unwritable(unreadable: Unreadable) -> Unwritable {
-    Unwritable(unreadable.0)
-}

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::edit::unwritable;
 use super::series::{Object, Series};
 use super::{START, by_pattern};
 use crate::mapping::calendar::{Calendar, end_of_properties, set};
@@ -14,7 +13,7 @@ use crate::model::fields::Occurrence;
 use crate::model::{Field, Fields, Patch, Value};
 
 /// What is left to do for the overrides once the master is written.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Overrides {
     /// Those that are not there yet, by the start in the pattern.
     pub new: Vec<Timestamp>,
@@ -159,7 +158,7 @@ fn write_taken_out(
         .filter(|original| !taken.stay.contains(original))
         .collect();
     let there = match &object.series {
-        Some(old) => old.taken_out(calendar, object.master).map_err(unwritable)?,
+        Some(old) => old.taken_out(calendar, object.master)?,
         None => Vec::new(),
     };
     let line = |original: &Timestamp| {

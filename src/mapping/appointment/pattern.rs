@@ -40,12 +40,12 @@ pub struct Repeats {
 /// # Errors
 /// When there is no start, the pattern is none that is documented, or it never takes place.
 pub fn read(row: &Columns, user: &TimeZone) -> Result<Repeats, Unreadable> {
-    let start = read_moment("starttime", row)
-        .or_else(|| read_moment("scheduledstart", row))
+    let start = read_moment("starttime", row)?
+        .or(read_moment("scheduledstart", row)?)
         .ok_or_else(|| unreadable("it has no start"))?;
     let civil = user.to_datetime(start);
-    let date = day("patternstartdate", row, user).unwrap_or(civil.date());
-    let interval = u32::try_from(read_number("interval", row).unwrap_or(1).max(1))
+    let date = day("patternstartdate", row, user)?.unwrap_or(civil.date());
+    let interval = u32::try_from(read_number("interval", row)?.unwrap_or(1).max(1))
         .map_err(|_| unreadable("its interval is out of range"))?;
     let recurrence = Recurrence {
         pattern: pattern(row, date, interval)?,
@@ -143,8 +143,8 @@ impl Place {
 }
 
 fn pattern(row: &Columns, first: Date, interval: u32) -> Result<Pattern, Unreadable> {
-    let work_days = read_flag("isweekdaypattern", row);
-    let mask = match read_number("daysofweekmask", row) {
+    let work_days = read_flag("isweekdaypattern", row)?;
+    let mask = match read_number("daysofweekmask", row)? {
         Some(mask) if mask != 0 => mask,
         _ if work_days => WORK_DAYS,
         _ => Day::of(first.weekday()).mask(),
@@ -154,29 +154,29 @@ fn pattern(row: &Columns, first: Date, interval: u32) -> Result<Pattern, Unreada
         return Err(unreadable("its days of the week are out of range"));
     }
     let number = |column, otherwise: i8, most| {
-        let number = read_number(column, row).filter(|n| *n != 0).unwrap_or(otherwise.into());
+        let number = read_number(column, row)?.filter(|n| *n != 0).unwrap_or(otherwise.into());
         u8::try_from(number)
             .ok()
             .filter(|number| (1..=most).contains(number))
             .ok_or_else(|| unreadable("a day or month of its recurrence is out of range"))
     };
     let instance = || {
-        read_number("instance", row)
+        read_number("instance", row)?
             .and_then(Instance::from_number)
             .ok_or_else(|| unreadable("its recurrence says no week of the month"))
     };
-    match read_number("recurrencepatterntype", row) {
+    match read_number("recurrencepatterntype", row)? {
         Some(DAILY) if !work_days => Ok(Pattern::Daily),
         Some(DAILY | WEEKLY) => {
-            let start = read_number("firstdayofweek", row).unwrap_or(0);
+            let start = read_number("firstdayofweek", row)?.unwrap_or(0);
             let start = Day::from_mask(1 << start.clamp(0, 6)).pop_first();
             Ok(weekly(days, start.unwrap_or(Day::of(first.weekday())), interval))
         }
-        Some(MONTHLY) if read_flag("isnthmonthly", row) => {
+        Some(MONTHLY) if read_flag("isnthmonthly", row)? => {
             Ok(Pattern::MonthlyNth { days, instance: instance()? })
         }
         Some(MONTHLY) => Ok(Pattern::Monthly { day: number("dayofmonth", first.day(), 31)? }),
-        Some(YEARLY) if read_flag("isnthyearly", row) => Ok(Pattern::YearlyNth {
+        Some(YEARLY) if read_flag("isnthyearly", row)? => Ok(Pattern::YearlyNth {
             month: number("monthofyear", first.month(), 12)?,
             days,
             instance: instance()?,
@@ -190,14 +190,14 @@ fn pattern(row: &Columns, first: Date, interval: u32) -> Result<Pattern, Unreada
 }
 
 fn end(row: &Columns, user: &TimeZone) -> Result<End, Unreadable> {
-    match read_number("patternendtype", row) {
+    match read_number("patternendtype", row)? {
         None | Some(NO_END) => Ok(End::Never),
-        Some(OCCURRENCES) => read_number("occurrences", row)
+        Some(OCCURRENCES) => read_number("occurrences", row)?
             .and_then(|count| u32::try_from(count).ok())
             .filter(|count| *count > 0)
             .map(End::Count)
             .ok_or_else(|| unreadable("its recurrence does not say how often")),
-        Some(END_DATE) => day("patternenddate", row, user)
+        Some(END_DATE) => day("patternenddate", row, user)?
             .map(End::Until)
             .ok_or_else(|| unreadable("its recurrence does not say until when")),
         Some(_) => Err(unreadable("its recurrence ends in no known way")),
@@ -206,23 +206,22 @@ fn end(row: &Columns, user: &TimeZone) -> Result<End, Unreadable> {
 
 /// How long an occurrence lasts.
 fn length(row: &Columns, start: Timestamp) -> Result<jiff::SignedDuration, Unreadable> {
-    let minutes = || read_number("duration", row).filter(|minutes| minutes.abs() < 1_000_000_000);
-    let length = read_moment("endtime", row)
-        .or_else(|| read_moment("scheduledend", row))
+    let minutes = read_number("duration", row)?.filter(|minutes| minutes.abs() < 1_000_000_000);
+    let length = read_moment("endtime", row)?
+        .or(read_moment("scheduledend", row)?)
         .map(|end| start.duration_until(end))
-        .or_else(|| minutes().map(jiff::SignedDuration::from_mins))
+        .or(minutes.map(jiff::SignedDuration::from_mins))
         .unwrap_or_default();
     if length.is_negative() { Err(unreadable("it ends before it starts")) } else { Ok(length) }
 }
 
 /// A day of a pattern. Midnight UTC is what programs write that know of no zone: then the date is as it stands.
-fn day(column: &str, row: &Columns, user: &TimeZone) -> Option<Date> {
-    let moment = read_moment(column, row)?;
-    let utc = TimeZone::UTC.to_datetime(moment);
-    if utc.time() == jiff::civil::Time::midnight() {
-        return Some(utc.date());
-    }
-    Some(user.to_datetime(moment).date())
+fn day(column: &str, row: &Columns, user: &TimeZone) -> Result<Option<Date>, Unreadable> {
+    Ok(read_moment(column, row)?.map(|moment| {
+        let utc = TimeZone::UTC.to_datetime(moment);
+        let is_midnight = utc.time() == jiff::civil::Time::midnight();
+        if is_midnight { utc.date() } else { user.to_datetime(moment).date() }
+    }))
 }
 
 fn unreadable(reason: &str) -> Unreadable {

@@ -34,7 +34,7 @@ pub fn read(record: &Record, context: &Context) -> Result<Content, Unreadable> {
         .map(str::trim)
         .filter(|id| !id.is_empty())
         .map_or_else(|| name::item_uid(context.organisation, record.id.guid), Uid::new);
-    let mut fields = plain(row, table, &context.lengths);
+    let mut fields = plain(row, table, &context.lengths)?;
     if table == Table::RecurringAppointmentMaster {
         let repeats = pattern::read(row, &context.zone)?;
         set_times(&mut fields, repeats.from, repeats.to, &context.zone)?;
@@ -54,6 +54,7 @@ pub fn read(record: &Record, context: &Context) -> Result<Content, Unreadable> {
 }
 
 /// An occurrence that has a row of its own or was deleted.
+#[derive(Debug)]
 pub struct Exception {
     /// The start in the pattern.
     pub original: Timestamp,
@@ -78,10 +79,10 @@ pub fn exceptions(
     let mut rows = Vec::new();
     for row in &record.exceptions {
         // Occurrences that are as the pattern has them have rows too (2); they say nothing.
-        if read_number("instancetypecode", row) == Some(2) {
+        if read_number("instancetypecode", row)? == Some(2) {
             continue;
         }
-        let original = read_moment("originalstartdate", row)
+        let original = read_moment("originalstartdate", row)?
             .ok_or_else(|| Unreadable("an exception has no original start".to_owned()))?;
         rows.push((original, row));
     }
@@ -94,7 +95,7 @@ pub fn exceptions(
     }
     for (original, row) in rows {
         let original = starts.meant(original);
-        let mut own = plain(row, Table::Appointment, &context.lengths);
+        let mut own = plain(row, Table::Appointment, &context.lengths)?;
         let (from, to) = times(row)?;
         set_times(&mut own, from, to, user)?;
         let occurrence = occurrence(own.clone(), series, original, user);
@@ -138,28 +139,26 @@ impl<'a> Starts<'a> {
 }
 
 /// The columns that a single appointment, a series and an exception have in common.
-fn plain(row: &Columns, table: Table, lengths: &Lengths) -> Fields {
+fn plain(row: &Columns, table: Table, lengths: &Lengths) -> Result<Fields, Unreadable> {
     let text = |column| read_text(lengths, table, column, row);
-    let priority = read_number("prioritycode", row).filter(|code| matches!(code, 0 | 2));
+    let priority = read_number("prioritycode", row)?.filter(|code| matches!(code, 0 | 2));
     let status =
-        Show::of_codes(read_number("statecode", row), read_number("statuscode", row));
-    [
-        (SUBJECT, subject(text("subject"))),
-        (LOCATION, text("location")),
-        (DESCRIPTION, text("description").and_then(property::readable)),
+        Show::of_codes(read_number("statecode", row)?, read_number("statuscode", row)?);
+    let values = [
+        (SUBJECT, subject(text("subject")?)),
+        (LOCATION, text("location")?),
+        (DESCRIPTION, text("description")?.and_then(property::readable)),
         (PRIORITY, priority.map(Value::Number)),
         (STATUS, Some(status.value())),
-        (ALL_DAY, read_flag("isalldayevent", row).then_some(Value::Flag(true))),
-    ]
-    .into_iter()
-    .filter_map(|(field, value)| Some((field, value?)))
-    .collect()
+        (ALL_DAY, read_flag("isalldayevent", row)?.then_some(Value::Flag(true))),
+    ];
+    Ok(values.into_iter().filter_map(|(field, value)| Some((field, value?))).collect())
 }
 
 fn times(row: &Columns) -> Result<(Timestamp, Timestamp), Unreadable> {
-    let from = read_moment("scheduledstart", row)
+    let from = read_moment("scheduledstart", row)?
         .ok_or_else(|| Unreadable("it has no start".to_owned()))?;
-    Ok((from, read_moment("scheduledend", row).unwrap_or(from)))
+    Ok((from, read_moment("scheduledend", row)?.unwrap_or(from)))
 }
 
 fn set_times(

@@ -13,7 +13,7 @@ use super::{
     moment, people,
 };
 use crate::mapping::calendar::NO_SUBJECT;
-use crate::mapping::column::{Columns, moment_column, read_number, set_text};
+use crate::mapping::column::{Columns, closed, moment_column, set_text};
 use crate::mapping::recurrence::starts;
 use crate::mapping::{Change, Context, Lengths, Unwritable, zone};
 use crate::model::fields::Occurrence;
@@ -64,7 +64,7 @@ pub fn write(
         None => Some(people::parties(whole, &[], context)).filter(|parties| !parties.is_empty()),
     };
     let writes = !columns.is_empty() || parties.is_some() || !exceptions.is_empty();
-    let state = state(patch, whole, old, writes);
+    let state = state(patch, whole, old, writes)?;
     Ok(RecordPatch { columns, state, parties, exceptions, attachments: Vec::new() })
 }
 
@@ -141,14 +141,18 @@ fn span(whole: &Fields) -> Result<(Timestamp, Timestamp), Unwritable> {
 
 /// The state to end in. A closed row refuses changes: it is named also where only other columns change, so that the row is
 /// closed again after them.
-fn state(patch: &Patch, whole: &Fields, old: Option<&Record>, writes: bool) -> Option<State> {
-    let Some(old) = old else { return Some(Show::of(whole.get(&STATUS)).state()) };
-    if patch.contains_key(&STATUS) {
-        return Some(Show::of(whole.get(&STATUS)).state());
+fn state(
+    patch: &Patch,
+    whole: &Fields,
+    old: Option<&Record>,
+    writes: bool,
+) -> Result<Option<State>, Unwritable> {
+    match old {
+        Some(old) if !patch.contains_key(&STATUS) => {
+            Ok(closed(&old.columns)?.filter(|_| writes))
+        }
+        Some(_) | None => Ok(Some(Show::of(whole.get(&STATUS)).state())),
     }
-    let code = |column| read_number(column, &old.columns).and_then(|code| i32::try_from(code).ok());
-    let now = State { statecode: code("statecode")?, statuscode: code("statuscode")? };
-    (writes && matches!(now.statecode, 1 | 2)).then_some(now)
 }
 
 /// The occurrences to change: those of the patch, and those that have a row of their own but were as the pattern had them,
@@ -202,10 +206,10 @@ fn exception_patches(
 
 /// The exceptions that a row has now.
 fn there(old: &Record, context: &Context) -> Result<Vec<record::Exception>, Unwritable> {
-    let content = record::read(old, context).map_err(|error| Unwritable(error.0))?;
+    let content = record::read(old, context)?;
     match content.fields.get(&RECURRENCE) {
         Some(Value::Recurrence(recurrence)) => {
-            exceptions(old, &content.fields, recurrence, context).map_err(|error| Unwritable(error.0))
+            Ok(exceptions(old, &content.fields, recurrence, context)?)
         }
         _ => Ok(Vec::new()),
     }

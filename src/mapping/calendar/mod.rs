@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::text::{Component, Edits, Line, Text};
 use super::{Unreadable, zone};
 use crate::model::link::Traits;
-use crate::model::{Uid, Value};
+use crate::model::{Field, Fields, Patch, Uid, Value};
 
 pub mod property;
 pub mod time;
@@ -228,6 +228,17 @@ pub fn bump_sequence(edits: &mut Edits, text: &Text<'_>, component: &Component) 
     set(edits, text, component, "SEQUENCE", Some(line));
 }
 
+/// What of a patch an item does not say already. What is cut is there already.
+pub fn changes(patch: &Patch, says: &Fields) -> Patch {
+    patch
+        .iter()
+        .filter(|(field, value)| {
+            says.get(field) != value.as_ref() && !matches!(value, Some(Value::Cut(_)))
+        })
+        .map(|(field, value)| (field.clone(), value.clone()))
+        .collect()
+}
+
 /// The text that stands for a missing subject where the CRM demands one. It is no subject on either side.
 pub const NO_SUBJECT: &str = "(no subject)";
 
@@ -237,8 +248,8 @@ pub fn subject(value: Option<Value>) -> Option<Value> {
 }
 
 /// What a list shows an appointment or task as.
-pub fn title(fields: &crate::model::Fields) -> String {
-    match fields.get(&crate::model::Field::of("subject")) {
+pub fn title(fields: &Fields) -> String {
+    match fields.get(&Field::of("subject")) {
         Some(Value::Text(subject) | Value::Cut(subject)) => subject.clone(),
         _ => NO_SUBJECT.to_owned(),
     }

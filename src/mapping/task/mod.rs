@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use super::calendar::{self, Calendar, Form, NO_SUBJECT, property, subject};
 use super::column::{
-    Columns, moment_column, read_moment, read_number, read_text, set_text,
+    Columns, closed, moment_column, read_moment, read_number, read_text, set_text,
 };
 use super::text::{Component, Edits, Line, Text, escape, render};
 use super::{Change, Context, Unreadable, Unwritable};
@@ -73,21 +73,21 @@ pub fn read_item(bytes: &[u8], context: &Context) -> Result<Content, Unreadable>
 /// What a row says.
 ///
 /// # Errors
-/// Never: a task may be without any of its columns.
+/// When a column is of another type than documented.
 pub fn read_record(record: &Record, context: &Context) -> Result<Content, Unreadable> {
     let row = &record.columns;
     let text = |column| read_text(&context.lengths, Table::Task, column, row);
-    let moment = |column| read_moment(column, row).map(Value::Moment);
+    let moment = |column| read_moment(column, row).map(|at| at.map(Value::Moment));
     let progress =
-        Progress::of_codes(read_number("statecode", row), read_number("statuscode", row));
-    let priority = read_number("prioritycode", row).filter(|code| matches!(code, 0 | 2));
+        Progress::of_codes(read_number("statecode", row)?, read_number("statuscode", row)?);
+    let priority = read_number("prioritycode", row)?.filter(|code| matches!(code, 0 | 2));
     let fields = fields([
-        (SUBJECT, subject(text("subject"))),
-        (DESCRIPTION, text("description").and_then(property::readable)),
-        (START, moment("scheduledstart")),
-        (END, moment("scheduledend")),
-        (ACTUAL_END, moment("actualend").filter(|_| progress == Progress::Completed)),
-        (PERCENT, percentage(read_number("percentcomplete", row))),
+        (SUBJECT, subject(text("subject")?)),
+        (DESCRIPTION, text("description")?.and_then(property::readable)),
+        (START, moment("scheduledstart")?),
+        (END, moment("scheduledend")?),
+        (ACTUAL_END, moment("actualend")?.filter(|_| progress == Progress::Completed)),
+        (PERCENT, percentage(read_number("percentcomplete", row)?)),
         (PRIORITY, priority.map(Value::Number)),
         (STATUS, Some(progress.value())),
     ]);
@@ -104,17 +104,20 @@ pub fn write_item(
     old: Option<&[u8]>,
     context: &Context,
 ) -> Result<Vec<u8>, Unwritable> {
-    match old {
-        Some(old) if change.patch.is_empty() => Ok(old.to_vec()),
-        Some(old) => write_onto(old, change, context),
-        None => write_onto(&bare(change.uid, change.whole), change, context),
+    let Some(old) = old else {
+        return write_onto(&bare(change.uid, change.whole), change, context);
+    };
+    let patch = calendar::changes(change.patch, &read_item(old, context)?.fields);
+    if patch.is_empty() {
+        return Ok(old.to_vec());
     }
+    write_onto(old, Change { patch: &patch, ..change }, context)
 }
 
 /// What to write to a row.
 ///
 /// # Errors
-/// Never: every value of a task has a column.
+/// When the state of `old` cannot be read.
 pub fn write_record(
     change: Change<'_>,
     old: Option<&Record>,
@@ -155,7 +158,7 @@ pub fn write_record(
     {
         columns.insert(ACTUAL_END.as_str().to_owned(), Json::Null);
     }
-    let state = state(change, old, !columns.is_empty());
+    let state = state(change, old, !columns.is_empty())?;
     Ok(RecordPatch { columns, state, ..RecordPatch::default() })
 }
 
@@ -211,8 +214,8 @@ fn write_onto(
     context: &Context,
 ) -> Result<Vec<u8>, Unwritable> {
     let text = Text::parse(old)?;
-    let calendar = Calendar::of(&text, &context.zone).map_err(unwritable)?;
-    let (_, task) = only_task(&calendar).map_err(unwritable)?;
+    let calendar = Calendar::of(&text, &context.zone)?;
+    let (_, task) = only_task(&calendar)?;
     let Change { patch, whole, .. } = change;
     let touched = |field: &Field| patch.contains_key(field);
     let mut edits = Edits::new();
@@ -223,7 +226,7 @@ fn write_onto(
         property::set_description(&mut edits, &text, task, whole.get(&DESCRIPTION));
     }
     if touched(&START) || touched(&END) {
-        times::write(&mut edits, &calendar, task, patch, whole).map_err(unwritable)?;
+        times::write(&mut edits, &calendar, task, patch, whole)?;
         calendar::bump_sequence(&mut edits, &text, task);
     }
     if touched(&PRIORITY) {
@@ -256,17 +259,18 @@ fn write_onto(
     Ok(edits.apply(&text))
 }
 
-/// The state to end in. A closed row refuses changes: it is named also where only other columns change, so that the row is
-/// closed again after them.
-fn state(change: Change<'_>, old: Option<&Record>, writes: bool) -> Option<State> {
-    let wanted = Progress::of(change.whole.get(&STATUS)).state();
-    let Some(old) = old else { return Some(wanted) };
-    if change.patch.contains_key(&STATUS) {
-        return Some(wanted);
+/// The state to end in, also where only other columns of a closed row change.
+fn state(
+    change: Change<'_>,
+    old: Option<&Record>,
+    writes: bool,
+) -> Result<Option<State>, Unwritable> {
+    match old {
+        Some(old) if !change.patch.contains_key(&STATUS) => {
+            Ok(closed(&old.columns)?.filter(|_| writes))
+        }
+        Some(_) | None => Ok(Some(Progress::of(change.whole.get(&STATUS)).state())),
     }
-    let code = |column| read_number(column, &old.columns).and_then(|code| i32::try_from(code).ok());
-    let now = State { statecode: code("statecode")?, statuscode: code("statuscode")? };
-    (writes && now.statecode != 0).then_some(now)
 }
 
 fn moment(fields: &Fields, field: &Field) -> Option<Timestamp> {
@@ -276,6 +280,3 @@ fn moment(fields: &Fields, field: &Field) -> Option<Timestamp> {
     }
 }
 
-fn unwritable(unreadable: Unreadable) -> Unwritable {
-    Unwritable(unreadable.0)
-}
