@@ -131,7 +131,8 @@ async fn keywords_run_out_and_a_lock_is_waited_for() {
     let error = write(&maildir, mark("INBOX/1.a", "$CrmTracked", true)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Local);
     fs::remove_file(root.join("dovecot-keywords.lock")).unwrap();
-    let full: String = (0..26).map(|number| format!("{number} k{number}\n")).collect();
+    let full: Vec<String> = (0..26).map(|number| format!("{number} k{number}")).collect();
+    let full = full.join("\n");
     fs::write(root.join("dovecot-keywords"), &full).unwrap();
     let error = write(&maildir, mark("INBOX/1.a", "$CrmTracked", true)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unsupported);
@@ -210,7 +211,7 @@ async fn messages_are_found_by_message_id_but_not_among_drafts() {
         make(root, folder);
     }
     let put = |path: &str, header: &str| {
-        fs::write(root.join(path), format!("{header}\r\n\r\nMessage-ID: <body@x>\r\n")).unwrap()
+        fs::write(root.join(path), format!("{header}\r\n\r\nMessage-ID: <body@x>\r\n")).unwrap();
     };
     put("new/1.a", "Subject: x\r\nmessage-id:\r\n <a@X>");
     put(".Drafts/cur/1.d:2,D", "Message-ID: <draft@x>");
