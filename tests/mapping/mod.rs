@@ -13,3 +13,6 @@ fn config() -> Config {
     let cases = std::env::var("LIAISON_CASES").ok().and_then(|cases| cases.parse().ok());
     Config { cases: cases.unwrap_or(500), failure_persistence: None, ..Config::default() }
 }
+//! Round trips: what one side says survives the way to the other and back.
+
+mod email;

@@ -1,0 +1,432 @@
+//! E-mail, both ways round. A CRM that was only given a plain row does not keep `senton`, `inreplyto` and
+//! `conversationindex` (they are read-only); those are the only fields that may get lost, and only then.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use liaison::clock::Clock;
+use liaison::connector::Connector;
+use liaison::connector::maildir::{Maildir, Options};
+use liaison::mapping::{Change, Context, Lengths, email};
+use liaison::model::record::{Party, RecordAttachment, Role};
+use liaison::model::{
+    Address, Class, Content, Field, Fields, Patch, Record, RecordId, RecordPatch, Table, Uid,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
+
+/// What a plain `POST /emails` cannot set.
+const READ_ONLY: [&str; 3] = ["senton", "inreplyto", "conversationindex"];
+
+const ME: &str = "anna@example.org";
+
+#[allow(clippy::disallowed_methods, reason = "how long to look is a matter of where the tests run")]
+fn config() -> ProptestConfig {
+    let cases = std::env::var("LIAISON_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: cases.unwrap_or(300), ..ProptestConfig::default() }
+}
+
+fn context() -> Context {
+    Context {
+        organisation: Uuid::from_u128(1),
+        zone: TimeZone::UTC,
+        me: BTreeSet::from([Address::parse(ME).unwrap()]),
+        lengths: Lengths([((Table::Email, "subject".to_owned()), 4000)].into()),
+        people: std::collections::BTreeMap::new(),
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn from_the_mailbox_and_back(message in message()) {
+        let read = item(&message.0);
+        let row = row(file(&read));
+        let filed = email::read_record(&row, &context()).unwrap();
+        prop_assert_eq!(&filed.uid, &read.uid);
+        same(&read.fields, &filed.fields, &[])?;
+        let again = item(&compose(&filed));
+        prop_assert_eq!(&again.uid, &read.uid);
+        same(&read.fields, &again.fields, &[])?;
+
+        let poor = email::read_record(&without_read_only(row), &context()).unwrap();
+        same(&read.fields, &poor.fields, &READ_ONLY)?;
+        same(&poor.fields, &item(&compose(&poor)).fields, &[])?;
+    }
+
+    #[test]
+    fn from_the_crm_and_back(row in record()) {
+        let read = email::read_record(&row.0, &context()).unwrap();
+        let message = compose(&read);
+        prop_assert!(message == compose(&read), "the same fields make the same bytes");
+        let stored = item(&message);
+        prop_assert_eq!(&stored.uid, &read.uid);
+        same(&read.fields, &stored.fields, &[])?;
+        let again = email::read_record(&self::row(file(&stored)), &context()).unwrap();
+        prop_assert_eq!(&again.uid, &read.uid);
+        same(&read.fields, &again.fields, &[])?;
+        prop_assert_eq!(file(&stored), file(&again));
+    }
+
+    #[test]
+    fn the_head_says_what_the_whole_says(message in message()) {
+        let mut whole = item(&message.0);
+        let head = email::head(&message.0, &BTreeSet::new(), &context()).unwrap();
+        whole.fields.retain(|field, _| !["description", "attachments"].contains(&field.as_str()));
+        prop_assert_eq!(head, whole);
+    }
+}
+
+/// The connector searches a Maildir by names that the mapping makes: both must normalise alike.
+#[tokio::test]
+async fn the_connector_finds_messages_by_the_names_they_are_given() {
+    let directory = tempfile::tempdir().unwrap();
+    for part in ["cur", "new", "tmp"] {
+        std::fs::create_dir(directory.path().join(part)).unwrap();
+    }
+    let long = "x".repeat(300);
+    let headers = [
+        "Message-ID: <a@b>\r\n",
+        "MESSAGE-id:<c@d> trailing\r\n",
+        "Message-ID:\r\n\t<e@\r\n f>\r\n",
+        "Message-ID: no-brackets@g\r\n",
+        "Message-Id : <spaced@h>\r\n",
+        "Message-ID: <>\r\nMessage-ID: <second@i>\r\n",
+        "Message-ID: <first@j>\r\nMessage-ID: <second@j>\r\n",
+        "Message-ID: <ümlaut@k>\r\n",
+        "Message-ID: <broken@l\r\n",
+        &format!("Message-ID: <{long}@m>\r\n"),
+    ];
+    let mut expected = BTreeSet::new();
+    for (number, header) in headers.iter().enumerate() {
+        let message = format!("Received: x\r\n{header}Subject: y\r\n\r\nMessage-ID: <body@x>\r\n");
+        std::fs::write(directory.path().join(format!("new/{number}")), &message).unwrap();
+        expected.insert(item(message.as_bytes()).uid);
+    }
+    assert_eq!(expected.len(), headers.len());
+    let options = Options { path: directory.path().to_owned(), leave_out: BTreeSet::new() };
+    let uids: Vec<Uid> = expected.iter().cloned().collect();
+    let found = Maildir::new(options, Clock::system()).find(Class::Email, &uids).await.unwrap();
+    assert_eq!(found.into_keys().collect::<BTreeSet<Uid>>(), expected);
+}
+
+fn item(message: &[u8]) -> Content {
+    email::read_item(message, &BTreeSet::new(), &context()).unwrap()
+}
+
+fn all(content: &Content) -> Patch {
+    content.fields.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect()
+}
+
+fn file(content: &Content) -> RecordPatch {
+    let change = Change { uid: &content.uid, patch: &all(content), whole: &content.fields };
+    email::write_record(change, None, &context()).unwrap()
+}
+
+fn compose(content: &Content) -> Vec<u8> {
+    let change = Change { uid: &content.uid, patch: &all(content), whole: &content.fields };
+    email::write_item(change, None, &context()).unwrap()
+}
+
+/// The row as a CRM that kept everything would give it back, parties in an order of its own.
+fn row(patch: RecordPatch) -> Record {
+    let mut parties = patch.parties.unwrap_or_default();
+    parties.reverse();
+    let mut attachments = patch.attachments;
+    attachments.reverse();
+    Record {
+        id: RecordId::new(Table::Email, Uuid::from_u128(9)),
+        columns: patch.columns,
+        parties,
+        exceptions: Vec::new(),
+        attachments,
+    }
+}
+
+fn without_read_only(mut row: Record) -> Record {
+    row.columns.retain(|column, _| !READ_ONLY.contains(&column.as_str()));
+    row
+}
+
+/// `==` of people goes by address, but names travel, too.
+fn same(before: &Fields, after: &Fields, lost: &[&str]) -> Result<(), TestCaseError> {
+    let names: BTreeSet<&Field> = before.keys().chain(after.keys()).collect();
+    for field in names {
+        let show = |fields: &Fields| fields.get(field).map(ToString::to_string);
+        if lost.contains(&field.as_str()) {
+            prop_assert_eq!(show(after), None, "{}", field);
+        } else {
+            prop_assert_eq!(before.get(field), after.get(field), "{}", field);
+            prop_assert_eq!(show(before), show(after), "{}", field);
+        }
+    }
+    Ok(())
+}
+
+fn address() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[a-z0-9][a-z0-9._+-]{0,15}@[a-z0-9]{1,10}\\.[a-z]{2,4}",
+        1 => Just("Jürgen@Exämple.org".to_owned()),
+        1 => Just("root".to_owned()),
+        1 => Just("O'Neil!#$%&*/=?^_`{|}~@x.org".to_owned()),
+    ]
+}
+
+/// Someone's name: words of the world's languages, what breaks headers, or anything.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        "[A-Z][a-z]{1,9} [A-Z][a-z]{1,9}",
+        Just("Müller, \"Jürgen\" (privat) <x>".to_owned()),
+        Just("山田 太郎".to_owned()),
+        Just("=?utf-8?q?no?=".to_owned()),
+        Just("a\r\nBcc: b@x".to_owned()),
+        any::<String>(),
+    ]
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        "[ -~]{0,300}",
+        "\\PC{0,200}",
+        any::<String>(),
+        Just("line\r\nfold\n two  spaces\ttab\rend ".to_owned()),
+        Just("--\r\n--a\r\n.\r\nFrom me\r\n=3D=\r\n".to_owned()),
+        Just("😀".repeat(120)),
+    ]
+}
+
+fn html() -> impl Strategy<Value = String> {
+    prop_oneof![
+        text(),
+        text()
+            .prop_map(|text| format!("<html><body><p>{text}</p><img src=\"cid:a\"></body></html>")),
+        Just("<p>a &amp; b</p>\n".repeat(200)),
+    ]
+}
+
+fn id() -> impl Strategy<Value = String> {
+    prop_oneof!["[a-zA-Z0-9.+=-]{1,60}@[a-z0-9.]{1,30}", "[!-;=?-~]{1,400}"]
+}
+
+/// Moments that both a `Date` header and a column can say.
+fn moment() -> impl Strategy<Value = Timestamp> {
+    (-2_200_000_000_i64..30_000_000_000).prop_map(|second| Timestamp::from_second(second).unwrap())
+}
+
+fn attachment() -> impl Strategy<Value = RecordAttachment> {
+    let mimetype = prop_oneof![
+        Just("application/pdf"),
+        Just("text/csv"),
+        Just("text/html"),
+        Just("text/calendar; method=REQUEST"),
+        Just("IMAGE/PNG"),
+        Just("message/rfc822"),
+        Just("multipart/mixed"),
+        Just("nonsense"),
+        Just(""),
+    ];
+    let filename = prop_oneof![
+        Just("Angebot für 山田.pdf".to_owned()),
+        Just("../../etc/passwd".to_owned()),
+        Just("mail.eml".to_owned()),
+        "[a-z]{240,300}\\.docx",
+        any::<String>(),
+    ];
+    let bytes = prop_oneof![vec(any::<u8>(), 0..300), text().prop_map(String::into_bytes)];
+    (filename, mimetype, bytes).prop_map(|(filename, mimetype, bytes)| RecordAttachment {
+        filename,
+        mimetype: mimetype.to_owned(),
+        bytes,
+    })
+}
+
+/// A row, shown with its content.
+#[derive(Clone)]
+struct Row(Record);
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", Json::Object(self.0.columns.clone()))?;
+        for party in &self.0.parties {
+            write!(f, " {:?} {:?} {:?}", party.role, party.name, party.address)?;
+        }
+        for file in &self.0.attachments {
+            write!(f, " {:?} {:?} {:?}", file.filename, file.mimetype, file.bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// A row of `email`. Its direction and its sender agree, since a message has nothing but the sender to tell it by.
+fn record() -> impl Strategy<Value = Row> {
+    let texts =
+        (text(), html(), option::of(id()), option::of(id()), option::of("[A-Za-z0-9+/=]{1,200}"));
+    let others = (option::of(moment()), any::<bool>(), option::of(0..=2_i64));
+    let people = vec((2..=4_i64, name(), address()), 0..8);
+    (texts, others, option::of((name(), address())), people, vec(attachment(), 0..4)).prop_map(
+        |((subject, description, messageid, inreplyto, index), others, sender, people, files)| {
+            let (senton, outgoing, priority) = others;
+            let mut columns = Map::new();
+            let mut put = |column: &str, value: Json| columns.insert(column.to_owned(), value);
+            put("subject", json!(subject));
+            put("description", json!(description));
+            put("messageid", json!(messageid.map(|id| format!("<{id}>"))));
+            put("inreplyto", json!(inreplyto.map(|id| format!("<{id}>"))));
+            put("conversationindex", json!(index));
+            put("senton", json!(senton.map(|moment| moment.to_string())));
+            put("directioncode", json!(outgoing));
+            put("prioritycode", json!(priority));
+            let sender = if outgoing { Some((String::new(), ME.to_owned())) } else { sender };
+            let party = |role, name, address| Party { role, name, address, target: None };
+            let parties = sender
+                .into_iter()
+                .map(|(name, address)| party(Role::Sender, name, address))
+                .chain(people.into_iter().filter_map(|(mask, name, address)| {
+                    Some(party(Role::from_mask(mask)?, name, address))
+                }))
+                .collect();
+            let id = RecordId::new(Table::Email, Uuid::from_u128(9));
+            Row(Record { id, columns, parties, exceptions: Vec::new(), attachments: files })
+        },
+    )
+}
+
+/// A header field with text in one of the forms programs use.
+fn encoded(text: &str, form: u8) -> String {
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match form {
+        0 => line,
+        1 => format!("=?UTF-8?B?{}?=", STANDARD.encode(text)),
+        _ => {
+            let hex: String =
+                text.bytes().map(|byte| format!("={byte:02X}")).collect::<Vec<_>>().concat();
+            format!("=?utf-8?Q?{hex}?=")
+        }
+    }
+}
+
+/// A part with a body in one of the encodings.
+fn part(declaration: &str, body: &[u8], form: u8) -> Vec<u8> {
+    let (encoding, bytes) = match form {
+        0 => ("8bit", body.to_vec()),
+        1 => ("Base64", STANDARD.encode(body).into_bytes()),
+        _ => {
+            let hex: Vec<String> = body.iter().map(|byte| format!("={byte:02X}")).collect();
+            let lines: Vec<String> = hex.chunks(20).map(<[String]>::concat).collect();
+            ("quoted-printable", lines.join("=\r\n").into_bytes())
+        }
+    };
+    let header =
+        format!("Content-Type: {declaration}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n");
+    [header.into_bytes(), bytes].concat()
+}
+
+fn multipart(kind: &str, boundary: &str, parts: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes =
+        format!("Content-Type: multipart/{kind}; boundary=\"{boundary}\"\r\n\r\n").into_bytes();
+    for part in parts {
+        bytes.extend(format!("\r\n--{boundary}\r\n").into_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes.extend(format!("\r\n--{boundary}--\r\n").into_bytes());
+    bytes
+}
+
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let leaf = || (text(), html(), 0..3_u8, 0..3_u8);
+    let readable = (leaf(), 0..4_u8).prop_map(|((text, html, a, b), shape)| {
+        let plain = part("text/plain; charset=utf-8", text.as_bytes(), a);
+        let rich = part("text/html; charset=\"UTF-8\"", html.as_bytes(), b);
+        match shape {
+            0 => plain,
+            1 => rich,
+            2 => multipart("alternative", "boundary-alternative", &[plain, rich]),
+            _ => part("text/plain; charset=iso-8859-1", b"caf\xe9 \xa0 f\xfcr Sie", a),
+        }
+    });
+    let files = vec((attachment(), 0..3_u8, 0..3_u8), 0..4);
+    (readable, files).prop_map(|(readable, files)| {
+        if files.is_empty() {
+            return readable;
+        }
+        let mut parts = vec![readable];
+        for (number, (file, form, kind)) in files.into_iter().enumerate() {
+            let declaration = match kind {
+                0 => format!("{}\r\nContent-Disposition: attachment", file.mimetype),
+                1 => format!("application/x-{number}; name=\"file {number}.bin\""),
+                _ => "image/gif\r\nContent-Disposition: inline; filename*=utf-8''%E2%82%AC.gif"
+                    .to_owned(),
+            };
+            parts.push(part(&declaration, &file.bytes, form));
+        }
+        multipart("mixed", "boundary-mixed", &parts)
+    })
+}
+
+/// The bytes of a message, shown as text.
+#[derive(Clone)]
+struct Message(Vec<u8>);
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+/// A message as programs write them, more or less.
+fn message() -> impl Strategy<Value = Message> {
+    let names = (option::of(id()), option::of(id()), vec(id(), 0..4));
+    let people = (
+        option::of((name(), prop_oneof![address(), Just(ME.to_owned())])),
+        vec((name(), address()), 0..4),
+    );
+    let rest = (option::of(moment()), 0..6_u8, 0..3_u8);
+    (names, people, text(), rest, body()).prop_map(|(names, people, subject, rest, body)| {
+        let (messageid, inreplyto, references) = names;
+        let (from, to) = people;
+        let (date, priority, form) = rest;
+        let mut header = "Received: by x; Fri, 21 Nov 2025 10:00:00 +0000\r\n".to_owned();
+        let mut put = |name: &str, value: String| {
+            header.push_str(&format!("{name}: {value}\r\n"));
+        };
+        let person = |(name, address): (String, String)| {
+            let quoted = name.replace(['"', '\\'], "");
+            if form == 0 {
+                format!("\"{}\" <{address}>", encoded(&quoted, 0))
+            } else {
+                format!("{} <{address}>", encoded(&name, form))
+            }
+        };
+        if let Some(id) = messageid {
+            put("Message-ID", format!("<{id}>"));
+        }
+        if let Some(id) = inreplyto {
+            put("In-Reply-To", format!("<{id}>"));
+        }
+        put("References", references.iter().map(|id| format!("<{id}>\r\n ")).collect::<String>());
+        if let Some(date) = date {
+            let date = date.to_zoned(TimeZone::fixed(jiff::tz::offset(5)));
+            put("Date", date.strftime("%a, %d %b %Y %H:%M:%S %z").to_string());
+        }
+        if let Some(from) = from {
+            put("From", person(from));
+        }
+        if !to.is_empty() {
+            put("To", to.into_iter().map(person).collect::<Vec<_>>().join(",\r\n "));
+            put("Bcc", "secret@example.org".to_owned());
+        }
+        put("Subject", encoded(&subject, form));
+        put("X-Priority", priority.to_string());
+        put("MIME-Version", "1.0".to_owned());
+        Message([header.into_bytes(), body].concat())
+    })
+}
