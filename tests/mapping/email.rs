@@ -394,9 +394,9 @@ fn message() -> impl Strategy<Value = Message> {
         let (messageid, inreplyto, references) = names;
         let (from, to) = people;
         let (date, priority, form) = rest;
-        let mut header = "Received: by x; Fri, 21 Nov 2025 10:00:00 +0000\r\n".to_owned();
+        let mut header = vec!["Received: by x; Fri, 21 Nov 2025 10:00:00 +0000".to_owned()];
         let mut put = |name: &str, value: String| {
-            header.push_str(&format!("{name}: {value}\r\n"));
+            header.push(format!("{name}: {value}"));
         };
         let person = |(name, address): (String, String)| {
             let quoted = name.replace(['"', '\\'], "");
@@ -412,7 +412,8 @@ fn message() -> impl Strategy<Value = Message> {
         if let Some(id) = inreplyto {
             put("In-Reply-To", format!("<{id}>"));
         }
-        put("References", references.iter().map(|id| format!("<{id}>\r\n ")).collect::<String>());
+        let references: Vec<String> = references.iter().map(|id| format!("<{id}>")).collect();
+        put("References", references.join("\r\n "));
         if let Some(date) = date {
             let date = date.to_zoned(TimeZone::fixed(jiff::tz::offset(5)));
             put("Date", date.strftime("%a, %d %b %Y %H:%M:%S %z").to_string());
@@ -427,6 +428,7 @@ fn message() -> impl Strategy<Value = Message> {
         put("Subject", encoded(&subject, form));
         put("X-Priority", priority.to_string());
         put("MIME-Version", "1.0".to_owned());
+        let header = format!("{}\r\n", header.join("\r\n"));
         Message([header.into_bytes(), body].concat())
     })
 }

@@ -39,7 +39,7 @@ fn a_crash_before_the_name_is_given_leaves_nothing_to_see() {
     assert_eq!(visible(directory.path()), Vec::<String>::new());
     restore(directory.path(), &clock).unwrap();
     assert_eq!(all(directory.path()), 1, "it may belong to a write that is going on");
-    let tomorrow = Clock::manual(Clock::system().now() + LEFTOVER + COARSE);
+    let tomorrow = Clock::manual(Clock::system().now() + LEFTOVER + Duration::from_mins(1));
     restore(directory.path(), &tomorrow).unwrap();
     assert_eq!(all(directory.path()), 0);
 }
@@ -50,7 +50,7 @@ fn only_own_leftovers_are_swept() {
     for name in [".other.tmp", "b.tmp", "a.ics", ".liaison-keep"] {
         fs::write(directory.path().join(name), "x").unwrap();
     }
-    let tomorrow = Clock::manual(Clock::system().now() + LEFTOVER + COARSE);
+    let tomorrow = Clock::manual(Clock::system().now() + LEFTOVER + Duration::from_mins(1));
     restore(directory.path(), &tomorrow).unwrap();
     assert_eq!(all(directory.path()), 4);
 }

@@ -404,19 +404,19 @@ fn every_mail_of_the_parser_is_mapped_or_refused_with_a_reason() {
 }
 
 /// To the CRM, back, and into a new message: the same is said.
-fn again(read: &Content, path: &str) {
+fn again(read: &Content, source: &str) {
     let lengths = Lengths([((Table::Email, "subject".to_owned()), 2000)].into());
     let world = Context { lengths, ..context() };
     let patch: Patch = read.fields.iter().map(|(f, v)| (f.clone(), Some(v.clone()))).collect();
     let change = Change { uid: &read.uid, patch: &patch, whole: &read.fields };
     let record = row(write_record(change, None, &world).unwrap());
     let filed = read_record(&record, &world).unwrap();
-    assert_eq!(difference(&read.fields, &filed.fields), Vec::<String>::new(), "{path}");
+    assert_eq!(difference(&read.fields, &filed.fields), Vec::<String>::new(), "{source}");
     let change = Change { uid: &filed.uid, patch: &patch, whole: &filed.fields };
     let written = write_item(change, None, &world).unwrap();
     let back = read_item(&written, &BTreeSet::new(), &world).unwrap();
-    assert_eq!(back.uid, read.uid, "{path}");
-    assert_eq!(difference(&filed.fields, &back.fields), Vec::<String>::new(), "{path}");
+    assert_eq!(back.uid, read.uid, "{source}");
+    assert_eq!(difference(&filed.fields, &back.fields), Vec::<String>::new(), "{source}");
 }
 
 fn difference(a: &Fields, b: &Fields) -> Vec<String> {
