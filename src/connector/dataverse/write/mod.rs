@@ -270,3 +270,6 @@ fn of_write(doing: Doing, mut error: Error) -> Error {
     };
     error
 }
+
+#[cfg(test)]
+mod tests;
