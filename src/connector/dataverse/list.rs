@@ -259,7 +259,14 @@ fn take_page(
     let unclear = |reason: &str| Error::new(ErrorKind::Malformed, reason);
     let Reply::One(answer) = reply else { return Err(unclear("a page is no page")) };
     if !answer.is_success() {
-        return Err(refused(&answer, "list", None, dataverse.client.clock().now()));
+        let error = refused(&answer, "list", None, dataverse.client.clock().now());
+        // A list speaks of no row in particular: nothing is gone.
+        return Err(match error.kind {
+            ErrorKind::Missing | ErrorKind::Stale | ErrorKind::Exists => {
+                Error::new(ErrorKind::Malformed, error.message)
+            }
+            _ => error,
+        });
     }
     let json = answer.json().ok_or_else(|| unclear("a page is no JSON"))?;
     let count = json.get("value").and_then(Json::as_array).map_or(0, Vec::len);

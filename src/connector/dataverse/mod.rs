@@ -31,6 +31,11 @@ pub mod read;
 pub mod record;
 pub mod write;
 
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
+
 pub use client::Requests;
 pub use metadata::Metadata;
 

@@ -1,68 +1,11 @@
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request as Incoming, State};
 use axum::http::Response;
-use tokio::net::TcpListener;
 
 use super::*;
-use crate::connector::dataverse::batch::Operation;
+use crate::connector::dataverse::scripted::{MULTIPART, answer, client, parts, serve, whole};
 use crate::connector::http::Limits;
-use crate::connector::tls;
-
-/// What the server saw: authorisation and body.
-type Seen = Arc<Mutex<Vec<(String, String)>>>;
-type Script = Arc<Mutex<VecDeque<Response<Body>>>>;
-
-/// A server that gives these answers, one a request.
-async fn serve(script: Vec<Response<Body>>) -> (String, Seen) {
-    let seen = Seen::default();
-    let script: Script = Arc::new(Mutex::new(script.into()));
-    let handler = |State((script, seen)): State<(Script, Seen)>, request: Incoming| async move {
-        let (parts, body) = request.into_parts();
-        let token = parts.headers["authorization"].to_str().unwrap().to_owned();
-        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-        seen.lock().unwrap().push((token, String::from_utf8(body.to_vec()).unwrap()));
-        script.lock().unwrap().pop_front().unwrap_or_default()
-    };
-    let router = Router::new()
-        .route("/api/data/v9.2/$batch", axum::routing::post(handler))
-        .with_state((script, Arc::clone(&seen)));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (url, seen)
-}
-
-fn client(url: &str, token: &str, limits: Limits) -> Client {
-    let http = Http::new(tls::client_config(None).unwrap(), limits).unwrap();
-    let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
-    Client::new(http, url, TokenCommand::new(token), clock).unwrap()
-}
-
-fn answer(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Response<Body> {
-    let mut answer = Response::builder().status(status);
-    for (name, value) in headers {
-        answer = answer.header(*name, *value);
-    }
-    answer.body(body.into()).unwrap()
-}
-
-const MULTIPART: (&str, &str) = ("content-type", "multipart/mixed; boundary=b");
-
-fn whole(status: u16) -> Response<Body> {
-    let body = format!(
-        "--b\r\nContent-Type: application/http\r\n\r\nHTTP/1.1 {status} X\r\n\r\n{{}}\r\n--b--\r\n"
-    );
-    answer(200, &[MULTIPART], body)
-}
-
-fn parts() -> Vec<Part> {
-    vec![Part::One(Operation::new(batch::Method::Get, "contacts"))]
-}
 
 async fn kind_of(script: Vec<Response<Body>>) -> ErrorKind {
     let (url, _) = serve(script).await;
