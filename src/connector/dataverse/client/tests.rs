@@ -64,7 +64,7 @@ async fn what_is_no_answer_is_told_by_kind() {
     let pause = answer(503, &[("retry-after", "Sun, 01 Mar 2026 12:02:00 GMT")], "");
     let ErrorKind::Throttled(pause) = kind_of(vec![pause]).await else { panic!() };
     // The clock moves by a microsecond with each request id.
-    assert_eq!(pause.as_secs_f64().round(), 120.0);
+    assert!(pause > Duration::from_secs(119) && pause <= Duration::from_mins(2));
     // One part that speaks of the service stops the reading.
     assert_eq!(kind_of(vec![whole(429)]).await, ErrorKind::Throttled(Duration::from_secs(30)));
     assert_eq!(kind_of(vec![whole(502)]).await, ErrorKind::Unreachable);
