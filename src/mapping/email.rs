@@ -181,13 +181,6 @@ pub fn title(fields: &Fields) -> String {
         _ => "(no subject)".to_owned(),
     }
 }
-pub fn head(
-    _bytes: &[u8],
-    _marks: &std::collections::BTreeSet<String>,
-    _context: &Context,
-) -> Result<Content, Unreadable> {
-    Err(Unreadable(String::new()))
-}
 
 fn limit(context: &Context, column: &str) -> Option<usize> {
     let default = (column == "subject").then_some(SUBJECT_LENGTH);

@@ -135,7 +135,13 @@ pub fn row(table: Table, old: Option<&Record>, patch: RecordPatch) -> Record {
 /// What the service fills into a new exception: the columns of the series.
 fn as_the_series(record: &Record, original: Timestamp) -> Map<String, Json> {
     const SHARED: &[&str] = &[
-        "subject", "location", "description", "prioritycode", "isalldayevent", "statecode", "statuscode",
+        "subject",
+        "location",
+        "description",
+        "prioritycode",
+        "isalldayevent",
+        "statecode",
+        "statuscode",
     ];
     let mut row: Map<String, Json> = SHARED
         .iter()

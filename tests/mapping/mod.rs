@@ -5,6 +5,7 @@ use proptest::test_runner::Config;
 mod appointment;
 mod calendar;
 mod contact;
+mod email;
 mod task;
 
 /// Properties are tried on `LIAISON_CASES` cases, else 500.
@@ -13,6 +14,3 @@ fn config() -> Config {
     let cases = std::env::var("LIAISON_CASES").ok().and_then(|cases| cases.parse().ok());
     Config { cases: cases.unwrap_or(500), failure_persistence: None, ..Config::default() }
 }
-//! Round trips: what one side says survives the way to the other and back.
-
-mod email;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use liaison::mapping::text::Text;
 use liaison::mapping::calendar::{property, subject};
+use liaison::mapping::text::Text;
 use liaison::mapping::{Change, Context, Lengths, task};
 use liaison::model::{Fields, Patch, Record, RecordPatch, Table, Uid, Value};
 use proptest::collection::vec;
@@ -12,7 +12,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::calendar::{
-    all_of, context, damage, damaged, field, in_the_wild, moment, patched, row, shown, text, user_zone,
+    all_of, context, damage, damaged, field, in_the_wild, moment, patched, row, shown, text,
+    user_zone,
 };
 use super::config;
 
@@ -35,9 +36,8 @@ fn change() -> impl Strategy<Value = (&'static str, Option<Value>)> {
 
 /// Fields as a task has them: an end only when it is completed, a status always.
 fn lawful(mut fields: Fields) -> Fields {
-    let status = fields
-        .entry(field("statuscode"))
-        .or_insert_with(|| Value::Text("notstarted".to_owned()));
+    let status =
+        fields.entry(field("statuscode")).or_insert_with(|| Value::Text("notstarted".to_owned()));
     if *status != Value::Text("completed".to_owned()) {
         fields.remove(&field("actualend"));
     }
@@ -132,7 +132,12 @@ fn new(fields: &Fields, context: &Context) -> Vec<u8> {
     write(&all_of(fields), fields, None, context).expect("writable")
 }
 
-fn write_row(patch: &Patch, whole: &Fields, old: Option<&Record>, context: &Context) -> RecordPatch {
+fn write_row(
+    patch: &Patch,
+    whole: &Fields,
+    old: Option<&Record>,
+    context: &Context,
+) -> RecordPatch {
     let uid = Uid::new("u-1");
     task::write_record(Change { uid: &uid, patch, whole }, old, context).expect("writable")
 }
@@ -149,7 +154,8 @@ fn read_row(record: &Record, context: &Context) -> Fields {
 fn kept(bytes: &[u8]) -> Vec<Vec<u8>> {
     let text = Text::parse(bytes).expect("well-formed");
     let unknown = |line: &str| {
-        line.starts_with("X-KEEP") || matches!(line, "TRIGGER" | "ACTION" | "CATEGORIES" | "CLASS" | "UID")
+        line.starts_with("X-KEEP")
+            || matches!(line, "TRIGGER" | "ACTION" | "CATEGORIES" | "CLASS" | "UID")
     };
     (0..text.lines().len())
         .filter(|at| unknown(text.lines()[*at].name()))
@@ -277,12 +283,21 @@ fn tasks_in_the_wild_are_mapped_or_refused_with_a_reason() {
                 mapped += 1;
                 let says = content.fields;
                 let path = path.display();
-                assert_eq!(write(&all_of(&says), &says, Some(&bytes), &context).as_ref(), Ok(&bytes), "{path}");
-                let patch = Patch::from([(field("subject"), Some(Value::Text("other".to_owned())))]);
+                assert_eq!(
+                    write(&all_of(&says), &says, Some(&bytes), &context).as_ref(),
+                    Ok(&bytes),
+                    "{path}"
+                );
+                let patch =
+                    Patch::from([(field("subject"), Some(Value::Text("other".to_owned())))]);
                 let whole = patched(&says, &patch);
                 let written = write(&patch, &whole, Some(&bytes), &context).expect("writable");
                 assert_eq!(shown(&read(&written, &context)), shown(&whole), "{path}");
-                assert_eq!(shown(&read_row(&new_row(&says, &context), &context)), shown(&says), "{path}");
+                assert_eq!(
+                    shown(&read_row(&new_row(&says, &context), &context)),
+                    shown(&says),
+                    "{path}"
+                );
             }
             Err(error) => *refused.entry(error.0).or_default() += 1,
         }

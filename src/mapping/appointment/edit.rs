@@ -13,7 +13,8 @@ use super::exceptions::{self, Overrides};
 use super::series::{Object, Series, days_between, read, read_rule};
 use super::status::Show;
 use super::{
-    ALL_DAY, DESCRIPTION, END, LOCATION, PRIORITY, RECURRENCE, START, STATUS, SUBJECT, moment, people,
+    ALL_DAY, DESCRIPTION, END, LOCATION, PRIORITY, RECURRENCE, START, STATUS, SUBJECT, moment,
+    people,
 };
 use crate::mapping::calendar::time::{duration, midnight};
 use crate::mapping::calendar::{
@@ -229,8 +230,8 @@ fn write_times(
     set(edits, text, component, "DTSTART", Some(line));
     define(edits, calendar, form, from);
 
-    let lasts = old("DURATION")
-        .and_then(|line| start.after(duration(line.value())?, user)?.moment(user));
+    let lasts =
+        old("DURATION").and_then(|line| start.after(duration(line.value())?, user)?.moment(user));
     if old("DTEND").is_none() && lasts == Some(to) {
         return Ok(start);
     }
@@ -287,4 +288,3 @@ fn write_rule(
 fn no_start() -> Unwritable {
     Unwritable("it has no start".to_owned())
 }
-

@@ -70,9 +70,10 @@ pub fn whole_days(
 ) -> Result<(Timestamp, Timestamp), Unreadable> {
     let first = nearest_day(zone.to_datetime(from));
     let after = nearest_day(zone.to_datetime(to));
-    let midnights = first.tomorrow().ok().and_then(|next| {
-        Some((midnight(first, zone)?, midnight(after.max(next), zone)?))
-    });
+    let midnights = first
+        .tomorrow()
+        .ok()
+        .and_then(|next| Some((midnight(first, zone)?, midnight(after.max(next), zone)?)));
     midnights.ok_or_else(|| Unreadable("a time is out of range".to_owned()))
 }
 

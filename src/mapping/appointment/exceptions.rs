@@ -161,9 +161,7 @@ fn write_taken_out(
         Some(old) => old.taken_out(calendar, object.master)?,
         None => Vec::new(),
     };
-    let line = |original: &Timestamp| {
-        series.first.form.line("EXDATE", *original, calendar.user())
-    };
+    let line = |original: &Timestamp| series.first.form.line("EXDATE", *original, calendar.user());
     let end = end_of_properties(object.master);
     if taken.restarted {
         if !there.is_empty() || !wanted.is_empty() {

@@ -57,9 +57,8 @@ pub fn read(row: &Columns, user: &TimeZone) -> Result<Repeats, Unreadable> {
         .next()
         .and_then(|first| zone::moment(first, user))
         .ok_or_else(|| unreadable("its recurrence has no occurrence"))?;
-    let to = from
-        .checked_add(length(row, start)?)
-        .map_err(|_| unreadable("a time is out of range"))?;
+    let to =
+        from.checked_add(length(row, start)?).map_err(|_| unreadable("a time is out of range"))?;
     Ok(Repeats { recurrence, from, to })
 }
 
@@ -69,7 +68,8 @@ pub fn write(repeats: &Repeats, user: &TimeZone) -> Columns {
     let first = user.to_datetime(*from).date();
     let at_midnight = |date: Date| midnight(date, user).map_or(Json::Null, moment_column);
     let place = Place::of(&recurrence.pattern);
-    let work_days = place.kind == WEEKLY && place.mask == Some(WORK_DAYS) && recurrence.interval == 1;
+    let work_days =
+        place.kind == WEEKLY && place.mask == Some(WORK_DAYS) && recurrence.interval == 1;
     let (end_type, occurrences, end_date) = match recurrence.end {
         End::Never => (NO_END, Json::Null, Json::Null),
         End::Count(count) => (OCCURRENCES, Json::from(count), Json::Null),

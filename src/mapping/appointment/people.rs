@@ -64,9 +64,8 @@ impl Found {
             self.optional.remove(organizer);
         }
         self.optional.retain(|person| !self.required.contains(person));
-        let people = |people: BTreeSet<Person>| {
-            (!people.is_empty()).then_some(Value::People(people))
-        };
+        let people =
+            |people: BTreeSet<Person>| (!people.is_empty()).then_some(Value::People(people));
         [
             (ORGANIZER, people(self.organizer.into_iter().collect())),
             (REQUIRED, people(self.required)),
@@ -118,11 +117,12 @@ pub fn write_lines(
         }
         there.insert(person);
     }
-    let new = wanted.iter().filter(|(person, _)| !there.contains(**person)).map(|(person, role)| {
-        with_role(addressed("ATTENDEE", person), *role)
-            .with_param("PARTSTAT", "NEEDS-ACTION")
-            .with_param("SCHEDULE-AGENT", "CLIENT")
-    });
+    let new =
+        wanted.iter().filter(|(person, _)| !there.contains(**person)).map(|(person, role)| {
+            with_role(addressed("ATTENDEE", person), *role)
+                .with_param("PARTSTAT", "NEEDS-ACTION")
+                .with_param("SCHEDULE-AGENT", "CLIENT")
+        });
     edits.insert(end_of_properties(component), new);
 }
 
@@ -141,9 +141,9 @@ pub fn parties(whole: &Fields, old: &[Party], context: &Context) -> Vec<Party> {
         .collect();
     let known = |person: &Person, role: Role| {
         let same = |party: &&Party| party.role == role && of_party(party).as_ref() == Some(person);
-        old.iter().find(same).or_else(|| {
-            old.iter().find(|party| of_party(party).as_ref() == Some(person))
-        })
+        old.iter()
+            .find(same)
+            .or_else(|| old.iter().find(|party| of_party(party).as_ref() == Some(person)))
     };
     let party = |person: &Person, role: Role| match known(person, role) {
         Some(party) => Party { role, ..party.clone() },

@@ -142,8 +142,7 @@ impl<'a> Starts<'a> {
 fn plain(row: &Columns, table: Table, lengths: &Lengths) -> Result<Fields, Unreadable> {
     let text = |column| read_text(lengths, table, column, row);
     let priority = read_number("prioritycode", row)?.filter(|code| matches!(code, 0 | 2));
-    let status =
-        Show::of_codes(read_number("statecode", row)?, read_number("statuscode", row)?);
+    let status = Show::of_codes(read_number("statecode", row)?, read_number("statuscode", row)?);
     let values = [
         (SUBJECT, subject(text("subject")?)),
         (LOCATION, text("location")?),
@@ -170,11 +169,8 @@ fn set_times(
     if to < from {
         return Err(Unreadable("it ends before it starts".to_owned()));
     }
-    let (from, to) = if fields.contains_key(&ALL_DAY) {
-        whole_days(from, to, user)?
-    } else {
-        (from, to)
-    };
+    let (from, to) =
+        if fields.contains_key(&ALL_DAY) { whole_days(from, to, user)? } else { (from, to) };
     fields.insert(START, Value::Moment(from));
     fields.insert(END, Value::Moment(to));
     Ok(())
@@ -206,8 +202,9 @@ fn spelled(start: &str) -> Option<Timestamp> {
         return Timestamp::from_second(moment.as_second()).ok();
     }
     let bare = start.trim_end_matches('Z').trim();
-    let civil = FORMS.iter().find_map(|form| DateTime::strptime(form, bare).ok()).or_else(|| {
-        Some(Date::strptime("%Y-%m-%d", bare).ok()?.to_datetime(jiff::civil::Time::midnight()))
-    })?;
+    let civil =
+        FORMS.iter().find_map(|form| DateTime::strptime(form, bare).ok()).or_else(|| {
+            Some(Date::strptime("%Y-%m-%d", bare).ok()?.to_datetime(jiff::civil::Time::midnight()))
+        })?;
     zone::moment(civil, &TimeZone::UTC)
 }

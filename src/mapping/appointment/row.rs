@@ -33,13 +33,19 @@ pub fn write(
 ) -> Result<RecordPatch, Unwritable> {
     let Change { uid, patch, whole } = change;
     let recurrence = match (whole.get(&RECURRENCE), table) {
-        (Some(Value::Recurrence(recurrence)), Table::RecurringAppointmentMaster) => Some(recurrence),
+        (Some(Value::Recurrence(recurrence)), Table::RecurringAppointmentMaster) => {
+            Some(recurrence)
+        }
         (None, Table::Appointment) => None,
         (Some(_), _) => {
-            return Err(Unwritable("a single appointment of the CRM cannot become a series".to_owned()));
+            return Err(Unwritable(
+                "a single appointment of the CRM cannot become a series".to_owned(),
+            ));
         }
         (None, _) => {
-            return Err(Unwritable("a series of the CRM cannot become a single appointment".to_owned()));
+            return Err(Unwritable(
+                "a series of the CRM cannot become a single appointment".to_owned(),
+            ));
         }
     };
     let touched = |field: &Field| patch.contains_key(field);
@@ -148,9 +154,7 @@ fn state(
     writes: bool,
 ) -> Result<Option<State>, Unwritable> {
     match old {
-        Some(old) if !patch.contains_key(&STATUS) => {
-            Ok(closed(&old.columns)?.filter(|_| writes))
-        }
+        Some(old) if !patch.contains_key(&STATUS) => Ok(closed(&old.columns)?.filter(|_| writes)),
         Some(_) | None => Ok(Some(Show::of(whole.get(&STATUS)).state())),
     }
 }
@@ -193,7 +197,10 @@ fn exception_patches(
             }
             None if row.is_some_and(|row| row.occurrence.is_none())
                 && takes_place.contains(&original)
-                && ordinary.keys().chain(own.into_iter().flat_map(Fields::keys)).any(|field| differs(&ordinary, field)) =>
+                && ordinary
+                    .keys()
+                    .chain(own.into_iter().flat_map(Fields::keys))
+                    .any(|field| differs(&ordinary, field)) =>
             {
                 Some(occurrence_columns(&ordinary, |field| differs(&ordinary, field), context)?)
             }

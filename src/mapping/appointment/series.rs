@@ -57,7 +57,11 @@ impl<'a> Object<'a> {
             events.iter().filter(|event| !is_override(event)).copied().collect();
         let master = match masters.as_slice() {
             [master] => *master,
-            [] => return Err(Unreadable("it holds occurrences of a series without the series".to_owned())),
+            [] => {
+                return Err(Unreadable(
+                    "it holds occurrences of a series without the series".to_owned(),
+                ));
+            }
             [..] => return Err(Unreadable("it holds several events with one UID".to_owned())),
         };
         let times = event::times(calendar, master)?;

@@ -15,9 +15,9 @@ use crate::model::link::Traits;
 use crate::model::{Field, Fields, Patch, Uid, Value};
 
 pub mod property;
-pub mod time;
 #[cfg(test)]
 mod tests;
+pub mod time;
 
 pub use time::{Form, When};
 
@@ -75,7 +75,9 @@ impl<'a> Calendar<'a> {
 
     fn definition(&self, tzid: &str) -> Option<&'a Component> {
         self.components("VTIMEZONE").into_iter().find(|component| {
-            self.text.property(component, "TZID").is_some_and(|(_, line)| line.value().trim() == tzid)
+            self.text
+                .property(component, "TZID")
+                .is_some_and(|(_, line)| line.value().trim() == tzid)
         })
     }
 
@@ -102,8 +104,7 @@ impl<'a> Calendar<'a> {
     /// # Errors
     /// When it lies outside the calendar.
     pub fn moment(&self, when: &When) -> Result<Timestamp, Unreadable> {
-        when.moment(&self.user)
-            .ok_or_else(|| Unreadable("a time is out of range".to_owned()))
+        when.moment(&self.user).ok_or_else(|| Unreadable("a time is out of range".to_owned()))
     }
 
     pub fn user(&self) -> &TimeZone {

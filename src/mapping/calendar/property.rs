@@ -50,7 +50,8 @@ fn is_html(text: &str) -> bool {
     let Some(rest) = text.trim_start().strip_prefix('<') else { return false };
     let end = rest.find(|c: char| c == '>' || c == '/' || c.is_whitespace()).unwrap_or(rest.len());
     let name = rest.get(..end).unwrap_or_default().to_ascii_lowercase();
-    let closed = rest.contains("</") || rest.contains("/>") || rest.to_ascii_lowercase().contains("<br>");
+    let closed =
+        rest.contains("</") || rest.contains("/>") || rest.to_ascii_lowercase().contains("<br>");
     closed && TAGS.contains(&name.as_str())
 }
 

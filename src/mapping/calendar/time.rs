@@ -17,7 +17,10 @@ pub enum Form {
     Floating,
     Utc,
     /// By the clock of the zone that the file calls so.
-    Zoned { tzid: String, zone: TimeZone },
+    Zoned {
+        tzid: String,
+        zone: TimeZone,
+    },
 }
 
 /// A time as it stands in a file.
@@ -133,7 +136,10 @@ pub fn read(line: &Line, value: &str, calendar: &Calendar<'_>) -> Result<When, U
         Some(tzid) => match calendar.zone(tzid, civil) {
             Some(zone) => Form::Zoned { tzid: tzid.to_owned(), zone },
             None => {
-                return Err(Unreadable(format!("the time zone of its {} is not known", line.name())));
+                return Err(Unreadable(format!(
+                    "the time zone of its {} is not known",
+                    line.name()
+                )));
             }
         },
     };

@@ -139,8 +139,9 @@ fn later(date: Date, days: i64) -> Option<Date> {
 
 /// The first day of the month that many months later.
 fn month_after(date: Date, months: i64) -> Option<Date> {
-    let months =
-        i64::from(date.year()).checked_mul(12)?.checked_add(i64::from(date.month()) - 1 + months)?;
+    let months = i64::from(date.year())
+        .checked_mul(12)?
+        .checked_add(i64::from(date.month()) - 1 + months)?;
     let year = i16::try_from(months.div_euclid(12)).ok()?;
     Date::new(year, i8::try_from(months.rem_euclid(12) + 1).ok()?, 1).ok()
 }
@@ -159,8 +160,8 @@ fn on_day(month: Date, day: u8) -> Option<Date> {
 /// The n-th of the matching days of a month.
 fn nth(month: Date, days: &Days, instance: Instance) -> Option<Date> {
     let matches = |date: &Date| days.contains(&Day::of(date.weekday()));
-    let mut in_month =
-        (1..=month.days_in_month()).filter_map(|day| Date::new(month.year(), month.month(), day).ok());
+    let mut in_month = (1..=month.days_in_month())
+        .filter_map(|day| Date::new(month.year(), month.month(), day).ok());
     match instance {
         Instance::First => in_month.find(matches),
         Instance::Second => in_month.filter(matches).nth(1),

@@ -238,11 +238,9 @@ fn in_year(place: &Place, first: Date) -> Result<Pattern, Unreadable> {
         (None, Some(day), Some(month)) if day > 0 && place.position.is_none() => {
             Ok(Pattern::Yearly { month, day: u8::try_from(day).unwrap_or(1) })
         }
-        (None, Some(-1), Some(month)) if place.position.is_none() => Ok(Pattern::YearlyNth {
-            month,
-            days: Day::from_mask(127),
-            instance: Instance::Last,
-        }),
+        (None, Some(-1), Some(month)) if place.position.is_none() => {
+            Ok(Pattern::YearlyNth { month, days: Day::from_mask(127), instance: Instance::Last })
+        }
         (Some(days), None, Some(month)) => {
             let (days, instance) = nth_of(days, place.position)?;
             Ok(Pattern::YearlyNth { month, days, instance })

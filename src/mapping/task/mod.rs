@@ -182,7 +182,8 @@ fn only_task<'a>(calendar: &Calendar<'a>) -> Result<(Uid, &'a Component), Unread
         [first, ..] => *first,
     };
     let uid = calendar::uid(calendar.text, &tasks)?;
-    let recurs = |line: &Line| matches!(line.name(), "RRULE" | "RDATE" | "EXRULE" | "RECURRENCE-ID");
+    let recurs =
+        |line: &Line| matches!(line.name(), "RRULE" | "RDATE" | "EXRULE" | "RECURRENCE-ID");
     if tasks.iter().any(|task| calendar.text.properties(task).any(|(_, line)| recurs(line))) {
         return Err(Unreadable("a recurring task has no form in the CRM".to_owned()));
     }
@@ -208,11 +209,7 @@ fn bare(uid: &Uid, whole: &Fields) -> Vec<u8> {
     render(&calendar::skeleton("VTODO", Vec::new(), properties))
 }
 
-fn write_onto(
-    old: &[u8],
-    change: Change<'_>,
-    context: &Context,
-) -> Result<Vec<u8>, Unwritable> {
+fn write_onto(old: &[u8], change: Change<'_>, context: &Context) -> Result<Vec<u8>, Unwritable> {
     let text = Text::parse(old)?;
     let calendar = Calendar::of(&text, &context.zone)?;
     let (_, task) = only_task(&calendar)?;
@@ -279,4 +276,3 @@ fn moment(fields: &Fields, field: &Field) -> Option<Timestamp> {
         _ => None,
     }
 }
-

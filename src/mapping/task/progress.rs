@@ -49,10 +49,7 @@ impl Progress {
     /// The status that a field says; not started where it says none.
     pub fn of(value: Option<&Value>) -> Self {
         let Some(Value::Text(word)) = value else { return Self::NotStarted };
-        Self::ALL
-            .into_iter()
-            .find(|progress| progress.word() == word)
-            .unwrap_or(Self::NotStarted)
+        Self::ALL.into_iter().find(|progress| progress.word() == word).unwrap_or(Self::NotStarted)
     }
 
     pub fn state(self) -> State {
@@ -85,7 +82,8 @@ impl Progress {
         let word = |name: &str| {
             text.property(component, name).map(|(_, line)| line.value().trim().to_ascii_uppercase())
         };
-        let marked = |progress: Self| word(MARK).is_some_and(|mark| Some(mark.as_str()) == progress.mark());
+        let marked =
+            |progress: Self| word(MARK).is_some_and(|mark| Some(mark.as_str()) == progress.mark());
         match word("STATUS").as_deref() {
             Some("COMPLETED") => Self::Completed,
             Some("CANCELLED") => Self::Canceled,

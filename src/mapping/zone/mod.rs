@@ -99,9 +99,7 @@ pub fn of_observances(
     windows::all()
         .filter_map(iana)
         .find(fits)
-        .or_else(|| {
-            jiff::tz::db().available().filter_map(|name| iana(name.as_str())).find(fits)
-        })
+        .or_else(|| jiff::tz::db().available().filter_map(|name| iana(name.as_str())).find(fits))
         .or_else(|| Some(own(observances, &wanted, around)))
 }
 

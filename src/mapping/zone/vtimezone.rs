@@ -113,7 +113,8 @@ fn yearly(changes: &[Change]) -> Option<Vec<Block>> {
                 () if all(week) => week(first.civil),
                 () => return None,
             };
-            let day = DAYS.get(usize::try_from(first.civil.weekday().to_monday_zero_offset()).ok()?)?;
+            let day =
+                DAYS.get(usize::try_from(first.civil.weekday().to_monday_zero_offset()).ok()?)?;
             let rule = format!("FREQ=YEARLY;BYMONTH={};BYDAY={nth}{day}", first.civil.month());
             Some(Block { change: first.clone(), rule: Some(rule) })
         })
