@@ -162,6 +162,7 @@ pub(super) fn deliver_incoming(
     request: &Request,
     body: &Object,
 ) -> Result<Reply, Refusal> {
+    complete(body)?;
     let validate = body.get("ValidateBeforeCreate").and_then(Json::as_bool).unwrap_or(true);
     let known = if validate { find_message(context, text(body, "MessageId")?)? } else { None };
     let id = match known {
@@ -186,6 +187,15 @@ pub(super) fn deliver_promote(
     Ok(answer(request, "DeliverPromoteEmailResponse", json!({"EmailId": id})))
 }
 
+/// Refuses a message that lacks a parameter; all but the subject must be there. Returns the attachments.
+fn complete(body: &Object) -> Result<&[Json], Refusal> {
+    for name in ["MessageId", "From", "To", "Cc", "Bcc", "SubmittedBy", "Importance", "Body"] {
+        text(body, name)?;
+    }
+    let attachments = body.get("Attachments").and_then(Json::as_array);
+    attachments.map(Vec::as_slice).ok_or_else(|| super::missing("Attachments"))
+}
+
 fn deliver(
     context: &mut Context<'_>,
     id: &str,
@@ -194,13 +204,7 @@ fn deliver(
 ) -> Result<(), Refusal> {
     let table = table("email")?;
     context.caller.require(Right::Create, table)?;
-    for name in ["MessageId", "From", "To", "Cc", "Bcc", "SubmittedBy", "Importance", "Body"] {
-        text(body, name)?;
-    }
-    let attachments = body
-        .get("Attachments")
-        .and_then(Json::as_array)
-        .ok_or_else(|| super::missing("Attachments"))?;
+    let attachments = complete(body)?;
     let received = clock::text(moment(body, "ReceivedOn")?);
     let sender = addresses(text(body, "From")?).into_iter().next().unwrap_or_default();
     let outgoing =
