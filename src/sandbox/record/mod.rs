@@ -107,7 +107,7 @@ pub fn finish_create(
     payload: &Payload,
 ) -> Result<(), Refusal> {
     owner::settle(context, table, &mut row)?;
-    rules::complete(context, table, &mut row)?;
+    rules::complete(table, &mut row)?;
     let version = context.version();
     rules::stamp_created(context, &mut row, version);
     if table.ownership == Ownership::User {

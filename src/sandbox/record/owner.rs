@@ -2,7 +2,7 @@
 
 use super::set_lookup;
 use crate::sandbox::refusal::Refusal;
-use crate::sandbox::schema::{self, Ownership, Table};
+use crate::sandbox::schema::{Ownership, Table};
 use crate::sandbox::security::{Caller, Right};
 use crate::sandbox::store::{self, Context, Row};
 use rusqlite::OptionalExtension;
@@ -86,7 +86,6 @@ fn unit_of(
     key: &str,
     id: &str,
 ) -> Result<Option<String>, Refusal> {
-    debug_assert!(schema::table(logical).is_some());
     let sql = format!("SELECT businessunitid FROM {logical} WHERE {key} = ?");
     Ok(context.connection.prepare_cached(&sql)?.query_row([id], |row| row.get(0)).optional()?)
 }

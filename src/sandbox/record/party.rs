@@ -2,7 +2,7 @@
 //! through its collection, or as a whole. A change of them does not move the activity's version.
 
 use super::payload::{self, Object, Purpose};
-use super::{connect, create, rules, set_lookup};
+use super::{connect, create, rules, series, set_lookup};
 use crate::sandbox::refusal::{self, Refusal};
 use crate::sandbox::schema::{self, Collection, Table};
 use crate::sandbox::security::Right;
@@ -67,6 +67,9 @@ pub fn replace(
         .execute([id])?;
     for body in rows {
         add_party(context, parent, id, body)?;
+    }
+    if parent.logical == "recurringappointmentmaster" {
+        series::expand(context, id)?;
     }
     one_sender(context, parent, id)
 }
@@ -249,6 +252,22 @@ pub fn copy(
         insert(context, parent, to, row)?;
     }
     Ok(())
+}
+
+/// Gives an instance of a series the parties that its master has now.
+pub fn refresh(
+    context: &mut Context<'_>,
+    series: &str,
+    instance: &'static Table,
+    id: &str,
+) -> Result<(), Refusal> {
+    let row = context.existing(instance, id)?;
+    context
+        .connection
+        .prepare_cached("DELETE FROM activityparty WHERE activityid = ?")?
+        .execute([id])?;
+    keep_system_parties(context, instance, &row)?;
+    copy(context, series, instance, id)
 }
 
 /// Keeps `attachmentcount` of the activity that an attachment hangs on.

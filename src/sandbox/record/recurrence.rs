@@ -102,7 +102,7 @@ impl Pattern {
 
     /// The last start, if the pattern ends.
     pub fn end(&self) -> Option<i64> {
-        if self.last.is_none() && self.occurrences.is_none() { None } else { self.starts().last() }
+        if self.last.is_some() || self.occurrences.is_some() { self.starts().last() } else { None }
     }
 
     fn moment(&self, day: Date) -> Option<i64> {

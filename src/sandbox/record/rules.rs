@@ -9,7 +9,7 @@ use crate::sandbox::store::{self, Context, Row};
 use rusqlite::types::Value;
 
 /// Fills what a new row leaves open, and refuses one that lacks what it needs or contradicts itself.
-pub fn complete(context: &Context<'_>, table: &Table, row: &mut Row) -> Result<(), Refusal> {
+pub fn complete(table: &Table, row: &mut Row) -> Result<(), Refusal> {
     for (column, value) in defaults(table) {
         row.entry(column.to_owned()).or_insert(value);
     }
@@ -35,7 +35,6 @@ pub fn complete(context: &Context<'_>, table: &Table, row: &mut Row) -> Result<(
     if let Some(moment) = store::text(row, "overriddencreatedon").map(str::to_owned) {
         row.insert("createdon".to_owned(), Value::Text(moment));
     }
-    debug_assert!(context.now >= 0);
     Ok(())
 }
 
@@ -53,10 +52,7 @@ fn defaults(table: &Table) -> Vec<(&'static str, Value)> {
         number("isbilled", 0);
         number("isworkflowcreated", 0);
         number("isalldayevent", 0);
-        number(
-            "instancetypecode",
-            if table.logical == "recurringappointmentmaster" { 1 } else { 0 },
-        );
+        number("instancetypecode", i64::from(table.logical == "recurringappointmentmaster"));
         number("directioncode", 1);
         number("attachmentcount", 0);
         number("notifications", 0);
@@ -94,21 +90,14 @@ fn settle_state(table: &Table, row: &mut Row) -> Result<(), Refusal> {
         row.entry("statecode".to_owned()).or_insert(Value::Integer(0));
     }
     let state = store::number(row, "statecode").unwrap_or_default();
-    match store::number(row, "statuscode") {
-        Some(number) => belongs(
-            table,
-            status.kind,
-            state,
-            number,
-            store::text(row, table.id).unwrap_or_default(),
-        ),
-        None => {
-            row.insert(
-                "statuscode".to_owned(),
-                first_status(status.kind, state).map_or(Value::Null, Value::Integer),
-            );
-            Ok(())
-        }
+    if let Some(number) = store::number(row, "statuscode") {
+        belongs(table, status.kind, state, number, store::text(row, table.id).unwrap_or_default())
+    } else {
+        row.insert(
+            "statuscode".to_owned(),
+            first_status(status.kind, state).map_or(Value::Null, Value::Integer),
+        );
+        Ok(())
     }
 }
 
@@ -317,7 +306,7 @@ fn duration(table: &Table, whole: &Row, changes: &mut Row) -> Result<(), Refusal
     Ok(())
 }
 
-/// A query's FetchXML must be XML about the table that it says it returns.
+/// A query's `FetchXML` must be XML about the table that it says it returns.
 fn check_fetch(row: &Row) -> Result<(), Refusal> {
     let Some(fetch) = store::text(row, "fetchxml") else { return Ok(()) };
     let returned = store::text(row, "returnedtypecode").unwrap_or_default();

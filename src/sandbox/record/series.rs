@@ -50,21 +50,27 @@ pub fn expand(context: &mut Context<'_>, id: &str) -> Result<(), Refusal> {
         .query_row([], |row| row.get::<_, i64>(0))
         .map(|limit| usize::try_from(limit).unwrap_or(15))?;
     let window = (context.now - PAST)..(context.now + FUTURE);
-    let all: BTreeSet<i64> = pattern
-        .starts()
-        .take_while(|start| *start < window.end.max(context.now + FUTURE))
-        .collect();
+    // Far exceptions must be found among the pattern's starts too, or they would be taken for strays.
+    let known = rows(context, id, 3)?.into_iter().map(|(_, start)| start).chain(deleted(&row));
+    let horizon = known.max().unwrap_or(window.end).max(window.end);
+    let all: BTreeSet<i64> = pattern.starts().take_while(|start| *start <= horizon).collect();
     let deleted: BTreeSet<i64> =
         deleted(&row).into_iter().filter(|start| all.contains(start)).collect();
     let kept = exceptions(context, id, &all)?;
     let wanted: Vec<i64> =
         all.iter().copied().filter(|start| window.contains(start)).take(limit).collect();
-    let complete = wanted.len() == all.len() && pattern.end().is_some();
+    let end = pattern.end();
+    let complete = wanted.len() == all.len() && end.is_some_and(|end| end <= horizon);
     let wanted: BTreeSet<i64> = wanted
         .into_iter()
         .filter(|start| !deleted.contains(start) && !kept.contains(start))
         .collect();
-    settle_instances(context, &row, &pattern, &wanted)?;
+    let valid: BTreeSet<i64> = all
+        .iter()
+        .copied()
+        .filter(|start| !deleted.contains(start) && !kept.contains(start))
+        .collect();
+    settle_instances(context, &row, &pattern, (&wanted, &valid))?;
     let mut changes = Row::new();
     let text = |starts: &BTreeSet<i64>| {
         starts.iter().copied().map(clock::text).collect::<Vec<_>>().join(",")
@@ -80,7 +86,7 @@ pub fn expand(context: &mut Context<'_>, id: &str) -> Result<(), Refusal> {
     );
     changes.insert(
         "effectiveenddate".to_owned(),
-        pattern.end().map_or(Value::Null, |start| Value::Text(clock::text(start + pattern.length))),
+        end.map_or(Value::Null, |start| Value::Text(clock::text(start + pattern.length))),
     );
     context.update(master, id, &changes)
 }
@@ -132,18 +138,20 @@ fn rows(context: &Context<'_>, series: &str, kind: i64) -> Result<Vec<(String, i
     Ok(found.into_iter().filter_map(|(id, start)| Some((id, clock::seconds(&start)?))).collect())
 }
 
-/// Instances keep their id as long as their original start stays.
+/// Makes the wanted instances. Those that are there keep their id as long as their original start is
+/// valid, even when the window has moved on.
 fn settle_instances(
     context: &mut Context<'_>,
     master: &Row,
     pattern: &Pattern,
-    wanted: &BTreeSet<i64>,
+    (wanted, valid): (&BTreeSet<i64>, &BTreeSet<i64>),
 ) -> Result<(), Refusal> {
     let Some(appointment) = schema::table("appointment") else { return Ok(()) };
     let series = store::text(master, "activityid").unwrap_or_default();
     let mut missing = wanted.clone();
     for (id, start) in rows(context, series, 2)? {
-        if !missing.remove(&start) {
+        missing.remove(&start);
+        if !valid.contains(&start) {
             cascade::delete(context, appointment, &id)?;
             continue;
         }
@@ -151,6 +159,7 @@ fn settle_instances(
         let version = context.version();
         rules::stamp_modified(context, &mut changes, version);
         context.update(appointment, &id, &changes)?;
+        party::refresh(context, series, appointment, &id)?;
     }
     for start in missing {
         let id = context.counters.random.guid();
@@ -168,7 +177,7 @@ fn insert_instance(
 ) -> Result<(), Refusal> {
     row.insert("activityid".to_owned(), Value::Text(id.to_owned()));
     let (state, status) = (row.get("statecode").cloned(), row.get("statuscode").cloned());
-    rules::complete(context, appointment, &mut row)?;
+    rules::complete(appointment, &mut row)?;
     row.extend(
         [("statecode", state), ("statuscode", status)]
             .into_iter()
@@ -270,20 +279,17 @@ pub fn except(
         }
         return Ok(id);
     }
-    match existing {
-        Some((id, _)) => {
-            let changes = Row::from([("instancetypecode".to_owned(), Value::Integer(3))]);
-            context.update(appointment, &id, &changes)?;
-            Ok(id)
-        }
-        None => {
-            let id = context.counters.random.guid();
-            let mut fresh = instance(&row, &pattern, start);
-            fresh.insert("instancetypecode".to_owned(), Value::Integer(3));
-            insert_instance(context, appointment, &row, fresh, &id)?;
-            restore(context, master, &row, start)?;
-            Ok(id)
-        }
+    if let Some((id, _)) = existing {
+        let changes = Row::from([("instancetypecode".to_owned(), Value::Integer(3))]);
+        context.update(appointment, &id, &changes)?;
+        Ok(id)
+    } else {
+        let id = context.counters.random.guid();
+        let mut fresh = instance(&row, &pattern, start);
+        fresh.insert("instancetypecode".to_owned(), Value::Integer(3));
+        insert_instance(context, appointment, &row, fresh, &id)?;
+        restore(context, master, &row, start)?;
+        Ok(id)
     }
 }
 

@@ -141,6 +141,25 @@ const POINTER_COLLECTIONS: &[Collection] = &[Collection {
     key: "activityid",
 }];
 
+const NOTIFICATIONS: &[(i32, &str)] = &[
+    (0, "None"),
+    (
+        1,
+        "The message was saved as a Microsoft Dynamics 365 email record, but not all the attachments could be saved with it.",
+    ),
+    (2, "Truncated body."),
+];
+const CORRELATION: &[(i32, &str)] = &[
+    (0, "None"),
+    (1, "Skipped"),
+    (2, "XHeader"),
+    (3, "InReplyTo"),
+    (4, "TrackingToken"),
+    (5, "ConversationIndex"),
+    (6, "SmartMatching"),
+    (7, "CustomCorrelation"),
+];
+
 fn email() -> Draft {
     let own = vec![
         flag("directioncode"),
@@ -155,40 +174,17 @@ fn email() -> Draft {
         text("mimetype", 256),
         text("trackingtoken", 50),
         Column::new("internetmessageheaders", Kind::Memo { max: 1_048_576 }),
-        number("attachmentcount", 0, i32::MAX as i64).read_only(),
+        number("attachmentcount", 0, i64::from(i32::MAX)).read_only(),
         flag("compressed").read_only(),
         number("isunsafe", 0, 1).read_only(),
         number("deliveryattempts", 0, 1_000_000_000),
-        pick(
-            "notifications",
-            &[
-                (0, "None"),
-                (
-                    1,
-                    "The message was saved as a Microsoft Dynamics 365 email record, but not all the attachments could be saved with it.",
-                ),
-                (2, "Truncated body."),
-            ],
-        ),
+        pick("notifications", NOTIFICATIONS),
         flag("readreceiptrequested"),
         flag("deliveryreceiptrequested"),
         time("senton").read_only(),
         time("delayedemailsendtime"),
         time("postponeemailprocessinguntil").read_only(),
-        pick(
-            "correlationmethod",
-            &[
-                (0, "None"),
-                (1, "Skipped"),
-                (2, "XHeader"),
-                (3, "InReplyTo"),
-                (4, "TrackingToken"),
-                (5, "ConversationIndex"),
-                (6, "SmartMatching"),
-                (7, "CustomCorrelation"),
-            ],
-        )
-        .read_only(),
+        pick("correlationmethod", CORRELATION).read_only(),
         pick("deliveryprioritycode", PRIORITY),
         Column::new("emailsender", Kind::Lookup { targets: PARTIES }).read_only(),
         Column::new("receivingmailboxid", Kind::Lookup { targets: &["mailbox"] }),
@@ -228,7 +224,7 @@ fn meeting() -> Vec<Column> {
         text("location", 200),
         flag("isalldayevent"),
         text("globalobjectid", 300),
-        number("outlookownerapptid", i32::MIN as i64, i32::MAX as i64),
+        number("outlookownerapptid", i64::from(i32::MIN), i64::from(i32::MAX)),
         flag("ismapiprivate").read_only(),
         flag("isonlinemeeting"),
         text("onlinemeetingjoinurl", 1250),
@@ -241,7 +237,7 @@ fn appointment() -> Draft {
     let mut own = meeting();
     own.extend([
         time("scheduledstart").needed(), time("scheduledend").needed(), flag("isdraft"), time("originalstartdate").read_only(),
-        number("attachmentcount", 0, i32::MAX as i64).read_only(),
+        number("attachmentcount", 0, i64::from(i32::MAX)).read_only(),
         pick("attachmenterrors", &[(0, "None"), (1, "The appointment was saved as a Microsoft Dynamics 365 appointment record, but not all the attachments could be saved with it.")]),
         text("modifiedfieldsmask", 20).read_only(),
     ]);
@@ -261,6 +257,30 @@ fn appointment() -> Draft {
     }
 }
 
+const MONTHS: &[(i32, &str)] = &[
+    (0, "Invalid Month Of Year"),
+    (1, "January"),
+    (2, "February"),
+    (3, "March"),
+    (4, "April"),
+    (5, "May"),
+    (6, "June"),
+    (7, "July"),
+    (8, "August"),
+    (9, "September"),
+    (10, "October"),
+    (11, "November"),
+    (12, "December"),
+];
+const NTH: &[(i32, &str)] = &[
+    (0, "Invalid Recurrence Pattern"),
+    (1, "First"),
+    (2, "Second"),
+    (3, "Third"),
+    (4, "Fourth"),
+    (5, "Last"),
+];
+
 fn series() -> Draft {
     let mut own = meeting();
     own.extend([
@@ -269,38 +289,11 @@ fn series() -> Draft {
             &[(0, "Daily"), (1, "Weekly"), (2, "Monthly"), (3, "Yearly")],
         )
         .needed(),
-        number("interval", 0, i32::MAX as i64),
+        number("interval", 0, i64::from(i32::MAX)),
         number("daysofweekmask", 0, 127),
         number("dayofmonth", 0, 31),
-        pick(
-            "monthofyear",
-            &[
-                (0, "Invalid Month Of Year"),
-                (1, "January"),
-                (2, "February"),
-                (3, "March"),
-                (4, "April"),
-                (5, "May"),
-                (6, "June"),
-                (7, "July"),
-                (8, "August"),
-                (9, "September"),
-                (10, "October"),
-                (11, "November"),
-                (12, "December"),
-            ],
-        ),
-        pick(
-            "instance",
-            &[
-                (0, "Invalid Recurrence Pattern"),
-                (1, "First"),
-                (2, "Second"),
-                (3, "Third"),
-                (4, "Fourth"),
-                (5, "Last"),
-            ],
-        ),
+        pick("monthofyear", MONTHS),
+        pick("instance", NTH),
         flag("isnthmonthly"),
         flag("isnthyearly"),
         flag("isweekdaypattern"),
@@ -312,7 +305,7 @@ fn series() -> Draft {
         number("occurrences", 0, 999),
         time("starttime").needed(),
         time("endtime"),
-        number("duration", 0, i32::MAX as i64),
+        number("duration", 0, i64::from(i32::MAX)),
         time("effectivestartdate").read_only(),
         time("effectiveenddate").read_only(),
         Column::new("deletedexceptionslist", Kind::Memo { max: 1_048_576 }).read_only(),

@@ -76,6 +76,34 @@ const fn status() -> Column {
     Column::new("statuscode", Kind::Status { options: ACTIVE_STATUS })
 }
 
+const ACCESS_MODES: &[(i32, &str)] = &[
+    (0, "Read-Write"),
+    (1, "Administrative"),
+    (2, "Read"),
+    (3, "Support User"),
+    (4, "Non-interactive"),
+    (5, "Delegated Admin"),
+];
+const LICENCES: &[(i32, &str)] = &[
+    (0, "Professional"),
+    (1, "Administrative"),
+    (2, "Basic"),
+    (3, "Device Professional"),
+    (4, "Device Basic"),
+    (5, "Essential"),
+    (6, "Device Essential"),
+    (7, "Enterprise"),
+    (8, "Device Enterprise"),
+    (9, "Sales"),
+    (10, "Service"),
+    (11, "Field Service"),
+    (12, "Project Service"),
+];
+const USER_COLLECTIONS: &[Collection] = &[
+    Collection { name: "system_user_activity_parties", table: "activityparty", key: "partyid" },
+    Collection { name: "user_userquery", table: "userquery", key: "ownerid" },
+];
+
 fn systemuser() -> Draft {
     let columns = vec![
         text("fullname", 200).read_only(),
@@ -88,35 +116,8 @@ fn systemuser() -> Draft {
         text("mobilephone", 64),
         Column::new("azureactivedirectoryobjectid", Kind::Guid),
         Column::new("applicationid", Kind::Guid),
-        pick(
-            "accessmode",
-            &[
-                (0, "Read-Write"),
-                (1, "Administrative"),
-                (2, "Read"),
-                (3, "Support User"),
-                (4, "Non-interactive"),
-                (5, "Delegated Admin"),
-            ],
-        ),
-        pick(
-            "caltype",
-            &[
-                (0, "Professional"),
-                (1, "Administrative"),
-                (2, "Basic"),
-                (3, "Device Professional"),
-                (4, "Device Basic"),
-                (5, "Essential"),
-                (6, "Device Essential"),
-                (7, "Enterprise"),
-                (8, "Device Enterprise"),
-                (9, "Sales"),
-                (10, "Service"),
-                (11, "Field Service"),
-                (12, "Project Service"),
-            ],
-        ),
+        pick("accessmode", ACCESS_MODES),
+        pick("caltype", LICENCES),
         flag("isdisabled"),
         flag("islicensed"),
         flag("issyncwithdirectory"),
@@ -131,10 +132,6 @@ fn systemuser() -> Draft {
         lookup("queueid", &["queue"]),
         lookup("parentsystemuserid", &["systemuser"]),
     ];
-    const COLLECTIONS: &[Collection] = &[
-        Collection { name: "system_user_activity_parties", table: "activityparty", key: "partyid" },
-        Collection { name: "user_userquery", table: "userquery", key: "ownerid" },
-    ];
     Draft {
         logical: "systemuser",
         schema: "SystemUser",
@@ -143,7 +140,7 @@ fn systemuser() -> Draft {
         id: "systemuserid",
         primary_name: "fullname",
         columns,
-        collections: COLLECTIONS,
+        collections: USER_COLLECTIONS,
         ownership: Ownership::Unit,
         privilege: "User",
         keys: &["azureactivedirectoryobjectid"],
@@ -236,13 +233,13 @@ fn organization() -> Draft {
         memo("blockedattachments", 1_073_741_823),
         number("expirechangetrackingindays", 0, 365),
         text("trackingprefix", 256),
-        number("trackingtokenidbase", 0, i32::MAX as i64),
+        number("trackingtokenidbase", 0, i64::from(i32::MAX)),
         number("trackingtokeniddigits", 1, 10),
         flag("isemailmonitoringallowed"),
         flag("ignoreinternalemail"),
         flag("allowunresolvedpartiesonemailsend"),
-        number("localeid", 0, i32::MAX as i64),
-        number("languagecode", 0, i32::MAX as i64),
+        number("localeid", 0, i64::from(i32::MAX)),
+        number("languagecode", 0, i64::from(i32::MAX)),
         number("recurrenceexpansionsynchcreatemax", 1, 1000),
         number("pastexpansionwindow", 1, 120),
         number("futureexpansionwindow", 1, 140),
@@ -287,7 +284,7 @@ fn role() -> Draft {
 fn privilege() -> Draft {
     let columns = vec![
         text("name", 100).read_only(),
-        number("accessright", 0, i32::MAX as i64).read_only(),
+        number("accessright", 0, i64::from(i32::MAX)).read_only(),
         flag("canbebasic").read_only(),
         flag("canbelocal").read_only(),
         flag("canbedeep").read_only(),
@@ -365,11 +362,11 @@ fn usersettings() -> Draft {
             ],
         ),
         number("timezonecode", 0, 1000),
-        number("localeid", 0, i32::MAX as i64),
-        number("uilanguageid", 0, i32::MAX as i64),
+        number("localeid", 0, i64::from(i32::MAX)),
+        number("uilanguageid", 0, i64::from(i32::MAX)),
         number("paginglimit", 0, 5000),
-        number("offlinesyncinterval", 0, i32::MAX as i64),
-        number("outlooksyncinterval", 0, i32::MAX as i64),
+        number("offlinesyncinterval", 0, i64::from(i32::MAX)),
+        number("outlooksyncinterval", 0, i64::from(i32::MAX)),
         flag("issendasallowed"),
         flag("synccontactcompany"),
         flag("usecrmformforappointment"),
@@ -398,7 +395,7 @@ fn view() -> Vec<Column> {
         text("name", 200).needed(),
         memo("description", 2000),
         Column::new("returnedtypecode", Kind::EntityName).create_only().needed(),
-        number("querytype", 0, i32::MAX as i64).create_only().needed(),
+        number("querytype", 0, i64::from(i32::MAX)).create_only().needed(),
         memo("fetchxml", 1_073_741_823),
         memo("layoutxml", 1_073_741_823),
         memo("columnsetxml", 1_073_741_823),

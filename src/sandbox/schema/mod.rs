@@ -83,6 +83,7 @@ impl Column {
     }
 
     /// The same column, written by the service alone.
+    #[must_use]
     pub const fn read_only(mut self) -> Self {
         self.create = false;
         self.update = false;
@@ -90,18 +91,21 @@ impl Column {
     }
 
     /// The same column, fixed once the row exists.
+    #[must_use]
     pub const fn create_only(mut self) -> Self {
         self.update = false;
         self
     }
 
     /// The same column, ignored on create (`statecode` of activities).
+    #[must_use]
     pub const fn update_only(mut self) -> Self {
         self.create = false;
         self
     }
 
     /// The same column, without which there is no row.
+    #[must_use]
     pub const fn needed(mut self) -> Self {
         self.required = true;
         self
@@ -250,7 +254,7 @@ fn common(ownership: Ownership) -> Vec<Column> {
         Column::new("overriddencreatedon", Kind::DateTime).create_only(),
         Column::new(
             "importsequencenumber",
-            Kind::Integer { min: i32::MIN as i64, max: i32::MAX as i64 },
+            Kind::Integer { min: i64::from(i32::MIN), max: i64::from(i32::MAX) },
         )
         .create_only(),
     ];

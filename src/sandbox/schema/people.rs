@@ -180,6 +180,28 @@ fn contact() -> Draft {
         text("yomilastname", 150),
         text("yomimiddlename", 150),
         text("yomifullname", 450).read_only(),
+    ];
+    columns.extend(personal());
+    columns.extend((1..=3).flat_map(address));
+    Draft {
+        logical: "contact",
+        schema: "Contact",
+        set: "contacts",
+        code: 2,
+        id: "contactid",
+        primary_name: "fullname",
+        columns,
+        collections: CONTACT_COLLECTIONS,
+        ownership: Ownership::User,
+        privilege: "Contact",
+        keys: &["emailaddress1"],
+        flags: CUSTOMER,
+    }
+}
+
+/// What a contact has beside names, addresses and numbers.
+fn personal() -> Vec<Column> {
+    vec![
         Column::new("birthdate", Kind::Date),
         Column::new("anniversary", Kind::Date),
         pick("gendercode", &[(1, "Male"), (2, "Female")]),
@@ -199,22 +221,7 @@ fn contact() -> Draft {
         Column::new("entityimage", Kind::Binary),
         state(ACTIVE),
         status(ACTIVE_STATUS),
-    ];
-    columns.extend((1..=3).flat_map(address));
-    Draft {
-        logical: "contact",
-        schema: "Contact",
-        set: "contacts",
-        code: 2,
-        id: "contactid",
-        primary_name: "fullname",
-        columns,
-        collections: CONTACT_COLLECTIONS,
-        ownership: Ownership::User,
-        privilege: "Contact",
-        keys: &["emailaddress1"],
-        flags: CUSTOMER,
-    }
+    ]
 }
 
 fn account() -> Draft {

@@ -78,7 +78,7 @@ fn expire(server: &Server, body: &[u8]) -> Result<Reply, Refusal> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Privilege {
+struct Grant {
     user: String,
     /// `prvReadContact`
     privilege: String,
@@ -88,7 +88,7 @@ struct Privilege {
 
 /// The user's roles are folded into one of the user's own, and that is changed.
 fn privilege(server: &Server, body: &[u8]) -> Result<Reply, Refusal> {
-    let wanted: Privilege = parse(body)?;
+    let wanted: Grant = parse(body)?;
     let depth = match &wanted.depth {
         Some(name) => Some(
             Depth::parse(name)

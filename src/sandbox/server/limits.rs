@@ -51,8 +51,8 @@ impl Limits {
         while recent.front().is_some_and(|at| *at <= now - WINDOW) {
             recent.pop_front();
         }
-        let used = u32::try_from(recent.len()).unwrap_or(u32::MAX);
-        if used >= budget {
+        let spent = u32::try_from(recent.len()).unwrap_or(u32::MAX);
+        if spent >= budget {
             let oldest = recent.front().copied().unwrap_or(now);
             self.counts.entry(user.to_owned()).or_default().throttled += 1;
             let message = format!(
@@ -62,7 +62,7 @@ impl Limits {
             return Err(Throttled { refusal, retry_after: (oldest + WINDOW - now).max(1) });
         }
         recent.push_back(now);
-        Ok(Some(budget - used - 1))
+        Ok(Some(budget - spent - 1))
     }
 
     /// Counts a request and the operations that it carried.

@@ -183,7 +183,7 @@ async fn api(server: &Arc<Server>, peer: &Peer, request: axum::extract::Request)
         Some(Fault::DropReply) => peer.cut.after(0),
         Some(Fault::CutReply) => peer.cut.after(usize::midpoint(100, reply.body.len())),
         Some(Fault::Delay { milliseconds }) => {
-            tokio::time::sleep(Duration::from_millis(milliseconds)).await
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         }
         _ => {}
     }

@@ -34,8 +34,10 @@ pub(super) fn show(connection: &Connection, path: &str) -> Reply {
     }
 }
 
+type Section = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// The tables of the page: heading, logical name, and columns in SQL with their headings.
-const SECTIONS: [(&str, &str, &[(&str, &str)]); 5] = [
+const SECTIONS: [Section; 5] = [
     (
         "Contacts",
         "contact",
@@ -120,7 +122,7 @@ fn section(
     );
     let mut html = format!("<h2>{heading}: {count}</h2><table><tr>");
     let headings = columns.iter().map(|(heading, _)| *heading).chain(["Owner", "Changed"]);
-    headings.for_each(|heading| html.push_str(&format!("<th>{heading}</th>")));
+    headings.for_each(|heading| html.extend(["<th>", heading, "</th>"]));
     html.push_str("</tr>");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([])?;
@@ -131,23 +133,17 @@ fn section(
             let text = display(table, field, &row.get::<_, Value>(index + 3)?);
             if index == 0 {
                 let text = if text.is_empty() { "(empty)" } else { text.as_str() };
-                html.push_str(&format!(
-                    "<td><a href=\"/records/{}/{}\">{}</a></td>",
-                    table.set,
-                    escape(&id),
-                    escape(text)
-                ));
+                let link = ["<td><a href=\"/records/", table.set, "/", &escape(&id), "\">"];
+                html.extend(link.into_iter().chain([escape(text).as_str(), "</a></td>"]));
             } else {
-                html.push_str(&format!("<td>{}</td>", escape(&text)));
+                cell(&mut html, &text);
             }
         }
         let owner: Option<String> = row.get(1)?;
         let changed: Option<String> = row.get(2)?;
-        html.push_str(&format!(
-            "<td>{}</td><td>{}</td></tr>",
-            escape(&owner.unwrap_or_default()),
-            escape(&changed.unwrap_or_default())
-        ));
+        cell(&mut html, &owner.unwrap_or_default());
+        cell(&mut html, &changed.unwrap_or_default());
+        html.push_str("</tr>");
     }
     html.push_str("</table>");
     Ok(html)
@@ -198,11 +194,8 @@ fn record(connection: &Connection, set: &str, id: &str) -> Result<String, Refusa
         let text = display(table, column.name, value);
         if !text.is_empty() {
             let text: String = text.chars().take(MAX_VALUE).collect();
-            body.push_str(&format!(
-                "<tr><th>{}</th><td class=\"value\">{}</td></tr>",
-                column.name,
-                escape(&text)
-            ));
+            let row = ["<tr><th>", column.name, "</th><td class=\"value\">", &escape(&text)];
+            body.extend(row.into_iter().chain(["</td></tr>"]));
         }
     }
     body.push_str("</table>");
@@ -227,15 +220,16 @@ fn parties(connection: &Connection, id: &str) -> Result<String, Refusal> {
                 .into_iter()
                 .enumerate()
         {
-            html.push_str(&format!(
-                "<td>{}</td>",
-                escape(&display(table, column, &row.get::<_, Value>(index)?))
-            ));
+            cell(&mut html, &display(table, column, &row.get::<_, Value>(index)?));
         }
         html.push_str("</tr>");
     }
     html.push_str("</table>");
     Ok(html)
+}
+
+fn cell(html: &mut String, text: &str) {
+    html.extend(["<td>", &escape(text), "</td>"]);
 }
 
 fn document(title: &str, body: &str) -> String {

@@ -86,9 +86,9 @@ impl Batch {
                                 "--{boundary}\r\nContent-Type: multipart/mixed; boundary={inner}\r\n\r\n"
                             ),
                         );
-                        replies.iter().for_each(|(id, reply)| {
-                            write_part(&mut body, &inner, id.as_deref(), reply)
-                        });
+                        for (id, reply) in &replies {
+                            write_part(&mut body, &inner, id.as_deref(), reply);
+                        }
                         put(&mut body, &format!("--{inner}--\r\n"));
                     }
                     Err((id, reply)) => {

@@ -180,6 +180,7 @@ impl Reply {
     }
 
     /// The same with one more header.
+    #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self

@@ -70,35 +70,32 @@ fn attributes_of(
     };
     let wanted = |column: &&Column| cast.is_none_or(|cast| kind(column).1 == cast);
     let option_set = option_set_wanted(request);
-    match inner {
-        Some(inner) => {
-            let name =
-                quoted(inner, "LogicalName").ok_or_else(|| Refusal::no_resource("Attributes"))?;
-            let column = table.column(&name).filter(wanted);
-            let column = column.ok_or_else(|| {
-                Refusal::new(
-                    404,
-                    "0x80060888",
-                    format!("Could not find attribute '{name}' of '{}'.", table.logical),
-                )
-            })?;
-            let body =
-                select(attribute(table, column, option_set), request.option("$select"), option_set);
-            Ok(Reply::json(200, &Json::Object(body)))
-        }
-        None => {
-            let columns = table.columns.iter().filter(wanted);
-            let filter = request.option("$filter");
-            let rows: Vec<Json> = columns
-                .map(|column| attribute(table, column, option_set))
-                .filter(|row| filter.is_none_or(|filter| matches(row, filter).unwrap_or(true)))
-                .map(|row| Json::Object(select(row, request.option("$select"), option_set)))
-                .collect();
-            Ok(Reply::json(
-                200,
-                &json!({"@odata.context": format!("{context}('{}')/Attributes", table.logical), "value": rows}),
-            ))
-        }
+    if let Some(inner) = inner {
+        let name =
+            quoted(inner, "LogicalName").ok_or_else(|| Refusal::no_resource("Attributes"))?;
+        let column = table.column(&name).filter(wanted);
+        let column = column.ok_or_else(|| {
+            Refusal::new(
+                404,
+                "0x80060888",
+                format!("Could not find attribute '{name}' of '{}'.", table.logical),
+            )
+        })?;
+        let body =
+            select(attribute(table, column, option_set), request.option("$select"), option_set);
+        Ok(Reply::json(200, &Json::Object(body)))
+    } else {
+        let columns = table.columns.iter().filter(wanted);
+        let filter = request.option("$filter");
+        let rows: Vec<Json> = columns
+            .map(|column| attribute(table, column, option_set))
+            .filter(|row| filter.is_none_or(|filter| matches(row, filter).unwrap_or(true)))
+            .map(|row| Json::Object(select(row, request.option("$select"), option_set)))
+            .collect();
+        Ok(Reply::json(
+            200,
+            &json!({"@odata.context": format!("{context}('{}')/Attributes", table.logical), "value": rows}),
+        ))
     }
 }
 

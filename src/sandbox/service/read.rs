@@ -1,4 +1,4 @@
-//! Reads: lists by OData options, FetchXML, saved or user query; single rows; single properties and what a row is linked to.
+//! Reads: lists by `OData` options, `FetchXML`, saved or user query; single rows; single properties and what a row is linked to.
 
 use super::message::{Reply, Request};
 use super::{delta, scoped, sql};
@@ -63,7 +63,7 @@ pub(super) fn list(
     answer(context, request, &query)
 }
 
-/// The FetchXML of a saved or user query that the caller may read.
+/// The `FetchXML` of a saved or user query that the caller may read.
 fn stored(context: &Context<'_>, logical: &str, id: &str) -> Result<String, Refusal> {
     let table = schema::table(logical).ok_or_else(|| Refusal::no_resource(logical))?;
     let id = value::guid(id.trim_matches(|letter| letter == '{' || letter == '}'))

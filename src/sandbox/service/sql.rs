@@ -1,4 +1,4 @@
-//! `?sql=`: the small part of SQL that the Web API takes, one table, turned into OData query options.
+//! `?sql=`: the small part of SQL that the Web API takes, one table, turned into `OData` query options.
 
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::schema::Table;
@@ -63,7 +63,7 @@ fn bad(reason: &str) -> Refusal {
     Refusal::argument(format!("Invalid SQL: {reason}."))
 }
 
-/// Lookups are spelled `_x_value` in OData.
+/// Lookups are spelled `_x_value` in `OData`.
 fn property(table: &Table, name: &str) -> String {
     match table.column(&name.to_ascii_lowercase()) {
         Some(column) => crate::sandbox::query::value::property_name(column),

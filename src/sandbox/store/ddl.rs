@@ -60,25 +60,16 @@ CREATE INDEX email_message ON email (messageid);
 
 fn statement(table: &Table) -> String {
     let columns: Vec<String> = table.columns.iter().flat_map(definitions).collect();
-    let mut sql =
-        format!("CREATE TABLE {} ({}) STRICT;\n", quoted(table.logical), columns.join(", "));
-    let logical = table.logical;
-    if table.column("ownerid").is_some() {
-        sql.push_str(&format!("CREATE INDEX {logical}_owner ON {} (ownerid);\n", quoted(logical)));
-    }
-    if table.column("regardingobjectid").is_some() {
-        sql.push_str(&format!(
-            "CREATE INDEX {logical}_regarding ON {} (regardingobjectid);\n",
-            quoted(logical)
-        ));
-    }
-    if table.change_tracking {
-        sql.push_str(&format!(
-            "CREATE INDEX {logical}_version ON {} (versionnumber);\n",
-            quoted(logical)
-        ));
-    }
-    sql
+    let (logical, name) = (table.logical, quoted(table.logical));
+    let index = |column: &str| format!("CREATE INDEX {logical}_{column} ON {name} ({column});\n");
+    let wanted = [
+        ("ownerid", table.column("ownerid").is_some()),
+        ("regardingobjectid", table.column("regardingobjectid").is_some()),
+        ("versionnumber", table.change_tracking),
+    ];
+    let indexes: String =
+        wanted.iter().filter(|(_, on)| *on).map(|(column, _)| index(column)).collect();
+    format!("CREATE TABLE {name} ({}) STRICT;\n{indexes}", columns.join(", "))
 }
 
 fn definitions(column: &Column) -> Vec<String> {

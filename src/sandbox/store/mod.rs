@@ -15,6 +15,9 @@ use std::rc::Rc;
 mod ddl;
 pub mod seed;
 
+/// How long to wait for a file that another process is about to let go.
+const BUSY: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// A row by SQL column.
 pub type Row = BTreeMap<String, Value>;
 
@@ -58,10 +61,12 @@ impl Organisation {
     ) -> Result<Self, rusqlite::Error> {
         let mut connection = Connection::open(path)?;
         connection.set_prepared_statement_cache_capacity(512);
+        connection.busy_timeout(BUSY)?;
+        // Two servers on one file would give out the same row versions.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "cache_size", -65_536)?;
-        connection.busy_timeout(std::time::Duration::from_secs(10))?;
         let transaction = connection.transaction()?;
         let fresh = ddl::create(&transaction)?;
         let epoch = meta(&transaction, "epoch")?.unwrap_or(0).saturating_add(1);
@@ -73,7 +78,7 @@ impl Organisation {
         let mut counters =
             Counters { random, version: meta(&transaction, "version")?.unwrap_or(1_000_000) };
         if fresh {
-            seed::first(&transaction, &mut counters, clock.now(), users)?;
+            seed::first(&transaction, &mut counters, clock.now())?;
         }
         seed::later(&transaction, &mut counters, clock.now(), users)?;
         set_meta(&transaction, "version", counters.version)?;
@@ -209,7 +214,7 @@ pub fn row(
 ) -> Result<Option<Row>, rusqlite::Error> {
     let sql = format!("SELECT * FROM {} WHERE {} = ?", quoted(table.logical), table.id);
     let mut statement = connection.prepare_cached(&sql)?;
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     statement
         .query_row([id], |row| {
             names

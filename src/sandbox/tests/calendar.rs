@@ -29,7 +29,7 @@ async fn instances(world: &World, series: &str) -> Vec<(String, i64, String)> {
 }
 
 fn starts(instances: &[(String, i64, String)]) -> Vec<(&str, i64)> {
-    instances.iter().map(|(start, kind, _)| (&start[5..10], *kind)).collect()
+    instances.iter().map(|(start, kind, _)| (start.get(5..10).unwrap(), *kind)).collect()
 }
 
 #[tokio::test]
@@ -122,4 +122,42 @@ async fn booking_schedules_and_an_appointment_becomes_a_series() {
     let end = json!({"Target": {"@odata.type": "Microsoft.Dynamics.CRM.recurringappointmentmaster", "activityid": series}, "SeriesEndDate": "2026-03-15T00:00:00Z", "StateOfPastInstances": 1});
     world.post("anna", "DeleteOpenInstances", end).await.expect(204);
     assert_eq!(instances(&world, series).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_far_exception_survives_and_old_instances_stay() {
+    let world = World::new().await;
+    let mut endless = weekly();
+    endless["patternendtype"] = json!(1);
+    let id = world.make("anna", "recurringappointmentmasters", endless).await;
+    let path = format!("recurringappointmentmasters({id})");
+    assert_eq!(world.row("anna", &path).await["expansionstatecode"], 1);
+    assert_eq!(instances(&world, &id).await.len(), 15);
+    let far = json!({"Target": {"@odata.type": "Microsoft.Dynamics.CRM.appointment", "seriesid": id, "subject": "Far"},
+        "OriginalStartDate": "2028-03-06T09:00:00Z", "IsDeleted": false});
+    world
+        .post("anna", "appointments/Microsoft.Dynamics.CRM.CreateException", far)
+        .await
+        .expect(200);
+    world.clock.advance(150 * 86_400);
+    let parties =
+        json!({"value": [{"addressused": "new@example.net", "participationtypemask": 5}]});
+    let put = format!("{path}/recurringappointmentmaster_activity_parties");
+    world.send("anna", reqwest::Method::PUT, &put, &[], Some(parties)).await.expect(204);
+    let rows = instances(&world, &id).await;
+    assert_eq!(rows[0].0, "2026-03-02T09:00:00Z");
+    assert_eq!(
+        (rows.last().unwrap().0.as_str(), rows.last().unwrap().1),
+        ("2028-03-06T09:00:00Z", 3)
+    );
+    let first = world
+        .row(
+            "anna",
+            &format!(
+                "appointments({})/appointment_activity_parties?$filter=participationtypemask eq 5",
+                rows[0].2
+            ),
+        )
+        .await;
+    assert_eq!(first["value"][0]["addressused"], "new@example.net");
 }

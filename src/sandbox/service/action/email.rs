@@ -83,14 +83,13 @@ pub(super) fn tracking_token(
     body: &Object,
 ) -> Result<Reply, Refusal> {
     let subject = body.get("Subject").and_then(Json::as_str).unwrap_or_default();
-    let token = match token_in(subject) {
-        Some(token) => token,
-        None => {
-            let number = store::meta(context.connection, "tracking")?.unwrap_or(1000) + 1;
-            store::set_meta(context.connection, "tracking", number)?;
-            context.version();
-            format!("CRM:{number:07}")
-        }
+    let token = if let Some(token) = token_in(subject) {
+        token
+    } else {
+        let number = store::meta(context.connection, "tracking")?.unwrap_or(1000) + 1;
+        store::set_meta(context.connection, "tracking", number)?;
+        context.version();
+        format!("CRM:{number:07}")
     };
     Ok(answer(request, "GetTrackingTokenEmailResponse", json!({"TrackingToken": token})))
 }
@@ -165,13 +164,12 @@ pub(super) fn deliver_incoming(
     complete(body)?;
     let validate = body.get("ValidateBeforeCreate").and_then(Json::as_bool).unwrap_or(true);
     let known = if validate { find_message(context, text(body, "MessageId")?)? } else { None };
-    let id = match known {
-        Some(id) => id,
-        None => {
-            let id = context.counters.random.guid();
-            deliver(context, &id, body, false)?;
-            id
-        }
+    let id = if let Some(id) = known {
+        id
+    } else {
+        let id = context.counters.random.guid();
+        deliver(context, &id, body, false)?;
+        id
     };
     Ok(answer(request, "DeliverIncomingEmailResponse", json!({"EmailId": id})))
 }

@@ -74,7 +74,7 @@ fn make(context: &mut Context<'_>, user: &str, predicate: &str) -> Result<(), Re
         .connection
         .prepare_cached("SELECT businessunitid FROM systemuser WHERE systemuserid = ?")?
         .query_row([user], |row| row.get(0))?;
-    for (_, mut row) in seed::instantiated(context.connection, predicate, user, &unit)? {
+    for mut row in seed::instantiated(context.connection, predicate, user, &unit)? {
         row.insert("userqueryid".to_owned(), Value::Text(context.counters.random.guid()));
         record::finish_create(context, table("userquery")?, row, &Payload::default())?;
     }

@@ -53,7 +53,7 @@ pub(super) fn upsert(
         };
         match key {
             Some(key) => {
-                record::upsert(context, table, &key, target, &Condition::None).map(|_| ())?
+                record::upsert(context, table, &key, target, &Condition::None).map(|_| ())?;
             }
             None => record::create(context, table, target, None).map(|_| ())?,
         }
