@@ -139,12 +139,21 @@ pub struct Query {
 }
 
 /// The language a query came in: it decides how pages are linked and how empty columns look.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Dialect {
     /// Next links are `{base}/{path}?{options}&$skiptoken=…`; empty columns are `null`.
     OData { path: String, options: Vec<(String, String)> },
     /// Pages have a cookie; empty columns are left out.
     FetchXml,
+}
+
+impl fmt::Debug for Dialect {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::OData { .. } => "OData",
+            Self::FetchXml => "FetchXml",
+        })
+    }
 }
 
 /// A row source of a query.
@@ -217,8 +226,8 @@ pub enum Test {
     In(Vec<Value>),
     NotIn(Vec<Value>),
     /// A pattern for SQL `LIKE` with `\` as the escape.
-    Like(String),
-    NotLike(String),
+    Like(Value),
+    NotLike(Value),
     Between(Value, Value),
     NotBetween(Value, Value),
     User,

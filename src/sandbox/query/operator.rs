@@ -40,7 +40,7 @@ pub fn test(operator: &str, column: &Column, values: &[String]) -> Result<Test, 
 /// A pattern that finds `text`, in which the wildcards of SQL Server keep their meaning
 /// (<https://learn.microsoft.com/power-apps/developer/data-platform/wildcard-characters>), anywhere (`before` and `after`), at
 /// the start or at the end.
-pub fn pattern(before: bool, text: &str, after: bool) -> Result<String, QueryError> {
+pub fn pattern(before: bool, text: &str, after: bool) -> Result<Value, QueryError> {
     if text.chars().count() > MAX_PATTERN {
         return Err(QueryError::argument("The pattern is too long."));
     }
@@ -59,7 +59,7 @@ pub fn pattern(before: bool, text: &str, after: bool) -> Result<String, QueryErr
     if after {
         pattern.push('%');
     }
-    Ok(pattern)
+    Ok(Value::Text(pattern))
 }
 
 /// `[x]` stands for the character itself. A `[` that nothing closes is a plain one.

@@ -358,11 +358,11 @@ impl<'a> Builder<'a> {
                 format!("({name}{collate} NOT IN ({list}) OR {name} IS NULL)")
             }
             Test::Like(pattern) => {
-                let pattern = self.bind(Value::Text(pattern.clone()));
+                let pattern = self.bind(pattern.clone());
                 format!("{name} LIKE {pattern} ESCAPE '\\'")
             }
             Test::NotLike(pattern) => {
-                let pattern = self.bind(Value::Text(pattern.clone()));
+                let pattern = self.bind(pattern.clone());
                 format!("({name} NOT LIKE {pattern} ESCAPE '\\' OR {name} IS NULL)")
             }
             Test::Between(low, high) => {

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::{Timestamp, civil};
 
 use super::Compare;
-use crate::sandbox::schema::{Column, Kind, Table};
+use crate::sandbox::schema::{self, Column, Kind, Table};
 
 /// One SQL parameter.
 #[derive(Clone, PartialEq)]
@@ -87,8 +87,12 @@ pub fn from_literal(column: &Column, literal: &Literal) -> Option<Value> {
 /// The value of `FetchXML` text or of a string parameter for that column, or `None` when it is not of that type.
 pub fn from_text(column: &Column, text: &str) -> Option<Value> {
     match column.kind {
-        Kind::Text { .. } | Kind::Memo { .. } | Kind::EntityName => {
-            Some(Value::Text(text.to_owned()))
+        Kind::Text { .. } | Kind::Memo { .. } => Some(Value::Text(text.to_owned())),
+        // Saved queries name tables by their code as well: `activitytypecode` 4202.
+        Kind::EntityName => {
+            let code = text.trim().parse::<i32>().ok();
+            let table = schema::tables().iter().find(|table| Some(table.code) == code);
+            Some(Value::Text(table.map_or(text, |table| table.logical).to_owned()))
         }
         Kind::Key | Kind::Guid | Kind::Lookup { .. } => {
             let bare = text.trim();

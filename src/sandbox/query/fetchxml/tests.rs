@@ -110,6 +110,14 @@ fn operators_become_sql_with_parameters() {
 }
 
 #[test]
+fn a_table_is_named_by_its_name_or_its_code() {
+    for name in ["task", "4212"] {
+        let attributes = format!("attribute='activitytypecode' operator='eq' value='{name}'");
+        assert_eq!(condition(&attributes).unwrap(), "t0.activitytypecode = ?3 <- task");
+    }
+}
+
+#[test]
 fn values_and_nested_filters() {
     let text = "<fetch><entity name='task'><filter type='or' hint='union'>\
         <condition attribute='statecode' operator='in'><value>0</value><value>1</value></condition>\
