@@ -54,6 +54,8 @@ impl std::fmt::Debug for Answer {
 #[derive(Debug, Clone)]
 pub struct Http {
     client: reqwest::Client,
+    /// For this machine: no proxy leads here.
+    local: reqwest::Client,
     limits: Limits,
 }
 
@@ -62,18 +64,21 @@ impl Http {
     ///
     /// # Errors
     /// [`ErrorKind::Local`] when the client cannot be made.
-    pub fn new(tls: ClientConfig, limits: Limits) -> Result<Self> {
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .user_agent(concat!("liaison/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .referer(false)
-            .connect_timeout(limits.connect)
-            .timeout(limits.request)
-            .pool_idle_timeout(Duration::from_secs(90))
-            .build()
-            .map_err(|error| Error::new(ErrorKind::Local, "set up HTTP").caused_by(error))?;
-        Ok(Self { client, limits })
+    pub fn new(tls: &ClientConfig, limits: Limits) -> Result<Self> {
+        let builder = || {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .user_agent(concat!("liaison/", env!("CARGO_PKG_VERSION")))
+                .redirect(Policy::none())
+                .referer(false)
+                .connect_timeout(limits.connect)
+                .timeout(limits.request)
+                .pool_idle_timeout(Duration::from_secs(90))
+        };
+        let failed = |error| Error::new(ErrorKind::Local, "set up HTTP").caused_by(error);
+        let client = builder().build().map_err(failed)?;
+        let local = builder().no_proxy().build().map_err(failed)?;
+        Ok(Self { client, local, limits })
     }
 
     /// Sends a request and reads the whole answer, whatever its status.
@@ -83,7 +88,9 @@ impl Http {
     /// answer is larger than the limit.
     pub async fn send(&self, request: Request) -> Result<Answer> {
         let host = request.url().host_str().unwrap_or_default().to_owned();
-        let response = self.client.execute(request).await.map_err(|e| transport(&host, e))?;
+        let is_local = request.url().host().is_some_and(|host| is_loopback(&host));
+        let client = if is_local { &self.local } else { &self.client };
+        let response = client.execute(request).await.map_err(|error| transport(&host, error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = BytesMut::new();
         let mut chunks = response.bytes_stream();

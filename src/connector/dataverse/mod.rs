@@ -79,7 +79,7 @@ impl Dataverse {
     /// # Errors
     /// When the organisation cannot be reached, does not accept the token, or is no Dataverse organisation.
     pub async fn connect(options: Options, clock: Clock, kept: Option<Json>) -> Result<Self> {
-        let http = Http::new(tls::client_config(options.extra_ca.as_deref())?, options.limits)?;
+        let http = Http::new(&tls::client_config(options.extra_ca.as_deref())?, options.limits)?;
         let bearer = TokenCommand::new(options.token_command);
         let client = Client::new(http, &options.url, bearer, clock)?;
         let mut questions =

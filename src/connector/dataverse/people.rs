@@ -61,8 +61,29 @@ const KINDS: [Kind; 4] = [
     },
 ];
 
-/// How many values go into one query: a path within a batch may have 64 KB.
+/// How many values go into one query, and how many bytes: a path within a batch may have 64 KB.
 const AT_ONCE: usize = 100;
+const LONGEST: usize = 48 << 10;
+
+/// Cuts values that stand `copies` times in a query into queries that are not too long.
+fn portions<T>(values: &[T], copies: usize, text: impl Fn(&T) -> &str) -> Vec<&[T]> {
+    let mut portions = Vec::new();
+    let mut rest = values;
+    while !rest.is_empty() {
+        let mut length = 0;
+        let fits = rest.iter().take(AT_ONCE).take_while(|value| {
+            length += copies * (odata::encode_query(text(value)).len() + ELEMENT);
+            length <= LONGEST
+        });
+        let (portion, more) = rest.split_at(fits.count().max(1));
+        portions.push(portion);
+        rest = more;
+    }
+    portions
+}
+
+/// What an encoded `<value></value>` takes.
+const ELEMENT: usize = 32;
 
 /// Whom addresses belong to. Those that belong to nobody, or to several of the best kind, are left out.
 ///
@@ -76,7 +97,7 @@ pub async fn resolve(
     let mut asked = Vec::new();
     let mut queries = Vec::new();
     for (rank, kind) in KINDS.iter().enumerate() {
-        for chunk in addresses.chunks(AT_ONCE) {
+        for chunk in portions(&addresses, kind.addresses.len(), |address| address.as_str()) {
             asked.push(rank);
             queries.push(by_address(kind, chunk));
         }
@@ -153,7 +174,7 @@ pub async fn find(
     let mut asked = Vec::new();
     let mut queries = Vec::new();
     for table in tables {
-        for chunk in names.chunks(AT_ONCE) {
+        for chunk in portions(&names, 2, |name| name.as_str()) {
             asked.push(*table);
             queries.push(by_uid(dataverse, *table, column, chunk));
         }
@@ -204,4 +225,32 @@ fn by_uid(dataverse: &Dataverse, table: Table, column: &'static str, names: &[&S
 
 fn whole(found: Found) -> Result<Vec<Map<String, Json>>> {
     found.broken.map_or(Ok(found.rows), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_query_is_too_long_and_nothing_is_left_out() {
+        let values: Vec<String> = (0..1000).map(|number| "é@".repeat(number % 170)).collect();
+        let portions = portions(&values, 3, String::as_str);
+        assert_eq!(portions.concat(), values);
+        for portion in portions {
+            let length: usize =
+                portion.iter().map(|value| 3 * odata::encode_query(value).len()).sum();
+            assert!(length <= LONGEST && portion.len() <= AT_ONCE);
+        }
+        // One that is too long on its own still goes, alone.
+        assert_eq!(
+            super::portions(&["x".repeat(LONGEST + 1), "y".into()], 1, String::as_str).len(),
+            2
+        );
+    }
+
+    #[test]
+    fn names_are_compared_without_case_and_brackets() {
+        assert_eq!(name(" <Abc@Example.com> "), name("abc@example.COM"));
+        assert_ne!(name("<abc"), name("abc"));
+    }
 }

@@ -250,6 +250,11 @@ const SERIES: &[&str] = &[
 const EMAIL: &[&str] = &["sender", "torecipients", "actualstart", "actualend"];
 const COMMON: &[&str] = &["statecode", "statuscode", "ownerid", "createdon", "modifiedon"];
 
+/// Whether a column is part of the pattern of a series.
+pub fn is_pattern(column: &str) -> bool {
+    SERIES.contains(&column)
+}
+
 /// `$select`: the columns that mapping reads and that this organisation has.
 pub fn select(table: Table, metadata: &TableMetadata) -> String {
     let own: [&[&str]; 2] = match table {

@@ -42,7 +42,7 @@ pub(super) async fn serve(script: Vec<Response<Body>>) -> (String, Seen) {
 }
 
 pub(super) fn client(url: &str, token: &str, limits: Limits) -> Client {
-    let http = Http::new(tls::client_config(None).unwrap(), limits).unwrap();
+    let http = Http::new(&tls::client_config(None).unwrap(), limits).unwrap();
     let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
     Client::new(http, url, TokenCommand::new(token), clock).unwrap()
 }

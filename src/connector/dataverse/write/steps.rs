@@ -9,7 +9,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json, json};
 
 use crate::connector::dataverse::batch::{Method, Operation};
@@ -92,14 +92,17 @@ pub fn update(
         let subject = look.and_then(|look| look.record.columns.get("subject")).cloned();
         steps.push(row(Map::from_iter([("subject".to_owned(), subject.unwrap_or_default())])));
     }
-    let rows = steps.len();
+    let own = steps.len();
     if let Some(parties) = &patch.parties {
         let all = format!("{}/{}", record::path(metadata, id), party_collection(id.table));
         let body = json!({ "value": party_rows(parties)? });
         steps.push(Operation::new(Method::Put, all).body(&body));
     }
+    // With a new pattern the service makes its occurrences anew: no row that was seen counts any more.
+    let anew = patch.columns.keys().any(|column| record::is_pattern(column));
+    let rows = look.filter(|_| !anew).map(|look| look.record.exceptions.as_slice());
     for exception in &patch.exceptions {
-        steps.push(change_exception(metadata, id, exception, look));
+        steps.push(change_exception(metadata, id, exception, rows.unwrap_or_default()));
     }
     let state = patch.state.or(closed);
     steps.extend(state.map(|state| set_state(metadata, id, state)));
@@ -112,7 +115,7 @@ pub fn update(
     let last = steps.len().saturating_sub(1);
     let steps = steps.into_iter().enumerate().map(|(number, step)| match number {
         0 => step.header("If-Match", guard.clone()),
-        _ if number < rows || (number == last && state.is_some()) => step.header("If-Match", "*"),
+        _ if number < own || (number == last && state.is_some()) => step.header("If-Match", "*"),
         _ => step,
     });
     Ok(showing(steps.collect(), metadata, id))
@@ -252,15 +255,11 @@ fn change_exception(
     metadata: &Metadata,
     series: RecordId,
     patch: &ExceptionPatch,
-    look: Option<&Read>,
+    rows: &[Map<String, Json>],
 ) -> Operation {
-    let rows = look.map(|look| look.record.exceptions.as_slice()).unwrap_or_default();
-    let known = rows.iter().find_map(|row| {
-        let start: Timestamp = row.get("originalstartdate")?.as_str()?.parse().ok()?;
-        let guid = odata::guid(row, "activityid").filter(|_| start == patch.original_start)?;
-        Some((RecordId::new(Table::Appointment, guid), odata::row_version(row)?))
-    });
-    let Some((id, version)) = known else { return create_exception(metadata, series, patch) };
+    let Some((id, version)) = exception_row(rows, patch.original_start) else {
+        return create_exception(metadata, series, patch);
+    };
     let guard = if metadata.of(id.table).versioned { etag(&version) } else { "*".to_owned() };
     let row = record::path(metadata, id);
     match &patch.columns {
@@ -268,6 +267,22 @@ fn change_exception(
         None => Operation::new(Method::Delete, row),
     }
     .header("If-Match", guard)
+}
+
+/// Occurrences are a day apart at least, but a series may have been moved to another hour and its exceptions still name the
+/// old one.
+const SAME_OCCURRENCE: SignedDuration = SignedDuration::from_hours(12);
+
+/// The row of an exception, with its version.
+fn exception_row(rows: &[Map<String, Json>], original: Timestamp) -> Option<(RecordId, String)> {
+    let candidates = rows.iter().filter_map(|row| {
+        let start: Timestamp = row.get("originalstartdate")?.as_str()?.parse().ok()?;
+        Some((start.duration_since(original).abs(), row))
+    });
+    let (_, row) =
+        candidates.filter(|(apart, _)| *apart < SAME_OCCURRENCE).min_by_key(|(apart, _)| *apart)?;
+    let guid = odata::guid(row, "activityid")?;
+    Some((RecordId::new(Table::Appointment, guid), odata::row_version(row)?))
 }
 
 /// `CreateException`, for an occurrence that was as the pattern has it until now.

@@ -169,3 +169,41 @@ fn a_party_of_an_unknown_table_is_refused() {
         RecordPatch { parties: Some(vec![Party { target, ..guest() }]), ..RecordPatch::default() };
     assert_eq!(create(&metadata(true), id, &patch).unwrap_err().kind, ErrorKind::Rejected);
 }
+
+#[test]
+fn an_occurrence_is_changed_through_its_own_row_unless_the_pattern_changes() {
+    let id = RecordId::new(Table::RecurringAppointmentMaster, Uuid::from_u128(7));
+    let version = record::version(id.table, "100", &record::Parts::new());
+    let steps = |start: &str, pattern: bool, columns: Option<Map<String, Json>>| {
+        let patch = RecordPatch {
+            columns: pattern
+                .then(|| ("starttime".to_owned(), json!("2026-03-01T10:00:00Z")))
+                .into_iter()
+                .collect(),
+            exceptions: vec![ExceptionPatch { original_start: start.parse().unwrap(), columns }],
+            ..RecordPatch::default()
+        };
+        update(&metadata(true), id, &version, &patch, Some(&look(id, 3))).unwrap()
+    };
+    let row = format!("appointments({})", Uuid::from_u128(77));
+    let action = "appointments/Microsoft.Dynamics.CRM.CreateException";
+    let path = |start: &str, pattern: bool, columns: Option<Map<String, Json>>| {
+        let step = steps(start, pattern, columns).pop().unwrap();
+        (step.method, step.path)
+    };
+    let some = || Some(Map::new());
+    assert_eq!(path("2026-03-01T09:00:00Z", false, some()), (Method::Patch, row.clone()));
+    assert_eq!(path("2026-03-01T09:00:00Z", false, None), (Method::Delete, row.clone()));
+    assert_eq!(path("2026-03-01T11:00:00Z", false, some()), (Method::Patch, row));
+    assert_eq!(path("2026-03-02T09:00:00Z", false, some()), (Method::Post, action.to_owned()));
+    assert_eq!(path("2026-03-01T09:00:00Z", true, some()), (Method::Post, action.to_owned()));
+    assert_eq!(path("2026-03-01T09:00:00Z", true, None), (Method::Post, action.to_owned()));
+    let created = body(steps("2026-03-02T09:00:00Z", false, None).last().unwrap());
+    assert_eq!(created["IsDeleted"], true);
+    assert_eq!(created["OriginalStartDate"], "2026-03-02T09:00:00Z");
+    assert_eq!(created["Target"]["seriesid"], id.guid.to_string());
+    // Without columns of its own the change set still begins with a write that checks the version.
+    let first = &steps("2026-03-02T09:00:00Z", false, None)[0];
+    assert_eq!(body(first), json!({"subject": "As it is"}));
+    assert_eq!(header(first, "If-Match"), Some("W/\"100\""));
+}
