@@ -1,5 +1,6 @@
 //! The one test binary: it links once, and `architecture` finds every file that was forgotten here.
 #![allow(
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
@@ -14,3 +15,4 @@
 mod architecture;
 mod mapping;
 mod planner;
+mod sync;

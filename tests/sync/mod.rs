@@ -1,0 +1,4 @@
+//! The engine whole: real folders, the real connector, the sandbox organisation on loopback.
+
+mod rounds;
+mod world;

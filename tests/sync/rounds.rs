@@ -1,0 +1,160 @@
+//! Rounds over the wire: what moves, what it costs, and that a quiet world stays quiet.
+
+use std::fmt::Write as _;
+
+use liaison::model::{Class, Side};
+use serde_json::json;
+
+use super::world::World;
+
+fn card(uid: &str, name: &str, lines: &str) -> String {
+    format!(
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{name}\r\nN:{name};;;;\r\n{lines}END:VCARD\r\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_four_classes_go_over_and_then_nothing_moves() {
+    let world = World::new().await;
+    world.put(
+        "contacts/berg.vcf",
+        &card("berg", "Berg", "TEL;TYPE=WORK:+49 30 1\r\nX-COLOUR:blue\r\n"),
+    );
+    world.put(
+        "calendar/lunch.ics",
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nBEGIN:VEVENT\r\nUID:lunch\r\nDTSTAMP:20260101T000000Z\r\n\
+         DTSTART;TZID=Europe/Berlin:20370105T120000\r\nDTEND;TZID=Europe/Berlin:20370105T130000\r\nSUMMARY:Lunch\r\n\
+         END:VEVENT\r\nEND:VCALENDAR\r\n",
+    );
+    world.put(
+        "calendar/weekly.ics",
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nBEGIN:VEVENT\r\nUID:weekly\r\nDTSTAMP:20260101T000000Z\r\n\
+         DTSTART;TZID=Europe/Berlin:20370105T090000\r\nDTEND;TZID=Europe/Berlin:20370105T093000\r\nSUMMARY:Weekly\r\n\
+         RRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=6\r\nEXDATE;TZID=Europe/Berlin:20370119T090000\r\nEND:VEVENT\r\n\
+         BEGIN:VEVENT\r\nUID:weekly\r\nRECURRENCE-ID;TZID=Europe/Berlin:20370126T090000\r\nDTSTAMP:20260101T000000Z\r\n\
+         DTSTART;TZID=Europe/Berlin:20370126T110000\r\nDTEND;TZID=Europe/Berlin:20370126T113000\r\nSUMMARY:Weekly, later\r\n\
+         END:VEVENT\r\nEND:VCALENDAR\r\n",
+    );
+    world.put(
+        "calendar/call.ics",
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nBEGIN:VTODO\r\nUID:call\r\nDTSTAMP:20260101T000000Z\r\n\
+         DUE;VALUE=DATE:20370201\r\nSUMMARY:Call back\r\nEND:VTODO\r\nEND:VCALENDAR\r\n",
+    );
+    world.put(
+        "mail/cur/1.a:2,S",
+        "From: Bo <bo@example.org>\r\nTo: anna@example.org\r\nSubject: Hello\r\nMessage-ID: <hello@example.org>\r\n\
+         Date: Mon, 5 Jan 2026 10:00:00 +0000\r\n\r\nHi Anna\r\n",
+    );
+    let held = world.sync(&Class::ALL).await;
+    for class in Class::ALL {
+        assert_eq!(held.classes[&class].operations, 0, "the first sync of {class} waits");
+        assert!(held.classes[&class].held > 0, "{class}: {:?}", held.classes[&class]);
+    }
+    world.approve_all();
+    let done = world.sync(&Class::ALL).await;
+    for class in Class::ALL {
+        let report = &done.classes[&class];
+        assert!(report.error.is_none(), "{class}: {:?}", report.error);
+        assert!(report.created[&Side::Crm] >= 1, "{class}: {report:?}");
+        assert_eq!(report.quarantined, 0, "{class}: {report:?}");
+    }
+    let quiet = world.sync(&Class::ALL).await;
+    assert_eq!(quiet.operations(), 0, "{quiet:?}");
+    assert!(quiet.classes.values().all(liaison::sync::ClassReport::in_step), "{quiet:?}");
+    assert_eq!(world.rows("contacts?$select=lastname&$filter=lastname eq 'Berg'").await.len(), 1);
+    assert_eq!(world.rows("emails?$select=subject").await.len(), 1);
+    let series = world.rows("recurringappointmentmasters?$select=subject").await;
+    assert_eq!(series.len(), 1);
+    let exceptions = world.rows("appointments?$select=subject&$filter=instancetypecode eq 3").await;
+    assert_eq!(exceptions.len(), 1, "{exceptions:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_sides_change_and_meet() {
+    let world = World::new().await;
+    world.put(
+        "contacts/berg.vcf",
+        &card("berg", "Berg", "TEL;TYPE=WORK:1\r\nTITLE:Cook\r\nX-COLOUR:blue\r\n"),
+    );
+    world.first_sync(&[Class::Contact]).await;
+    let row = world.rows("contacts?$select=contactid,telephone1&$filter=lastname eq 'Berg'").await
+        [0]
+    .clone();
+    assert_eq!(row["telephone1"], "1");
+    let id = row["contactid"].as_str().unwrap().to_owned();
+    world.send("anna", "PATCH", &format!("contacts({id})"), json!({ "jobtitle": "Chef" })).await;
+    world.put(
+        "contacts/berg.vcf",
+        &card("berg", "Berg", "TEL;TYPE=WORK:2\r\nTITLE:Cook\r\nX-COLOUR:blue\r\n"),
+    );
+    let report = world.sync(&[Class::Contact]).await;
+    assert_eq!(report.classes[&Class::Contact].conflicts, 0, "{report:?}");
+    let text = std::fs::read_to_string(world.path("contacts/berg.vcf")).unwrap();
+    assert!(
+        text.contains("TITLE:Chef")
+            && text.contains("TEL;TYPE=WORK:2")
+            && text.contains("X-COLOUR:blue"),
+        "{text}"
+    );
+    let row = world.rows("contacts?$select=telephone1,jobtitle&$filter=lastname eq 'Berg'").await
+        [0]
+    .clone();
+    assert_eq!((row["telephone1"].as_str(), row["jobtitle"].as_str()), (Some("2"), Some("Chef")));
+    assert_eq!(world.sync(&[Class::Contact]).await.operations(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reinstall_finds_the_same_pairs() {
+    let mut world = World::new().await;
+    for number in 0..20 {
+        world.put(
+            &format!("contacts/c{number}.vcf"),
+            &card(&format!("c{number}"), &format!("Name{number}"), "TEL;TYPE=CELL:1\r\n"),
+        );
+    }
+    world
+        .send("anna", "POST", "contacts", json!({ "lastname": "Fromcrm", "telephone1": "3" }))
+        .await;
+    world.first_sync(&[Class::Contact]).await;
+    assert_eq!(world.sync(&[Class::Contact]).await.operations(), 0);
+    world.forget(2).await;
+    let report = world.first_sync(&[Class::Contact]).await;
+    assert_eq!(report.operations(), 0, "{report:?}");
+    assert_eq!(report.classes[&Class::Contact].linked, 21);
+    assert_eq!(
+        world.rows("contacts?$select=lastname&$filter=_ownerid_value ne null").await.len(),
+        21
+    );
+    assert_eq!(std::fs::read_dir(world.path("contacts")).unwrap().count(), 21);
+}
+
+/// The figures that noise cannot move: requests for 10,000 new contacts, and for a round in which nothing changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_contacts_cost_few_requests() {
+    let mut world = World::new().await;
+    for number in 0..10_000 {
+        let mut lines = String::new();
+        write!(lines, "EMAIL:c{number}@example.com\r\nTEL;TYPE=WORK:+49 30 {number}\r\n").unwrap();
+        world.put(
+            &format!("contacts/c{number}.vcf"),
+            &card(&format!("c{number}"), &format!("Name{number}"), &lines),
+        );
+    }
+    world.sync(&[Class::Contact]).await;
+    world.approve_all();
+    world.restart().await;
+    let before = world.engine.crm.requests();
+    let report = world.sync(&[Class::Contact]).await;
+    let new = world.engine.crm.requests() - before;
+    assert_eq!(report.classes[&Class::Contact].created[&Side::Crm], 10_000, "{report:?}");
+    let before = world.engine.crm.requests();
+    let quiet = world.sync(&[Class::Contact]).await;
+    let idle = world.engine.crm.requests() - before;
+    println!(
+        "10,000 new contacts: {new} requests, {:.1} s; a quiet round: {idle} requests, {:.2} s",
+        report.seconds, quiet.seconds
+    );
+    assert_eq!(quiet.operations(), 0);
+    assert!(new <= 30, "{new} requests for 10,000 new contacts");
+    assert!(idle <= 4, "{idle} requests for a round without changes");
+}

@@ -1,0 +1,183 @@
+//! A mailbox of folders, a sandbox organisation, and an engine between them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use liaison::clock::Clock;
+use liaison::connector::dataverse::{self, Dataverse};
+use liaison::connector::http::Limits;
+use liaison::connector::patient::Patient;
+use liaison::connector::vdir::{self, Vdir};
+use liaison::connector::{Connector, maildir};
+use liaison::filter::{fetch, track};
+use liaison::mapping::Lengths;
+use liaison::model::{Address, Class, Table};
+use liaison::sandbox::{self, Running, Sandbox};
+use liaison::store::{Store, hold};
+use liaison::sync::{ClassSettings, Engine, Report, Settings};
+
+/// Everything a sync needs, in a directory of its own.
+pub struct World {
+    pub dir: tempfile::TempDir,
+    pub sandbox: Running,
+    pub store: Store,
+    pub engine: Engine,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let sandbox =
+            Sandbox::start(sandbox::Options::new(&dir.path().join("organisation"))).await.unwrap();
+        for folder in ["contacts", "calendar", "mail/cur", "mail/new", "mail/tmp"] {
+            std::fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
+        let store = Store::open(&dir.path().join("state/store.db")).unwrap();
+        let engine = engine(dir.path(), &sandbox, &store).await;
+        Self { dir, sandbox, store, engine }
+    }
+
+    /// As after a restart of the program.
+    pub async fn restart(&mut self) {
+        self.engine = engine(self.dir.path(), &self.sandbox, &self.store).await;
+    }
+
+    /// As after a reinstall: nothing is remembered.
+    pub async fn forget(&mut self, number: u32) {
+        self.store = Store::open(&self.dir.path().join(format!("state{number}/store.db"))).unwrap();
+        self.restart().await;
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn put(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub async fn sync(&self, classes: &[Class]) -> Report {
+        self.engine.sync(classes, "test").await.unwrap()
+    }
+
+    /// Syncs, approves what waits, and syncs again.
+    pub async fn first_sync(&self, classes: &[Class]) -> Report {
+        self.sync(classes).await;
+        self.approve_all();
+        self.sync(classes).await
+    }
+
+    pub fn approve_all(&self) {
+        let now = self.engine.clock.now();
+        self.store
+            .promise_blocking(|tx| {
+                for waiting in hold::open_holds(tx)? {
+                    hold::approve(tx, waiting.id, now)?;
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    /// Asks the organisation as a user would, for checking and for colleagues' edits.
+    pub async fn get(&self, user: &str, path: &str) -> serde_json::Value {
+        let url = format!("{}/api/data/v9.2/{path}", self.sandbox.url);
+        let token = self.sandbox.token(user).unwrap();
+        let answer = client().get(url).bearer_auth(token).send().await.unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: {text}"))
+    }
+
+    pub async fn send(&self, user: &str, method: &str, path: &str, body: serde_json::Value) {
+        let url = format!("{}/api/data/v9.2/{path}", self.sandbox.url);
+        let token = self.sandbox.token(user).unwrap();
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let answer =
+            client().request(method, url).bearer_auth(token).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap());
+    }
+
+    /// The rows of a set, as the administrator sees them.
+    pub async fn rows(&self, query: &str) -> Vec<serde_json::Value> {
+        self.get("admin", query).await["value"].as_array().unwrap().clone()
+    }
+}
+
+fn client() -> reqwest::Client {
+    liaison::connector::tls::client_config(None).unwrap();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(liaison::connector::tls::client_config(None).unwrap())
+        .build()
+        .unwrap()
+}
+
+async fn engine(dir: &Path, sandbox: &Running, store: &Store) -> Engine {
+    let clock = Clock::system();
+    let filters = Class::ALL.into_iter().flat_map(fetch::defaults).fold(
+        BTreeMap::<Table, Vec<String>>::new(),
+        |mut filters, filter| {
+            filters.entry(filter.table()).or_default().push(filter.as_fetchxml().to_owned());
+            filters
+        },
+    );
+    let token = dir.join("organisation/tokens/anna");
+    let options = dataverse::Options {
+        name: "sandbox".to_owned(),
+        url: sandbox.url.to_string(),
+        token_command: format!("cat '{}'", token.display()),
+        extra_ca: None,
+        filters,
+        limits: Limits::default(),
+    };
+    let crm = Dataverse::connect(options, clock.clone(), None).await.unwrap();
+    let (organisation, lengths) = (crm.organisation(), Lengths(crm.lengths()));
+    let vdir = |path: &str, classes: &[Class]| -> Arc<dyn Connector> {
+        let options =
+            vdir::Options { path: dir.join(path), classes: classes.iter().copied().collect() };
+        Arc::new(Vdir::new(options, clock.clone()).unwrap())
+    };
+    let calendar = vdir("calendar", &[Class::Task, Class::Appointment]);
+    let mail = maildir::Maildir::new(
+        maildir::Options { path: dir.join("mail"), leave_out: BTreeSet::new() },
+        clock.clone(),
+    );
+    let mailbox = BTreeMap::from([
+        (Class::Contact, vdir("contacts", &[Class::Contact])),
+        (Class::Task, Arc::clone(&calendar)),
+        (Class::Appointment, calendar),
+        (Class::Email, Arc::new(mail) as Arc<dyn Connector>),
+    ]);
+    let anna = Address::parse("anna@example.org").unwrap();
+    let class = ClassSettings {
+        tracking: track::Policy { track: track::Track::All, ..track::Policy::default() },
+        ..ClassSettings::default()
+    };
+    let mut mail = class.clone();
+    mail.email.automatic = liaison::filter::email::Automatic::All;
+    mail.rules.direction = liaison::model::fields::Direction::ToCrm;
+    Engine {
+        mailbox,
+        crm: Arc::new(Patient::new(Arc::new(crm), Duration::from_secs(5))),
+        store: store.clone(),
+        clock,
+        settings: Settings {
+            organisation,
+            mailbox: anna.clone(),
+            me: BTreeSet::from([anna]),
+            zone: TimeZone::get("Europe/Berlin").unwrap(),
+            lengths,
+            limits: liaison::plan::guard::Limits::default(),
+            classes: BTreeMap::from([
+                (Class::Contact, class.clone()),
+                (Class::Task, class.clone()),
+                (Class::Appointment, class),
+                (Class::Email, mail),
+            ]),
+        },
+        progress: Arc::new(|_| {}),
+    }
+}
