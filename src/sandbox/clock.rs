@@ -1,4 +1,5 @@
-//! The one door to time, and the text in which moments are stored. Moments are whole seconds since 1970, in UTC.
+//! The one door to time, and the text in which moments are stored. Moments are whole seconds since
+//! 1970, in UTC.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -59,7 +60,8 @@ pub fn text(seconds: i64) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Seconds of an `Edm.DateTimeOffset`, or of a bare day taken as its midnight in UTC; fractions are dropped.
+/// Seconds of an `Edm.DateTimeOffset`, or of a bare day taken as its midnight in UTC; fractions are
+/// dropped.
 pub fn seconds(text: &str) -> Option<i64> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Some(moment.as_second());

@@ -1,4 +1,10 @@
-//! A Dataverse-compatible organisation in SQLite, served on loopback.
+//! A Dataverse-compatible organisation in `SQLite`, served on loopback.
+//!
+//! It is the other side of the wire, written from the documentation of the service and from nothing
+//! else in this program, so that a mistake of the client's is not repeated here. What the real
+//! service refuses, it refuses, with the same codes; what the real one drops in silence, it drops
+//! in silence. A request is carried out in `service`, in one transaction of `store`; `record`
+//! decides what a write does, `query` what a read finds, `security` who may.
 
 /// The door to time, and how moments are written.
 pub mod clock;
@@ -61,7 +67,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: a free port on 127.0.0.1, no TLS, no limit, random ids, the machine's clock, the default users.
+    /// The defaults: a free port on 127.0.0.1, no TLS, no limit, random ids, the machine's clock,
+    /// the default users.
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),

@@ -3,7 +3,8 @@
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
 
-/// A source of ids. From a seed it gives the same ids in the same order, which makes a test repeatable.
+/// A source of ids. From a seed it gives the same ids in the same order, which makes a test
+/// repeatable.
 #[derive(Clone)]
 pub struct Random {
     key: [u8; 32],
@@ -25,7 +26,8 @@ impl Random {
         Self { key: hash.finalize().into(), counter: 0 }
     }
 
-    /// A repeatable source. `epoch` must differ at each start of one organisation, or ids would come again.
+    /// A repeatable source. `epoch` must differ at each start of one organisation, or ids would
+    /// come again.
     pub fn from_seed(seed: u64, epoch: u64) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"sandbox");

@@ -1,5 +1,5 @@
-//! How the organisation says no: an HTTP status, a code and a sentence, as the Dataverse error code reference has them. It knows
-//! nothing of why.
+//! How the organisation says no: an HTTP status, a code and a sentence, as the Dataverse error code
+//! reference has them. It knows nothing of why.
 
 use crate::sandbox::schema::Table;
 use serde_json::{Value, json};

@@ -1,5 +1,6 @@
-//! Who may do what with which row: roles give privileges, a privilege reaches the caller's own rows (Basic), the business unit's (Local), those
-//! of the units below it too (Deep), or all (Global); a share adds single rows.
+//! Who may do what with which row: roles give privileges, a privilege reaches the caller's own rows
+//! (Basic), the business unit's (Local), those of the units below it too (Deep), or all (Global); a
+//! share adds single rows.
 
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::schema::{Ownership, Table};
@@ -7,7 +8,8 @@ use crate::sandbox::store::{self, Row};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeMap;
 
-/// What a privilege allows. The numbers are `privilege.accessright`, which are also the flags of a share.
+/// What a privilege allows. The numbers are `privilege.accessright`, which are also the flags of a
+/// share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
     Read = 1,
@@ -198,7 +200,8 @@ impl Caller {
         }
     }
 
-    /// A predicate in SQL that holds for the rows of the table, named by `alias`, that the user may read.
+    /// A predicate in SQL that holds for the rows of the table, named by `alias`, that the user may
+    /// read.
     pub fn readable(&self, table: &Table, alias: &str) -> String {
         let Some(depth) = self.depth(Right::Read, table) else { return "0".to_owned() };
         if depth == Depth::Global {
@@ -371,7 +374,8 @@ fn list(connection: &Connection, sql: &str, id: &str) -> Result<Vec<String>, rus
     connection.prepare_cached(sql)?.query_map([id], |row| row.get(0))?.collect()
 }
 
-/// GUIDs as an SQL list. They come from the service's own rows, and are hexadecimal and hyphens only.
+/// GUIDs as an SQL list. They come from the service's own rows, and are hexadecimal and hyphens
+/// only.
 fn literals(ids: &[String]) -> String {
     let literals: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
     literals.join(", ")

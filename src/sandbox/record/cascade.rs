@@ -1,5 +1,6 @@
-//! What goes when a row goes: activities and notes about a customer, contacts of an account, parties and attachments of an activity. Parties that name a
-//! deleted customer stay, marked as deleted.
+//! What goes when a row goes: activities and notes about a customer, contacts of an account,
+//! parties and attachments of an activity. Parties that name a deleted customer stay, marked as
+//! deleted.
 
 use super::party;
 use crate::sandbox::refusal::Refusal;
@@ -31,7 +32,8 @@ pub fn delete(context: &mut Context<'_>, table: &'static Table, id: &str) -> Res
     Ok(())
 }
 
-/// The lookups through which a delete goes on: regarding, parent customer, what a note or an attachment hangs on.
+/// The lookups through which a delete goes on: regarding, parent customer, what a note or an
+/// attachment hangs on.
 const PARENTAL: [&str; 3] = ["regardingobjectid", "parentcustomerid", "objectid"];
 
 fn dependents(

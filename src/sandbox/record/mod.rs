@@ -1,5 +1,5 @@
-//! Rows: create, update, upsert and delete with the rules of the service. It decides what a write does and what refuses it; it knows
-//! neither HTTP nor how rows are shown.
+//! Rows: create, update, upsert and delete with the rules of the service. It decides what a write
+//! does and what refuses it; it knows neither HTTP nor how rows are shown.
 
 use crate::sandbox::refusal::{self, Refusal};
 use crate::sandbox::schema::{Kind, Navigation, Ownership, Table};
@@ -85,7 +85,8 @@ pub fn create(
     Ok(id)
 }
 
-/// A row without an owner of its own needs one to hang on, which the caller may write and which is not closed.
+/// A row without an owner of its own needs one to hang on, which the caller may write and which is
+/// not closed.
 fn open_parent(context: &Context<'_>, row: &Row) -> Result<(), Refusal> {
     let (parent, id) = cascade::parent(row).ok_or_else(|| {
         Refusal::argument("An attachment needs an activity to hang on (objectid).")
@@ -260,7 +261,8 @@ pub fn etag(version: i64) -> String {
     format!("W/\"{version}\"")
 }
 
-/// Sets lookups from addresses: the rows must exist, and the caller must be allowed to attach to them.
+/// Sets lookups from addresses: the rows must exist, and the caller must be allowed to attach to
+/// them.
 pub fn connect(
     context: &mut Context<'_>,
     table: &'static Table,

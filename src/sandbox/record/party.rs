@@ -1,5 +1,6 @@
-//! What hangs on an activity: its parties and its attachments. Parties have no create of their own; they come with their activity, one by one
-//! through its collection, or as a whole. A change of them does not move the activity's version.
+//! What hangs on an activity: its parties and its attachments. Parties have no create of their own;
+//! they come with their activity, one by one through its collection, or as a whole. A change of
+//! them does not move the activity's version.
 
 use super::payload::{self, Object, Purpose};
 use super::{connect, create, rules, series, set_lookup};
@@ -287,7 +288,8 @@ pub fn count_attachments(context: &Context<'_>, attachment: &Row) -> Result<(), 
     Ok(())
 }
 
-/// Refuses an attachment or note file that the organisation does not take: too large, or of a blocked extension.
+/// Refuses an attachment or note file that the organisation does not take: too large, or of a
+/// blocked extension.
 pub fn acceptable(context: &Context<'_>, row: &Row) -> Result<(), Refusal> {
     let size = store::text(row, "body")
         .or_else(|| store::text(row, "documentbody"))

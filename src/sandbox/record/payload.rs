@@ -1,5 +1,6 @@
-//! From a JSON body to what it asks for: column values, links, clears and rows to be made along with it. Names are case sensitive, as
-//! they are in the service; a name that the table does not have is refused, a column not valid for the operation is dropped in silence.
+//! From a JSON body to what it asks for: column values, links, clears and rows to be made along
+//! with it. Names are case sensitive, as they are in the service; a name that the table does not
+//! have is refused, a column not valid for the operation is dropped in silence.
 
 use super::reference::{self, Key};
 use super::value;
@@ -12,7 +13,8 @@ use serde_json::{Map, Value as Json};
 /// A JSON object.
 pub type Object = Map<String, Json>;
 
-/// Whether columns must be valid for create or for update. `Service` is the service writing for itself: nothing is dropped.
+/// Whether columns must be valid for create or for update. `Service` is the service writing for
+/// itself: nothing is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     Create,

@@ -1,5 +1,5 @@
-//! The recurrence pattern of a series: what is a valid one, and on which days and moments it falls. Pure; days and times of day are counted in
-//! the time zone of the series' owner.
+//! The recurrence pattern of a series: what is a valid one, and on which days and moments it falls.
+//! Pure; days and times of day are counted in the time zone of the series' owner.
 
 use crate::sandbox::clock;
 use crate::sandbox::refusal::Refusal;

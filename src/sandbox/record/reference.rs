@@ -78,7 +78,8 @@ fn pair(text: &str) -> Option<(String, String)> {
     Some((name.trim().to_owned(), value))
 }
 
-/// The GUID of the row that an alternate key names; `None` if there is none. A key that the table does not have is refused.
+/// The GUID of the row that an alternate key names; `None` if there is none. A key that the table
+/// does not have is refused.
 pub fn find(
     context: &Context<'_>,
     table: &Table,

@@ -1,4 +1,5 @@
-//! What the service adds to and refuses of a row by itself: defaults, computed columns, stamps, states and what a closed activity still allows.
+//! What the service adds to and refuses of a row by itself: defaults, computed columns, stamps,
+//! states and what a closed activity still allows.
 
 use super::payload::Payload;
 use super::{recurrence, set_lookup};
@@ -8,7 +9,8 @@ use crate::sandbox::schema::{Kind, Table};
 use crate::sandbox::store::{self, Context, Row};
 use rusqlite::types::Value;
 
-/// Fills what a new row leaves open, and refuses one that lacks what it needs or contradicts itself.
+/// Fills what a new row leaves open, and refuses one that lacks what it needs or contradicts
+/// itself.
 pub fn complete(table: &Table, row: &mut Row) -> Result<(), Refusal> {
     for (column, value) in defaults(table) {
         row.entry(column.to_owned()).or_insert(value);
@@ -80,7 +82,8 @@ fn defaults(table: &Table) -> Vec<(&'static str, Value)> {
     defaults
 }
 
-/// The state and status of a new row: the first state unless the table takes one, and a status that belongs to it.
+/// The state and status of a new row: the first state unless the table takes one, and a status that
+/// belongs to it.
 fn settle_state(table: &Table, row: &mut Row) -> Result<(), Refusal> {
     let (Some(state), Some(status)) = (table.column("statecode"), table.column("statuscode"))
     else {
@@ -134,7 +137,8 @@ pub fn closed(table: &Table, row: &Row) -> bool {
     table.activity && matches!(store::number(row, "statecode"), Some(1 | 2))
 }
 
-/// Refuses edits of a closed activity: only its state, its regarding and its owner may still change.
+/// Refuses edits of a closed activity: only its state, its regarding and its owner may still
+/// change.
 pub fn editable(table: &Table, row: &Row, payload: &Payload) -> Result<(), Refusal> {
     if !closed(table, row)
         || payload.only(&["statecode", "statuscode", "regardingobjectid", "ownerid"])
@@ -148,7 +152,8 @@ pub fn editable(table: &Table, row: &Row, payload: &Payload) -> Result<(), Refus
     Err(Refusal::new(400, refusal::INVALID_OPERATION, message))
 }
 
-/// Checks a change of state and completes it: a state alone brings its first status, closing sets the end, reopening clears it.
+/// Checks a change of state and completes it: a state alone brings its first status, closing sets
+/// the end, reopening clears it.
 pub fn transit(
     context: &Context<'_>,
     table: &Table,

@@ -1,6 +1,7 @@
-//! A series and its appointments. The master is expanded into `appointment` rows (`instancetypecode` 2) in a window around now, as the service does
-//! at once on create; one that was changed becomes an exception (3), one that was deleted stands in `deletedexceptionslist`, which here is the original
-//! starts in UTC, comma separated.
+//! A series and its appointments. The master is expanded into `appointment` rows
+//! (`instancetypecode` 2) in a window around now, as the service does at once on create; one that
+//! was changed becomes an exception (3), one that was deleted stands in `deletedexceptionslist`,
+//! which here is the original starts in UTC, comma separated.
 
 use super::recurrence::{self, Pattern};
 use super::{cascade, party, rules, set_lookup};
@@ -37,8 +38,8 @@ const SHARED: [&str; 16] = [
     "owningbusinessunit_type",
 ];
 
-/// Makes, refreshes and removes instances until they are what the pattern says. Exceptions and deleted instances stay as long as their
-/// original start is still one of the pattern's.
+/// Makes, refreshes and removes instances until they are what the pattern says. Exceptions and
+/// deleted instances stay as long as their original start is still one of the pattern's.
 pub fn expand(context: &mut Context<'_>, id: &str) -> Result<(), Refusal> {
     let master = schema::table("recurringappointmentmaster")
         .ok_or_else(|| Refusal::no_resource("recurringappointmentmasters"))?;
@@ -138,8 +139,8 @@ fn rows(context: &Context<'_>, series: &str, kind: i64) -> Result<Vec<(String, i
     Ok(found.into_iter().filter_map(|(id, start)| Some((id, clock::seconds(&start)?))).collect())
 }
 
-/// Makes the wanted instances. Those that are there keep their id as long as their original start is
-/// valid, even when the window has moved on.
+/// Makes the wanted instances. Those that are there keep their id as long as their original start
+/// is valid, even when the window has moved on.
 fn settle_instances(
     context: &mut Context<'_>,
     master: &Row,
@@ -238,7 +239,8 @@ pub fn forget_instance(context: &mut Context<'_>, row: &Row) -> Result<(), Refus
     context.update(master, series, &changes)
 }
 
-/// `CreateException`: the occurrence with that original start becomes an exception, or is deleted. Returns the id of its row.
+/// `CreateException`: the occurrence with that original start becomes an exception, or is deleted.
+/// Returns the id of its row.
 pub fn except(
     context: &mut Context<'_>,
     series: &str,

@@ -1,4 +1,5 @@
-//! From a JSON value to a stored value, by the column's type: the refusals here are the ones that the real service gives for bad values.
+//! From a JSON value to a stored value, by the column's type: the refusals here are the ones that
+//! the real service gives for bad values.
 
 use crate::sandbox::clock;
 use crate::sandbox::refusal::{self, Refusal};

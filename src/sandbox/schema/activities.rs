@@ -60,7 +60,8 @@ const fn pick(name: &'static str, options: &'static [(i32, &'static str)]) -> Co
     Column::new(name, Kind::Picklist { options })
 }
 
-/// What every activity has. `statecode` and `statuscode` are ignored on create: an activity is born open.
+/// What every activity has. `statecode` and `statuscode` are ignored on create: an activity is born
+/// open.
 fn activity(
     own: Vec<Column>,
     description: u32,

@@ -1,4 +1,5 @@
-//! Users and what surrounds them: units, teams, queues, roles, mailboxes, settings, the organisation itself, and saved and user queries.
+//! Users and what surrounds them: units, teams, queues, roles, mailboxes, settings, the
+//! organisation itself, and saved and user queries.
 
 use super::{Collection, Column, Draft, Flags, Kind, Ownership};
 

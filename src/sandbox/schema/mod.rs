@@ -1,10 +1,12 @@
-//! What the organisation's tables look like: columns, types, lengths, option sets, lookups and collections, as the
-//! Dataverse table reference describes them. It is plain data and knows neither HTTP nor SQL.
+//! What the organisation's tables look like: columns, types, lengths, option sets, lookups and
+//! collections, as the Dataverse table reference describes them. It is plain data and knows neither
+//! HTTP nor SQL.
 //!
-//! Storage convention that every other module relies on: one STRICT table an entity, named as its logical name, each column
-//! under its own name. GUIDs are lower-case text; `DateTime` is text like `2026-01-02T10:00:00Z`, `Date` is
-//! `1980-02-03`, a boolean is 0 or 1. A lookup column `x` is two SQL columns: `x` (the GUID) and `x_type` (the logical name
-//! of what it points to). `activitypointer` is a view over all activities.
+//! Storage convention that every other module relies on: one STRICT table an entity, named as its
+//! logical name, each column under its own name. GUIDs are lower-case text; `DateTime` is text like
+//! `2026-01-02T10:00:00Z`, `Date` is `1980-02-03`, a boolean is 0 or 1. A lookup column `x` is two
+//! SQL columns: `x` (the GUID) and `x_type` (the logical name of what it points to).
+//! `activitypointer` is a view over all activities.
 
 use std::sync::LazyLock;
 
@@ -47,7 +49,8 @@ pub enum Kind {
     State {
         options: &'static [(i32, &'static str)],
     },
-    /// `statuscode`: status, the state it belongs to, label. The first status of a state is that state's default.
+    /// `statuscode`: status, the state it belongs to, label. The first status of a state is that
+    /// state's default.
     Status {
         options: &'static [(i32, i32, &'static str)],
     },
@@ -217,7 +220,8 @@ static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
         .collect()
 });
 
-/// What one module says of a table before the common columns and the navigation properties are added.
+/// What one module says of a table before the common columns and the navigation properties are
+/// added.
 struct Draft {
     logical: &'static str,
     schema: &'static str,
@@ -304,8 +308,9 @@ fn finish(draft: Draft) -> Table {
     }
 }
 
-/// A polymorphic lookup has one property a target (`parentcustomerid_account`), regarding of an activity ends with the activity's
-/// own name (`regardingobjectid_account_task`), an owner is one property for users and teams.
+/// A polymorphic lookup has one property a target (`parentcustomerid_account`), regarding of an
+/// activity ends with the activity's own name (`regardingobjectid_account_task`), an owner is one
+/// property for users and teams.
 fn navigations(logical: &str, column: &Column) -> Vec<Navigation> {
     let Kind::Lookup { targets } = column.kind else { return Vec::new() };
     let suffixed = matches!(

@@ -1,4 +1,5 @@
-//! What tests steer and count under `/sandbox/`: faults, the budget, tokens, privileges, requests, and an audit of creates.
+//! What tests steer and count under `/sandbox/`: faults, the budget, tokens, privileges, requests,
+//! and an audit of creates.
 
 use super::faults::Order;
 use super::{Server, lock, parse, shown};

@@ -1,4 +1,5 @@
-//! Service protection: requests of each user in a sliding window of five minutes, and counters of everything that was asked.
+//! Service protection: requests of each user in a sliding window of five minutes, and counters of
+//! everything that was asked.
 
 use crate::sandbox::refusal::Refusal;
 use serde_json::{Value as Json, json};

@@ -1,4 +1,5 @@
-//! Connections: plain or TLS, and each can be cut, so that a client can be shown what a lost reply looks like.
+//! Connections: plain or TLS, and each can be cut, so that a client can be shown what a lost reply
+//! looks like.
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};

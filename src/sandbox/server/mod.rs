@@ -1,5 +1,5 @@
-//! The organisation on a socket: tokens, limits and faults before the Web API, the administration beside it, a page in front. What an
-//! operation means is decided in `service`.
+//! The organisation on a socket: tokens, limits and faults before the Web API, the administration
+//! beside it, a page in front. What an operation means is decided in `service`.
 
 use crate::sandbox::clock::Clock;
 use crate::sandbox::refusal::Refusal;
@@ -84,8 +84,8 @@ fn respond(reply: Reply) -> Response {
     response
 }
 
-/// The page needs no token, but comes only to this machine and only under one of its own names, so that no other site can read it
-/// through the user's browser.
+/// The page needs no token, but comes only to this machine and only under one of its own names, so
+/// that no other site can read it through the user's browser.
 async fn visit(server: &Arc<Server>, peer: &Peer, request: axum::extract::Request) -> Reply {
     let host =
         request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -140,7 +140,8 @@ fn bearer(server: &Server, request: &axum::extract::Request) -> Option<String> {
     lock(&server.tokens).user(token).map(str::to_owned)
 }
 
-/// A request to the Web API: who is it, is something ordered to go wrong, is there budget; then the work.
+/// A request to the Web API: who is it, is something ordered to go wrong, is there budget; then the
+/// work.
 async fn api(server: &Arc<Server>, peer: &Peer, request: axum::extract::Request) -> Reply {
     let Some(user) = bearer(server, &request) else { return unauthorized() };
     let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The page for people: what is in the organisation, readable in any browser, without scripts. All text is escaped.
+//! The page for people: what is in the organisation, readable in any browser, without scripts. All
+//! text is escaped.
 
 use crate::sandbox::record::value;
 use crate::sandbox::refusal::Refusal;

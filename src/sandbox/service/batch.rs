@@ -1,5 +1,6 @@
-//! `$batch`: multipart bodies in and out. Parts run in order; a change set is all or nothing; without `odata.continue-on-error` the first
-//! failure ends the batch, and what ran before it stays.
+//! `$batch`: multipart bodies in and out. Parts run in order; a change set is all or nothing;
+//! without `odata.continue-on-error` the first failure ends the batch, and what ran before it
+//! stays.
 
 use super::message::{Method, Reply, Request};
 use super::perform;

@@ -1,5 +1,6 @@
-//! The change feed: `Prefer: odata.track-changes` and delta links, with the restrictions of the service. A token is a row version and a
-//! time; a token older than the organisation's retention is refused.
+//! The change feed: `Prefer: odata.track-changes` and delta links, with the restrictions of the
+//! service. A token is a row version and a time; a token older than the organisation's retention is
+//! refused.
 
 use super::message::{Reply, Request};
 use super::scoped;

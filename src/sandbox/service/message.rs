@@ -1,4 +1,5 @@
-//! One operation and its answer, whether it came as a request of its own or as a part of a batch: method, path, options, headers, body.
+//! One operation and its answer, whether it came as a request of its own or as a part of a batch:
+//! method, path, options, headers, body.
 
 use crate::sandbox::query::{Annotations, odata};
 use crate::sandbox::record::Condition;
@@ -56,8 +57,8 @@ impl std::fmt::Debug for Request {
 }
 
 impl Request {
-    /// Splits a request target into path and options. `None` if it is not below `/api/data/v9.x/`; inside a batch, a relative
-    /// path is below it.
+    /// Splits a request target into path and options. `None` if it is not below `/api/data/v9.x/`;
+    /// inside a batch, a relative path is below it.
     pub fn split(target: &str, relative: bool) -> Option<(String, Vec<(String, String)>)> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let below = match path.find("/api/data/v9.") {

@@ -1,4 +1,5 @@
-//! Metadata at run time: `EntityDefinitions` with attributes and option sets, the service document, and a `$metadata` document of the tables.
+//! Metadata at run time: `EntityDefinitions` with attributes and option sets, the service document,
+//! and a `$metadata` document of the tables.
 
 use super::message::{Reply, Request};
 use super::target::parenthesised;
@@ -137,7 +138,8 @@ fn matching(request: &Request) -> Result<Vec<Json>, Refusal> {
     Ok(found)
 }
 
-/// Comparisons with `eq` and `ne`, joined by `and` or by `or`: what metadata queries of the known clients use.
+/// Comparisons with `eq` and `ne`, joined by `and` or by `or`: what metadata queries of the known
+/// clients use.
 fn matches(row: &Map<String, Json>, filter: &str) -> Result<bool, Refusal> {
     if filter.contains(" or ") {
         return filter.split(" or ").try_fold(false, |any, part| Ok(any | matches(row, part)?));

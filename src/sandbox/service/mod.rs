@@ -1,5 +1,5 @@
-//! The Web API: an operation comes in, an answer goes out. It decides what a method means on what the path names; sockets, tokens and limits
-//! are elsewhere.
+//! The Web API: an operation comes in, an answer goes out. It decides what a method means on what
+//! the path names; sockets, tokens and limits are elsewhere.
 
 use crate::sandbox::query::Scope;
 use crate::sandbox::record::reference;

@@ -1,4 +1,5 @@
-//! Reads: lists by `OData` options, `FetchXML`, saved or user query; single rows; single properties and what a row is linked to.
+//! Reads: lists by `OData` options, `FetchXML`, saved or user query; single rows; single properties
+//! and what a row is linked to.
 
 use super::message::{Reply, Request};
 use super::{delta, scoped, sql};

@@ -1,9 +1,11 @@
-//! `?sql=`: the small part of SQL that the Web API takes, one table, turned into `OData` query options.
+//! `?sql=`: the small part of SQL that the Web API takes, one table, turned into `OData` query
+//! options.
 
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::schema::Table;
 
-/// `SELECT [DISTINCT] [TOP n] columns FROM table [WHERE …] [ORDER BY …]` as options. Conditions are comparisons joined by AND or OR.
+/// `SELECT [DISTINCT] [TOP n] columns FROM table [WHERE …] [ORDER BY …]` as options. Conditions are
+/// comparisons joined by AND or OR.
 pub(super) fn options(statement: &str, table: &Table) -> Result<Vec<(String, String)>, Refusal> {
     let words = words(statement)?;
     let mut rest = words.as_slice();

@@ -1,5 +1,5 @@
-//! What a path names: a table, a row, a property, a collection, a function or an action. It reads the path only; whether the thing exists
-//! is for the operation to say.
+//! What a path names: a table, a row, a property, a collection, a function or an action. It reads
+//! the path only; whether the thing exists is for the operation to say.
 
 use crate::sandbox::record::reference::{self, Key};
 use crate::sandbox::refusal::{self, Refusal};
@@ -21,7 +21,8 @@ pub(super) enum Target {
     Count(&'static Table),
     /// A row.
     Row(&'static Table, Key),
-    /// Something of a row: a property or navigation property and what follows it (`$value`, `$ref`, `$count`).
+    /// Something of a row: a property or navigation property and what follows it (`$value`, `$ref`,
+    /// `$count`).
     Part { table: &'static Table, key: Key, name: String, rest: Vec<String> },
     /// A function or action, bound to a row, to a table or to nothing.
     Call { bound: Option<(&'static Table, Option<Key>)>, name: String, arguments: String },

@@ -1,4 +1,5 @@
-//! The SQL tables, made from the schema: one STRICT table an entity, the union of the activities as a view, and the service's own books.
+//! The SQL tables, made from the schema: one STRICT table an entity, the union of the activities as
+//! a view, and the service's own books.
 
 use super::{quoted, sql_columns};
 use crate::sandbox::schema::{self, Column, Kind, Table};
@@ -26,8 +27,8 @@ pub(super) fn create(connection: &Connection) -> Result<bool, rusqlite::Error> {
     Ok(true)
 }
 
-/// The service's own books. `activity` holds every activity of whatever kind, so that a GUID is unique over all of them and rows that
-/// hang on an activity can be judged by its owner.
+/// The service's own books. `activity` holds every activity of whatever kind, so that a GUID is
+/// unique over all of them and rows that hang on an activity can be judged by its owner.
 const BOOKS: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) STRICT;
 CREATE TABLE audit (logical TEXT NOT NULL, id TEXT NOT NULL, creates INTEGER NOT NULL, PRIMARY KEY (logical, id)) STRICT, WITHOUT ROWID;
@@ -96,7 +97,8 @@ fn definitions(column: &Column) -> Vec<String> {
         .collect()
 }
 
-/// The union of the activities. State and status of the kinds are folded into the union's own numbers.
+/// The union of the activities. State and status of the kinds are folded into the union's own
+/// numbers.
 fn union(pointer: &Table) -> String {
     let select = |kind: &&Table| {
         let columns: Vec<String> =

@@ -1,5 +1,6 @@
-//! The organisation's SQLite file: one connection, which is the one writer. A request is one transaction, so that a killed process leaves
-//! whole requests behind. What the rows mean is decided elsewhere.
+//! The organisation's SQLite file: one connection, which is the one writer. A request is one
+//! transaction, so that a killed process leaves whole requests behind. What the rows mean is
+//! decided elsewhere.
 
 use crate::sandbox::clock::{self, Clock};
 use crate::sandbox::random::Random;
@@ -88,8 +89,8 @@ impl Organisation {
         Ok(Self { connection, clock, counters, id })
     }
 
-    /// Runs `work` as one transaction in the name of that user. It is committed even if some of the work was refused: what was
-    /// refused has rolled itself back by [`Context::atomic`].
+    /// Runs `work` as one transaction in the name of that user. It is committed even if some of the
+    /// work was refused: what was refused has rolled itself back by [`Context::atomic`].
     pub fn transact<T>(
         &mut self,
         user: &str,
@@ -226,7 +227,8 @@ pub fn row(
         .optional()
 }
 
-/// A name of the schema as an SQL identifier. Names come from the schema alone; the quotes are for words such as `instance`.
+/// A name of the schema as an SQL identifier. Names come from the schema alone; the quotes are for
+/// words such as `instance`.
 pub fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }

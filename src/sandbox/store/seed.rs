@@ -1,5 +1,5 @@
-//! The first rows of an organisation: units, roles, users with their mailboxes and settings, system filters and templates. The rows that users make are
-//! not made here.
+//! The first rows of an organisation: units, roles, users with their mailboxes and settings, system
+//! filters and templates. The rows that users make are not made here.
 
 use super::{Counters, Row, insert, text};
 use crate::sandbox::clock;
@@ -60,7 +60,8 @@ impl User {
         }
     }
 
-    /// anna, bo and carla are colleagues; dora only reads; erik sits in another unit and sees only what is his; admin may do all.
+    /// anna, bo and carla are colleagues; dora only reads; erik sits in another unit and sees only
+    /// what is his; admin may do all.
     pub fn defaults() -> Vec<Self> {
         vec![
             Self::new("anna", "Anna", "Andersson"),
@@ -315,7 +316,8 @@ impl Seed<'_> {
         self.row("usersettings", &columns).map(|_| ())
     }
 
-    /// The default filters, which every user gets from the templates. The templates are made with the first user.
+    /// The default filters, which every user gets from the templates. The templates are made with
+    /// the first user.
     fn filters(&mut self, id: &str, unit: &str) -> Result<(), rusqlite::Error> {
         let templates: i64 =
             self.connection.query_row("SELECT COUNT(*) FROM savedquery", [], |row| row.get(0))?;
@@ -392,7 +394,8 @@ fn owned(id: &str, unit: &str) -> Vec<(&'static str, Value)> {
     .concat()
 }
 
-/// What a role grants. Everybody reads users, units, roles and saved queries; settings, mailboxes and user queries are one's own.
+/// What a role grants. Everybody reads users, units, roles and saved queries; settings, mailboxes
+/// and user queries are one's own.
 fn granted(role: Role, table: &Table, right: Right) -> Option<Depth> {
     let administrator = role == Role::Administrator;
     match table.logical {

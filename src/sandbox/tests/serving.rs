@@ -1,7 +1,7 @@
 //! Tokens, limits, faults, restart, TLS and the page.
 
 use super::{World, read};
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{Error, Options, Sandbox};
 use reqwest::Method;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -211,4 +211,12 @@ async fn tls_is_spoken_with_a_certificate() {
             .expect(200);
     assert!(answer.json()["@odata.context"].as_str().unwrap().starts_with("https://"));
     running.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_organisation_has_one_server() {
+    let world = World::new().await;
+    let options = Options::new(world.directory.path());
+    assert!(matches!(Sandbox::start(options).await, Err(Error::Database(_))));
+    world.get("anna", "WhoAmI").await.expect(200);
 }

@@ -62,7 +62,8 @@ pub(super) fn principal_access(
     ))
 }
 
-/// `GrantAccess`: `{"Target": …, "PrincipalAccess": {"Principal": …, "AccessMask": "ReadAccess, WriteAccess"}}`
+/// `GrantAccess`:
+/// `{"Target": …, "PrincipalAccess": {"Principal": …, "AccessMask": "ReadAccess, WriteAccess"}}`
 pub(super) fn grant(context: &mut Context<'_>, body: &Object) -> Result<Reply, Refusal> {
     let access = object(body, "PrincipalAccess")?;
     let principal = principal(context, object(access, "Principal")?)?;

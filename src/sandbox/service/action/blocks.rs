@@ -1,5 +1,5 @@
-//! Files in blocks: upload and download of attachments and notes that are too large for one body. A finished upload makes a new row; it never
-//! changes one.
+//! Files in blocks: upload and download of attachments and notes that are too large for one body. A
+//! finished upload makes a new row; it never changes one.
 
 use super::{answer, named, object, text};
 use crate::sandbox::record::payload::Object;

@@ -1,4 +1,5 @@
-//! Calendar actions: booking and rescheduling appointments, exceptions of a series, making a series of an appointment, ending a series.
+//! Calendar actions: booking and rescheduling appointments, exceptions of a series, making a series
+//! of an appointment, ending a series.
 
 use super::{answer, moment, named, object};
 use crate::sandbox::clock;

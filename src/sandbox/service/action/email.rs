@@ -1,5 +1,6 @@
-//! E-mail actions: marking as sent, tracking tokens, and filing mails that came or went elsewhere. Filing by `DeliverIncomingEmail` or
-//! `DeliverPromoteEmail` is the one way in which the columns that the service reserves for itself (`inreplyto`, `conversationindex`, `senton`) are set.
+//! E-mail actions: marking as sent, tracking tokens, and filing mails that came or went elsewhere.
+//! Filing by `DeliverIncomingEmail` or `DeliverPromoteEmail` is the one way in which the columns
+//! that the service reserves for itself (`inreplyto`, `conversationindex`, `senton`) are set.
 
 use super::{Arguments, answer, moment, text};
 use crate::sandbox::clock;
@@ -14,7 +15,8 @@ use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params};
 use serde_json::{Value as Json, json};
 
-/// `SendEmail`: with `IssueSend` the mail waits to be sent, without it is marked as sent. The tracking token goes into the subject.
+/// `SendEmail`: with `IssueSend` the mail waits to be sent, without it is marked as sent. The
+/// tracking token goes into the subject.
 pub(super) fn send(
     context: &mut Context<'_>,
     request: &Request,
@@ -101,7 +103,8 @@ fn token_in(subject: &str) -> Option<String> {
     (!digits.is_empty()).then(|| format!("CRM:{digits}"))
 }
 
-/// `CheckIncomingEmail`: no to a message that is there already or that the user's setting leaves out.
+/// `CheckIncomingEmail`: no to a message that is there already or that the user's setting leaves
+/// out.
 pub(super) fn check_incoming(
     context: &Context<'_>,
     arguments: &Arguments<'_>,
@@ -134,7 +137,8 @@ pub(super) fn check_promote(
     ))
 }
 
-/// `usersettings.incomingemailfilteringmethod`: all, replies, known senders, e-mail enabled records, none.
+/// `usersettings.incomingemailfilteringmethod`: all, replies, known senders, e-mail enabled
+/// records, none.
 fn wanted(context: &Context<'_>, subject: &str, from: &str) -> Result<bool, Refusal> {
     let method: Option<i64> = context
         .connection
@@ -155,7 +159,8 @@ fn wanted(context: &Context<'_>, subject: &str, from: &str) -> Result<bool, Refu
     })
 }
 
-/// `POST /emails/…DeliverIncomingEmail`: a message that is there already is not filed again, its row is named.
+/// `POST /emails/…DeliverIncomingEmail`: a message that is there already is not filed again, its
+/// row is named.
 pub(super) fn deliver_incoming(
     context: &mut Context<'_>,
     request: &Request,
@@ -174,7 +179,8 @@ pub(super) fn deliver_incoming(
     Ok(answer(request, "DeliverIncomingEmailResponse", json!({"EmailId": id})))
 }
 
-/// `POST /emails(id)/…DeliverPromoteEmail`: the row gets the id of the URL; if there is one of that id, the message is refused as a duplicate.
+/// `POST /emails(id)/…DeliverPromoteEmail`: the row gets the id of the URL; if there is one of that
+/// id, the message is refused as a duplicate.
 pub(super) fn deliver_promote(
     context: &mut Context<'_>,
     request: &Request,
@@ -185,7 +191,8 @@ pub(super) fn deliver_promote(
     Ok(answer(request, "DeliverPromoteEmailResponse", json!({"EmailId": id})))
 }
 
-/// Refuses a message that lacks a parameter; all but the subject must be there. Returns the attachments.
+/// Refuses a message that lacks a parameter; all but the subject must be there. Returns the
+/// attachments.
 fn complete(body: &Object) -> Result<&[Json], Refusal> {
     for name in ["MessageId", "From", "To", "Cc", "Bcc", "SubmittedBy", "Importance", "Body"] {
         text(body, name)?;
@@ -264,7 +271,8 @@ fn columns(table: &Table, body: &Object) -> Result<Row, Refusal> {
     Ok(row)
 }
 
-/// What the message answers: by `inreplyto`, then by the tracking token, then by the start of the conversation index. The regarding is inherited.
+/// What the message answers: by `inreplyto`, then by the tracking token, then by the start of the
+/// conversation index. The regarding is inherited.
 fn correlate(context: &Context<'_>, row: &mut Row) -> Result<(), Refusal> {
     let index = |row: &Row| {
         store::text(row, "conversationindex")
@@ -332,7 +340,8 @@ fn addresses(list: &str) -> Vec<String> {
     parts.map(address).filter(|address| !address.is_empty()).collect()
 }
 
-/// Whose address it is: a user, contact, account or lead, in that order, the caller's own rows first.
+/// Whose address it is: a user, contact, account or lead, in that order, the caller's own rows
+/// first.
 fn resolve(context: &Context<'_>, address: &str) -> Result<Option<(String, String)>, Refusal> {
     if address.is_empty() {
         return Ok(None);

@@ -1,4 +1,5 @@
-//! Functions and actions: which name means what, on what it may be called, and how parameters are read.
+//! Functions and actions: which name means what, on what it may be called, and how parameters are
+//! read.
 
 use super::message::{Method, Reply, Request};
 use crate::sandbox::record::payload::Object;

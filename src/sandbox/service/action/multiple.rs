@@ -1,4 +1,5 @@
-//! `CreateMultiple`, `UpdateMultiple`, `UpsertMultiple`: many rows of one table, all or nothing, without etags.
+//! `CreateMultiple`, `UpdateMultiple`, `UpsertMultiple`: many rows of one table, all or nothing,
+//! without etags.
 
 use super::{answer, named};
 use crate::sandbox::record::payload::Object;
@@ -40,7 +41,8 @@ pub(super) fn update(
     Ok(Reply::empty())
 }
 
-/// `UpsertMultiple`: a target is named by its key column or by `@odata.id`, which may hold an alternate key.
+/// `UpsertMultiple`: a target is named by its key column or by `@odata.id`, which may hold an
+/// alternate key.
 pub(super) fn upsert(
     context: &mut Context<'_>,
     table: &'static Table,
