@@ -1,4 +1,4 @@
-//! Reads: OData query options and FetchXML become one [`Query`], which is run on SQLite and rendered as OData JSON.
+//! Reads: OData query options and FetchXML become one `Query`, which is run on SQLite and rendered as OData JSON.
 //!
 //! It decides what a query means. It knows the schema and the storage convention, but neither HTTP nor privileges: what a user may
 //! see comes in as an SQL predicate, the time as a value.

@@ -32,6 +32,9 @@ use tokens::Tokens;
 /// A body may have this many bytes.
 const MAX_BODY: usize = 160 * 1024 * 1024;
 
+/// Characters of a URL outside a batch.
+const MAX_URL: usize = 32_768;
+
 /// What all requests share.
 #[derive(Debug)]
 pub struct Server {
@@ -225,6 +228,13 @@ async fn receive(
 ) -> Result<Request, Refusal> {
     let method = Method::parse(request.method().as_str())
         .ok_or_else(|| Refusal::new(405, "0x80060888", "The HTTP method is not supported."))?;
+    if target.len() > MAX_URL {
+        return Err(Refusal::new(
+            414,
+            "0x80060888",
+            "The URL is too long; a batch takes longer ones.",
+        ));
+    }
     let (path, options) =
         Request::split(target, false).ok_or_else(|| Refusal::no_resource(request.uri().path()))?;
     let mut headers = BTreeMap::new();

@@ -90,6 +90,11 @@ async fn shares_open_single_rows() {
     let principal =
         json!({"@odata.type": "Microsoft.Dynamics.CRM.systemuser", "systemuserid": erik});
     let grant = json!({"Target": target, "PrincipalAccess": {"Principal": principal, "AccessMask": "ReadAccess"}});
+    let mut blind = grant.clone();
+    blind["PrincipalAccess"]["AccessMask"] = json!("WriteAccess, DeleteAccess");
+    world.post("anna", "GrantAccess", blind).await.expect(204);
+    assert!(ids(&world.row("erik", "contacts").await, "contactid").is_empty());
+    world.get("erik", &format!("contacts({id})")).await.refused(403, "0x80048306");
     world.post("anna", "GrantAccess", grant).await.expect(204);
     assert_eq!(ids(&world.row("erik", "contacts").await, "contactid"), [id.as_str()]);
     world

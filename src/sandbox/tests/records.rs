@@ -347,5 +347,7 @@ async fn hostile_bodies_are_refused_and_never_break_the_service() {
         let status = world.get("anna", path).await.status;
         assert!((400..500).contains(&status), "{path}: {status}");
     }
+    let long = format!("contacts?$select={}", "lastname,".repeat(4000));
+    assert_eq!(world.get("anna", &long).await.status, 414);
     world.make("anna", "contacts", json!({"lastname": "alive"})).await;
 }

@@ -1,5 +1,5 @@
 //! FetchXML: the XML becomes a [`Query`]. It reads elements and attributes against the schema; what the operators of conditions mean is
-//! decided in [`super::operator`].
+//! decided in `operator`.
 //!
 //! <https://learn.microsoft.com/power-apps/developer/data-platform/fetchxml/reference>
 
