@@ -1,0 +1,4 @@
+//! Connectors against real ends.
+
+mod dataverse;
+mod organisation;
