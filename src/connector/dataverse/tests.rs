@@ -229,6 +229,19 @@ async fn what_was_answered_stays_known_when_a_later_request_fails() {
             .all(|written| written.as_ref().unwrap_err().kind == ErrorKind::Unreachable)
     );
 
+    // A service that asks for a pause in the middle gets one.
+    let mut throttled = done.clone();
+    throttled[999] = (429, json!({}));
+    let paused = organisation(vec![replies(&throttled), replies(&done)], Limits::default()).await;
+    let written = paused.write(Class::Contact, writes(2000)).await.unwrap();
+    assert!(written[..999].iter().all(Result::is_ok));
+    assert!(
+        written[999..]
+            .iter()
+            .all(|written| matches!(written.as_ref().unwrap_err().kind, ErrorKind::Throttled(_)))
+    );
+    assert_eq!(paused.requests().requests, 1);
+
     let first = organisation(vec![answer(500, &[], "")], Limits::default()).await;
     assert_eq!(
         first.write(Class::Contact, writes(3)).await.unwrap_err().kind,

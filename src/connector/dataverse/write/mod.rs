@@ -10,7 +10,7 @@ use super::client::chunks;
 use super::error::refused;
 use super::read::{judge, read_records};
 use super::record::{self, Read};
-use crate::connector::{Error, ErrorKind, Result, Write, Written};
+use crate::connector::{Error, ErrorKind, Result, Scope, Write, Written};
 use crate::model::{Body, Class, RecordId, RecordPatch, Table, Version};
 
 pub mod steps;
@@ -173,23 +173,41 @@ async fn send(dataverse: &Dataverse, units: Vec<Unit>, outcomes: &mut Outcomes) 
     .into_iter();
     let mut answered = false;
     while let Some(units) = requests.next() {
-        match dataverse.client.send(&parts(&units)).await {
+        let failed = match dataverse.client.send(&parts(&units)).await {
             Ok(replies) => {
                 answered = true;
                 take(dataverse, &units, replies, outcomes);
+                out_of_service(&units, outcomes)
             }
             Err(error) if !answered => return Err(error),
-            // What was answered stays known. The rest of the work is not even tried.
+            // What was answered stays known.
             Err(error) => {
-                for unit in
-                    units.iter().chain(requests.by_ref().flatten().collect::<Vec<_>>().iter())
-                {
-                    set(outcomes, unit.place, Err(Error::new(error.kind, error.message.clone())));
-                }
+                refuse(&units, &error, outcomes);
+                Some(error)
             }
+        };
+        if let Some(error) = failed {
+            // The rest of the work is not even tried.
+            requests.by_ref().for_each(|units| refuse(&units, &error, outcomes));
         }
     }
     Ok(())
+}
+
+fn refuse(units: &[Unit], error: &Error, outcomes: &mut Outcomes) {
+    for unit in units {
+        set(outcomes, unit.place, Err(Error::new(error.kind, error.message.clone())));
+    }
+}
+
+/// Why the service has no time for more, if one of its answers said so.
+fn out_of_service(units: &[Unit], outcomes: &Outcomes) -> Option<Error> {
+    units.iter().find_map(|unit| match outcomes.get(unit.place)? {
+        Some(Err(error)) if error.kind.scope() == Scope::Account => {
+            Some(Error::new(error.kind, error.message.clone()))
+        }
+        _ => None,
+    })
 }
 
 fn parts(units: &[Unit]) -> Vec<Part> {
