@@ -1,7 +1,7 @@
 //! A Dataverse (Dynamics 365) organisation as one side of the sync.
 //!
 //! Everything goes through one door, [`client::Client`], and in one form, the `$batch` of [`batch`]. On the way out,
-//! [`write`] makes operations of patches and [`fetch`] queries of filters; on the way back, [`record`] makes records of rows
+//! [`mod@write`] makes operations of patches and [`fetch`] queries of filters; on the way back, [`record`] makes records of rows
 //! and [`error`] kinds of refusals. [`metadata`] knows what the organisation's tables look like. What a column means is not
 //! known here.
 
