@@ -13,6 +13,7 @@
 )]
 
 mod architecture;
+mod connector;
 mod mapping;
 mod planner;
 mod sync;

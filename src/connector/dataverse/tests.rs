@@ -240,7 +240,7 @@ async fn what_was_answered_stays_known_when_a_later_request_fails() {
             .iter()
             .all(|written| matches!(written.as_ref().unwrap_err().kind, ErrorKind::Throttled(_)))
     );
-    assert_eq!(paused.requests().requests, 1);
+    assert_eq!(paused.requested().requests, 1);
 
     let first = organisation(vec![answer(500, &[], "")], Limits::default()).await;
     assert_eq!(

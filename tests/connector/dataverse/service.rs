@@ -39,7 +39,7 @@ async fn a_create_whose_answer_was_lost_is_found_and_not_repeated() {
 async fn ten_thousand_contacts_cost_few_requests() {
     let organisation = Organisation::start().await;
     let crm = organisation.connect("anna").await;
-    assert_eq!(crm.requests().requests, 1);
+    assert_eq!(crm.requested().requests, 1);
     let ids: Vec<ItemId> = (1..=10_000).map(|number| id(Table::Contact, number)).collect();
     let writes = ids
         .iter()
@@ -48,11 +48,11 @@ async fn ten_thousand_contacts_cost_few_requests() {
         .collect();
     let written = crm.write(Class::Contact, writes).await.unwrap();
     assert!(written.iter().all(Result::is_ok));
-    assert_eq!(crm.requests().requests, 11);
+    assert_eq!(crm.requested().requests, 11);
     let listing = crm.list(Class::Contact).await.unwrap();
     assert!(listing.is_complete());
     assert_eq!(listing.entries.len(), 10_000);
-    assert_eq!(crm.requests().requests, 13);
+    assert_eq!(crm.requested().requests, 13);
     for (id, written) in ids.iter().zip(&written) {
         assert_eq!(
             listing.entries[id],
@@ -61,7 +61,7 @@ async fn ten_thousand_contacts_cost_few_requests() {
     }
     let read = crm.read(Class::Contact, &ids).await.unwrap();
     assert!(read.values().all(Result::is_ok));
-    assert_eq!(crm.requests().requests, 23);
+    assert_eq!(crm.requested().requests, 23);
 }
 
 #[tokio::test]
@@ -92,9 +92,9 @@ async fn addresses_belong_to_one_or_to_nobody() {
         "o'hara&<>\"@example.com",
     ]
     .map(address);
-    let before = anna.requests().requests;
+    let before = anna.requested().requests;
     let found = anna.resolve(&asked).await.unwrap();
-    assert_eq!(anna.requests().requests - before, 1);
+    assert_eq!(anna.requested().requests - before, 1);
     let of = |table: &str, guid: Uuid| PartyRef { table: table.to_owned(), guid };
     let guid = |number| RecordId::parse(&id(Table::Contact, number)).unwrap().guid;
     assert_eq!(
@@ -122,7 +122,7 @@ async fn metadata_are_kept_and_a_wrong_token_is_named() {
     .await
     .unwrap();
     assert_eq!(again.metadata(), crm.metadata());
-    assert_eq!((again.requests().requests, again.requests().operations), (1, 2));
+    assert_eq!((again.requested().requests, again.requested().operations), (1, 2));
     let spoiled = Dataverse::connect(
         organisation.options("anna", BTreeMap::new()),
         Clock::system(),
