@@ -58,7 +58,7 @@ fn field() -> impl Strategy<Value = &'static str> {
 }
 
 /// What a contact may say.
-pub fn fields() -> impl Strategy<Value = Fields> {
+pub(crate) fn fields() -> impl Strategy<Value = Fields> {
     vec(field().prop_flat_map(|field| (Just(field), value(field))), 0..20).prop_map(|values| {
         let values =
             values.into_iter().filter_map(|(field, value)| Some((Field::of(field), value?)));
@@ -149,18 +149,23 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 /// A card, with lines among the others that nobody knows.
-pub fn card() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn card() -> impl Strategy<Value = Vec<u8>> {
     let version = select(vec!["2.1", "3.0", "4.0"]);
     let ends = select(vec!["\r\n", "\n"]);
-    (version, ends, vec(line(), 0..14), option::of(text())).prop_map(|(version, end, lines, fold)| {
-        let mut card = format!("BEGIN:VCARD{end}VERSION:{version}{end}UID:u-1{end}");
-        for (number, line) in lines.iter().enumerate() {
-            card.push_str(&format!("{line}{end}X-KEEP-{number};X-P=\"a,b\":kept\\,{number}{end} and{end}\tfolded{end}"));
-        }
-        let fold = fold.unwrap_or_default().replace(['\r', '\n'], "");
-        card.push_str(&format!("X-LAST:{fold}{end}END:VCARD{end}"));
-        card.into_bytes()
-    })
+    (version, ends, vec(line(), 0..14), option::of(text())).prop_map(
+        |(version, end, lines, fold)| {
+            let mut card = format!("BEGIN:VCARD{end}VERSION:{version}{end}UID:u-1{end}");
+            for (number, line) in lines.iter().enumerate() {
+                card += &format!("{line}{end}");
+                card += &format!(
+                    "X-KEEP-{number};X-P=\"a,b\":kept\\,{number}{end} and{end}\tfolded{end}"
+                );
+            }
+            let fold = fold.unwrap_or_default().replace(['\r', '\n'], "");
+            card += &format!("X-LAST:{fold}{end}END:VCARD{end}");
+            card.into_bytes()
+        },
+    )
 }
 
 fn context(lengths: Lengths) -> Context {
@@ -235,8 +240,8 @@ proptest! {
     #[test]
     fn a_new_card_says_what_was_written(fields in fields()) {
         let written = write(&all_of(&fields), None);
-        prop_assume!(written.is_ok() || !contact::title(&fields).is_empty());
-        let written = written.expect("writable");
+        prop_assert_eq!(written.is_err(), contact::title(&fields).is_empty());
+        let Ok(written) = written else { return Ok(()) };
         prop_assert_eq!(shown(&read(&written)), shown(&fields), "{}", String::from_utf8_lossy(&written));
         let text = Text::parse(&written).expect("well-formed");
         prop_assert!(written.split(|b| *b == b'\n').all(|line| line.len() <= 76));
@@ -279,8 +284,8 @@ proptest! {
         }
         let said = read_row(&record, &context);
         prop_assert_eq!(shown(&said), shown(&fields));
-        prop_assume!(!contact::title(&said).is_empty());
-        let item = read(&write(&all_of(&said), None).expect("writable"));
+        let Ok(item) = write(&all_of(&said), None) else { return Ok(()) };
+        let item = read(&item);
         let again = row(Some(&record), write_row(&all_of(&item), Some(&record), &context));
         prop_assert_eq!(again.columns, record.columns);
     }
@@ -349,7 +354,6 @@ proptest! {
             }
         }
         if try_all(&bytes) {
-            prop_assume!(patch.values().any(Option::is_some));
             let written = write(&patch, Some(&bytes)).expect("writable");
             prop_assert_eq!(shown(&read(&written)), shown(&form::patched(&read(&bytes), &patch)));
         }
