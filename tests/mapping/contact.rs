@@ -156,13 +156,11 @@ pub(crate) fn card() -> impl Strategy<Value = Vec<u8>> {
         |(version, end, lines, fold)| {
             let mut card = format!("BEGIN:VCARD{end}VERSION:{version}{end}UID:u-1{end}");
             for (number, line) in lines.iter().enumerate() {
-                card += &format!("{line}{end}");
-                card += &format!(
-                    "X-KEEP-{number};X-P=\"a,b\":kept\\,{number}{end} and{end}\tfolded{end}"
-                );
+                let unknown = format!("X-KEEP-{number};X-P=\"a,b\":kept\\,{number}");
+                card.extend([line, end, &unknown, end, " and", end, "\tfolded", end]);
             }
             let fold = fold.unwrap_or_default().replace(['\r', '\n'], "");
-            card += &format!("X-LAST:{fold}{end}END:VCARD{end}");
+            card.extend(["X-LAST:", &fold, end, "END:VCARD", end]);
             card.into_bytes()
         },
     )

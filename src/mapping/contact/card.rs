@@ -105,7 +105,10 @@ impl<'a> Card<'a> {
         };
         card.labels = card.group_labels();
         let slots = card.first(EMPTY).map(|line| text::list(line.value())).unwrap_or_default();
-        card.empty = slots.into_iter().map(|slot| slot.trim().to_owned()).collect();
+        let families = FAMILIES.iter().chain(&ADDRESSES).chain([&ORGANISATION]);
+        let known: Vec<&str> = families.flat_map(|family| family.slots).copied().collect();
+        let named = slots.iter().map(|slot| slot.trim()).filter(|slot| known.contains(slot));
+        card.empty = named.map(str::to_owned).collect();
         if card.says("KIND", "group") || card.says("X-ADDRESSBOOKSERVER-KIND", "group") {
             return refuse("it is a group, not a person");
         }

@@ -95,6 +95,7 @@ const LINES: &[(&str, &str, &str)] = &[
     ("TEL;TYPE=X-EVOLUTION-ASSISTANT:1", "assistantphone", "1"),
     ("TEL;TYPE=CAR:1", "telephone3", "1"),
     ("TEL:1\\,\\,2", "telephone3", "1,,2"),
+    ("TEL:tel: TEL:1", "telephone3", "1"),
     ("item1.TEL:1\r\nitem1.X-ABLabel:_$!<Work>!$_", "telephone1", "1"),
     ("item1.TEL:1\r\nITEM1.X-ABLABEL:Company Main", "company", "1"),
     ("URL:https\\://x.example/?a=b\\,c;d", "websiteurl", "https://x.example/?a=b,c;d"),
@@ -250,6 +251,13 @@ type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]
 
 /// Version, card before, change, and card after; all without `FN` and `N`.
 const CHANGES: &[Case] = &[
+    // The extended address must not become the second line that was cleared.
+    (
+        "3.0",
+        "ADR;TYPE=WORK:;Flat 5;1 St\\nFloor 2;;;;",
+        &[("address1_line2", "")],
+        "ADR;TYPE=WORK:;Flat 5;1 St\\n;;;;",
+    ),
     (
         "3.0",
         "NOTE:old\r\nX-A;P=\"q\":\r\n  1",

@@ -106,7 +106,16 @@ impl Writer<'_> {
         }
         if renamed || self.card.first("FN").is_none() {
             let line = self.card.first("FN").cloned().unwrap_or_else(|| Line::new("FN", ""));
-            self.put("FN", line.with_value(dialect.escape(&form::full_name(&whole))));
+            let full = form::full_name(&whole);
+            if full.is_empty() {
+                // Other forms of the name (RFC 6350 §6.2.1) must not take its place when it is cleared.
+                for at in self.card.indices("FN") {
+                    self.edits.remove(*at..at + 1);
+                }
+                self.append(line.with_value(""));
+            } else {
+                self.put("FN", line.with_value(dialect.escape(&full)));
+            }
         }
     }
 

@@ -73,6 +73,16 @@ fn quoted_printable() {
 }
 
 #[test]
+fn quoted_printable_never_looks_like_a_boundary() {
+    for length in 0..FOLD {
+        let value = format!("{}END:VCARD", "x".repeat(length));
+        let line = Line::new("N", value.as_str()).quoted_printable();
+        let written = render(&[Line::new("BEGIN", "VCARD"), line, Line::new("END", "VCARD")]);
+        assert_eq!(parse(&written).lines()[1].value(), value);
+    }
+}
+
+#[test]
 fn components_nest_and_are_checked() {
     let text = parse(b"BEGIN:A\nX:1\nBEGIN:b\nX:2\nEND:B\nX:3\nBEGIN:C\nEND:C\nY:4\nEND:a\n\n");
     let a = &text.components()[0];
