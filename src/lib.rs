@@ -38,3 +38,7 @@ pub mod sandbox;
 
 /// The settings: defaults, the user's file over them, checked as a whole.
 pub mod config;
+// What people see.
+
+/// The command line.
+pub mod cli;

@@ -1,0 +1,4 @@
+//! `liaison demo`.
+
+/// The mailbox and the organisation that the demo works on.
+pub mod world;
