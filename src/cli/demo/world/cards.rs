@@ -186,12 +186,10 @@ fn old(person: &Person) -> String {
     let mut text = String::new();
     let mut line = |property: &str, value: &str| {
         if value.is_ascii() {
-            text.push_str(&format!("{property}:{value}{CRLF}"));
+            text.extend([property, ":", value, CRLF]);
         } else {
             let value = quoted_printable(value, CRLF);
-            text.push_str(&format!(
-                "{property};CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:{value}{CRLF}"
-            ));
+            text.extend([property, ";CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:", &value, CRLF]);
         }
     };
     line("BEGIN", "VCARD");

@@ -1,7 +1,5 @@
 //! Mail as it comes over the wire (RFC 5322, 2045–2047, 2231, 2387). It must not know what the messages are for.
 
-use std::fmt::Write as _;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Zoned;
@@ -35,7 +33,7 @@ impl Letter {
     pub fn with(&self, part: &Part) -> Vec<u8> {
         let mut text = String::new();
         let mut line = |name: &str, value: &str| {
-            let _ = write!(text, "{name}: {value}\r\n");
+            text.extend([name, ": ", value, "\r\n"]);
         };
         line("From", &self.from);
         line("To", &self.to);

@@ -290,6 +290,22 @@ fn newsletters(now: &Zoned) -> Vec<Message> {
 
 /// A message in a message, signed and encrypted ones, Outlook's own format, an invitation.
 fn special(now: &Zoned, people: &[Person]) -> Vec<Message> {
+    let parts = special_parts(now);
+    let senders = people.iter().skip(7).step_by(11);
+    let one = |(number, ((subject, part), person)): (usize, ((&str, Part), &Person))| {
+        let date = hours_before(now, 40 + number * 23);
+        let letter = letter(
+            &mailbox(&person.name(), &person.address),
+            subject,
+            date.clone(),
+            &format!("special-{number}@mail.example.org"),
+        );
+        seen("", &date, letter.with(&part))
+    };
+    parts.into_iter().zip(senders).enumerate().map(one).collect()
+}
+
+fn special_parts(now: &Zoned) -> [(&'static str, Part); 6] {
     let noise: Vec<u8> = (0..1500_u32)
         .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes())
         .flat_map(|bytes| bytes.into_iter().take(1))
@@ -318,7 +334,7 @@ fn special(now: &Zoned, people: &[Person]) -> Vec<Message> {
         );
         Part::multipart("mixed", &format!("=_fwd_{number}"), &[Part::plain("See below.\n"), inner])
     };
-    let parts = [
+    [
         ("Fwd: Où est mon colis ?", forwarded(0)),
         ("Fwd: Fwd: Où est mon colis ?", forwarded(1)),
         ("Signed", signed),
@@ -355,19 +371,7 @@ fn special(now: &Zoned, people: &[Person]) -> Vec<Message> {
                 ],
             ),
         ),
-    ];
-    let senders = people.iter().skip(7).step_by(11);
-    let one = |(number, ((subject, part), person)): (usize, ((&str, Part), &Person))| {
-        let date = hours_before(now, 40 + number * 23);
-        let letter = letter(
-            &mailbox(&person.name(), &person.address),
-            subject,
-            date.clone(),
-            &format!("special-{number}@mail.example.org"),
-        );
-        seen("", &date, letter.with(&part))
-    };
-    parts.into_iter().zip(senders).enumerate().map(one).collect()
+    ]
 }
 
 /// Junk and drafts, which nobody may find in a CRM.

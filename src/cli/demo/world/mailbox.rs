@@ -165,8 +165,10 @@ fn file(class: Class, name: &str, text: impl Into<Vec<u8>>, tracked: bool) -> Fi
 }
 
 fn odd(class: Class, oddity: nasty::Oddity) -> File {
+    let category = cards::TRACKED.as_bytes();
+    let tracked = oddity.bytes.windows(category.len()).any(|window| window == category);
     let odd = Some((oddity.broken, oddity.why));
-    File { odd, ..file(class, oddity.file, oddity.bytes, oddity.tracked) }
+    File { odd, ..file(class, oddity.file, oddity.bytes, tracked) }
 }
 
 /// In `cur` with its flags, or in `new` (<https://cr.yp.to/proto/maildir.html>).

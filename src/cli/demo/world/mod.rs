@@ -5,31 +5,31 @@
 use uuid::Uuid;
 
 /// The organisation's Web API, for several users.
-mod api;
+pub mod api;
 /// Appointments and tasks as iCalendar.
-mod calendar;
+pub mod calendar;
 /// Contacts as vCard.
-mod cards;
+pub mod cards;
 /// What people do after the first sync.
 pub mod edits;
 /// Mail as RFC 5322 and MIME.
-mod letter;
+pub mod letter;
 /// The messages.
-mod mail;
+pub mod mail;
 /// The folders, and what lies where.
 pub mod mailbox;
 /// What is broken, hostile or beyond every limit.
-mod nasty;
+pub mod nasty;
 /// The records.
 pub mod organisation;
 /// Who is who.
-mod people;
+pub mod people;
 /// Where they live.
-mod places;
+pub mod places;
 /// The rows of the records.
-mod records;
+pub mod records;
 /// Content lines of vCard and iCalendar.
-mod text;
+pub mod text;
 
 pub use api::Api;
 pub use edits::{edit_mailbox, edit_organisation};

@@ -16,7 +16,6 @@ use super::text::{CRLF, LF, Lines, escape};
 pub struct Oddity {
     pub file: &'static str,
     pub bytes: Vec<u8>,
-    pub tracked: bool,
     /// Whether it cannot be taken as it is, and must be reported with a reason.
     pub broken: bool,
     /// What is wrong with it, in one sentence.
@@ -24,7 +23,7 @@ pub struct Oddity {
 }
 
 fn sound(file: &'static str, why: &'static str, text: impl Into<Vec<u8>>) -> Oddity {
-    Oddity { file, bytes: text.into(), tracked: true, broken: false, why }
+    Oddity { file, bytes: text.into(), broken: false, why }
 }
 
 fn broken(file: &'static str, why: &'static str, text: impl Into<Vec<u8>>) -> Oddity {

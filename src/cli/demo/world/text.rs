@@ -56,7 +56,8 @@ pub fn escape(value: &str) -> String {
 /// Quoted-printable of vCard 2.1: everything but plain ASCII is encoded, lines are broken with `=`.
 pub fn quoted_printable(value: &str, ending: &str) -> String {
     let mut text = String::new();
-    let mut width = 40;
+    // The property, which stands before it, may take as much.
+    let mut width = 52;
     for byte in value.bytes() {
         let plain = (byte.is_ascii_graphic() || byte == b' ') && byte != b'=';
         let piece = if plain { char::from(byte).to_string() } else { format!("={byte:02X}") };
