@@ -1,11 +1,11 @@
 //! Appointments and tasks as iCalendar (RFC 5545), in the zones and with the habits of several programs. It must not know where they are kept.
 
-use jiff::civil::{Date, DateTime, Time, Weekday};
+use jiff::civil::{Date, DateTime};
 use jiff::{Span, ToSpan};
 
 use super::people::{ANNA, BO, Person, acquaintances};
 use super::text::{CRLF, LF, Lines, escape};
-use super::{cards, id, pick};
+use super::{cards, id, pick, series};
 
 /// The meeting that Anna moves to another day.
 pub const MOVED: usize = 12;
@@ -32,8 +32,7 @@ pub fn appointments(today: Date) -> Vec<Entry> {
     let mut entries: Vec<Entry> =
         (0..SINGLE).map(|number| single(number, today, &people)).collect();
     entries.extend((0..WHOLE_DAYS).map(|number| whole_days(number, today)));
-    entries
-        .extend(series(today).iter().enumerate().map(|(number, series)| repeated(number, series)));
+    entries.extend(series::entries(today));
     entries
 }
 
@@ -92,14 +91,15 @@ const AMERICA: Option<(&str, &str, &str, &str)> = Some((
     "20071104T020000\nRRULE:FREQ=YEARLY;BYDAY=1SU;BYMONTH=11",
 ));
 pub const BERLIN: Zone = Zone { name: "Europe/Berlin", rules: EUROPE, standard: "+0100" };
-const NEW_YORK: Zone = Zone { name: "America/New_York", rules: AMERICA, standard: "-0500" };
-const TOKYO: Zone = Zone { name: "Asia/Tokyo", rules: None, standard: "+0900" };
+pub const NEW_YORK: Zone = Zone { name: "America/New_York", rules: AMERICA, standard: "-0500" };
+pub const TOKYO: Zone = Zone { name: "Asia/Tokyo", rules: None, standard: "+0900" };
 /// As Windows names them.
-const WINDOWS_BERLIN: Zone =
+pub const WINDOWS_BERLIN: Zone =
     Zone { name: "W. Europe Standard Time", rules: EUROPE, standard: "+0100" };
-const WINDOWS_NEW_YORK: Zone =
+pub const WINDOWS_NEW_YORK: Zone =
     Zone { name: "Eastern Standard Time", rules: AMERICA, standard: "-0500" };
-const WINDOWS_TOKYO: Zone = Zone { name: "Tokyo Standard Time", rules: None, standard: "+0900" };
+pub const WINDOWS_TOKYO: Zone =
+    Zone { name: "Tokyo Standard Time", rules: None, standard: "+0900" };
 
 const ZONES: [Zone; 8] =
     [BERLIN, NEW_YORK, BERLIN, TOKYO, WINDOWS_BERLIN, BERLIN, WINDOWS_NEW_YORK, WINDOWS_TOKYO];
@@ -138,11 +138,11 @@ pub fn days_from(date: Date, days: i64) -> Date {
     date.checked_add(Span::new().days(days.clamp(-4000, 4000))).unwrap_or(date)
 }
 
-fn stamp(lines: &mut Lines) {
+pub fn stamp(lines: &mut Lines) {
     lines.add("DTSTAMP", "20240229T101500Z");
 }
 
-fn categories(lines: &mut Lines, tracked: bool) {
+pub fn categories(lines: &mut Lines, tracked: bool) {
     lines.add("CATEGORIES", if tracked { "Tracked to CRM,Work" } else { "Private life" });
 }
 
@@ -228,7 +228,7 @@ fn details(number: usize, people: &[Person], lines: &mut Lines) {
 }
 
 /// A parameter's value with a space in it needs none, but many programs quote it.
-fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     if name.contains(' ') { format!("\"{name}\"") } else { name.to_owned() }
 }
 
@@ -263,164 +263,6 @@ fn whole_days(number: usize, today: Date) -> Entry {
     categories(&mut lines, tracked);
     lines.block("END:VEVENT\nEND:VCALENDAR\n");
     Entry { file: format!("whole-day-{number}.ics"), text: lines.finish(), tracked }
-}
-
-/// A series: what it is called, when it first takes place, how it goes on, and what is different about it.
-struct Series {
-    subject: &'static str,
-    zone: Zone,
-    start: DateTime,
-    rule: String,
-    /// Days from the first occurrence that are left out.
-    left_out: Vec<i64>,
-    /// Days from the first occurrence, to how many hours later it is moved.
-    moved: Vec<(i64, i64)>,
-    tracked: bool,
-}
-
-fn series(today: Date) -> Vec<Series> {
-    let on = |weekday: Weekday, hour: i8| {
-        let date = days_from(today, -14).nth_weekday(1, weekday).unwrap_or(today);
-        date.to_datetime(Time::constant(hour, 0, 0, 0))
-    };
-    let (monday, tuesday, friday) =
-        (on(Weekday::Monday, 9), on(Weekday::Tuesday, 14), on(Weekday::Friday, 11));
-    let until = |start: DateTime, days| day(days_from(start.date(), days));
-    let nth = |start: DateTime| format!("{}TU", (start.day() - 1) / 7 + 1);
-    let plain = |subject, zone, start, rule: String| Series {
-        subject,
-        zone,
-        start,
-        rule,
-        left_out: vec![],
-        moved: vec![],
-        tracked: true,
-    };
-    let first_half = first_half_of_month(tuesday);
-    vec![
-        Series {
-            left_out: vec![7, 21],
-            moved: vec![(14, 3)],
-            ..plain("Wochenbesprechung", BERLIN, monday, "FREQ=WEEKLY;BYDAY=MO;COUNT=12".into())
-        },
-        plain("Stand-up", BERLIN, monday, "FREQ=WEEKLY;BYDAY=MO,WE,FR;COUNT=18".into()),
-        Series {
-            moved: vec![(14, 24), (28, -2)],
-            ..plain(
-                "Pipeline review",
-                NEW_YORK,
-                tuesday,
-                "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU;COUNT=8".into(),
-            )
-        },
-        plain(
-            "週次定例",
-            TOKYO,
-            tuesday,
-            format!("FREQ=WEEKLY;BYDAY=TU;UNTIL={}T050000Z", until(tuesday, 70)),
-        ),
-        plain("Jour fixe", WINDOWS_BERLIN, friday, "FREQ=WEEKLY;BYDAY=FR".into()),
-        Series {
-            left_out: vec![3],
-            ..plain("Daily check", BERLIN, monday, "FREQ=DAILY;COUNT=10".into())
-        },
-        plain("Every third day", NEW_YORK, friday, "FREQ=DAILY;INTERVAL=3;COUNT=6".into()),
-        plain(
-            "Monatsabschluss",
-            BERLIN,
-            monday_to_day(monday, 15),
-            "FREQ=MONTHLY;BYMONTHDAY=15;COUNT=6".into(),
-        ),
-        plain(
-            "Board",
-            WINDOWS_NEW_YORK,
-            first_half,
-            format!("FREQ=MONTHLY;BYDAY={};COUNT=5", nth(first_half)),
-        ),
-        plain(
-            "Réunion mensuelle",
-            BERLIN,
-            last_friday(friday),
-            "FREQ=MONTHLY;BYDAY=-1FR;COUNT=6".into(),
-        ),
-        plain(
-            "Годовой отчёт",
-            BERLIN,
-            monday_to_day(monday, 20),
-            format!("FREQ=YEARLY;BYMONTH={};BYMONTHDAY=20;COUNT=4", monday.month()),
-        ),
-        plain(
-            "Hauptversammlung",
-            BERLIN,
-            first_half,
-            format!("FREQ=YEARLY;BYMONTH={};BYDAY={};COUNT=3", first_half.month(), nth(first_half)),
-        ),
-        Series {
-            moved: vec![(7, 1)],
-            left_out: vec![14],
-            ..plain("주간 회의", WINDOWS_TOKYO, friday, "FREQ=WEEKLY;BYDAY=FR;COUNT=9".into())
-        },
-        Series {
-            tracked: false,
-            ..plain("Choir", BERLIN, on(Weekday::Thursday, 19), "FREQ=WEEKLY;BYDAY=TH".into())
-        },
-    ]
-}
-
-fn monday_to_day(start: DateTime, day: i8) -> DateTime {
-    start.with().day(day).build().unwrap_or(start)
-}
-
-/// The second Tuesday, whatever Tuesday it was: it is never the fifth.
-fn first_half_of_month(start: DateTime) -> DateTime {
-    start
-        .date()
-        .nth_weekday_of_month(2, Weekday::Tuesday)
-        .map_or(start, |date| date.to_datetime(start.time()))
-}
-
-fn last_friday(start: DateTime) -> DateTime {
-    start
-        .date()
-        .nth_weekday_of_month(-1, Weekday::Friday)
-        .map_or(start, |date| date.to_datetime(start.time()))
-}
-
-fn repeated(number: usize, series: &Series) -> Entry {
-    let mut lines = Lines::new(CRLF);
-    let uid = format!("{}@example.org", id(&format!("series {number}")));
-    let zone = quoted(series.zone.name);
-    let hour = |start: DateTime| start.checked_add(1.hour()).unwrap_or(start);
-    let at = |days| days_from(series.start.date(), days).to_datetime(series.start.time());
-    head(&mut lines, Some(series.zone));
-    lines.add("BEGIN", "VEVENT");
-    lines.add("UID", &uid);
-    stamp(&mut lines);
-    lines.add(&format!("DTSTART;TZID={zone}"), &local(series.start));
-    lines.add(&format!("DTEND;TZID={zone}"), &local(hour(series.start)));
-    lines.add("RRULE", &series.rule);
-    for days in &series.left_out {
-        lines.add(&format!("EXDATE;TZID={zone}"), &local(at(*days)));
-    }
-    lines.add("SUMMARY", series.subject);
-    lines.add("LOCATION", pick(&ROOMS, number));
-    categories(&mut lines, series.tracked);
-    lines.add("END", "VEVENT");
-    for (days, later) in &series.moved {
-        let start = at(*days).checked_add(Span::new().hours(*later)).unwrap_or(at(*days));
-        lines.add("BEGIN", "VEVENT");
-        lines.add("UID", &uid);
-        stamp(&mut lines);
-        lines.add(&format!("RECURRENCE-ID;TZID={zone}"), &local(at(*days)));
-        lines.add(&format!("DTSTART;TZID={zone}"), &local(start));
-        lines.add(&format!("DTEND;TZID={zone}"), &local(hour(start)));
-        lines.add("SUMMARY", &format!("{} (moved)", series.subject));
-        lines.add("LOCATION", "Upstairs");
-        categories(&mut lines, series.tracked);
-        lines.add("END", "VEVENT");
-    }
-    lines.add("END", "VCALENDAR");
-    Entry { file: format!("series-{number:02}.ics"), text: lines.finish(), tracked: series.tracked }
 }
 
 fn task(number: usize, today: Date) -> Entry {
@@ -490,7 +332,7 @@ const SUBJECTS: [&str; 20] = [
     "견적 회의",
     "Lunch 🥗 with supplier",
 ];
-const ROOMS: [&str; 6] = [
+pub const ROOMS: [&str; 6] = [
     "Raum 4.12",
     "Café \"Zur Post\", Köln",
     "https://meet.example.org/j/123?pwd=a,b;c",

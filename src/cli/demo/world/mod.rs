@@ -28,6 +28,8 @@ pub mod people;
 pub mod places;
 /// The rows of the records.
 pub mod records;
+/// Series of appointments.
+pub mod series;
 /// Content lines of vCard and iCalendar.
 pub mod text;
 
