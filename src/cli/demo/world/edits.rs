@@ -46,7 +46,12 @@ pub fn edit_mailbox(dir: &Path, now: Timestamp) -> io::Result<Vec<String>> {
     let mut edits = Vec::new();
     for (uid, person, number) in numbers() {
         let (path, card) = find(&contacts, &uid, &person)?;
-        edits.push(Edit { path: path.clone(), text: Some(new_number(card, number)) });
+        let text = new_number(card, number);
+        if text == *card {
+            let why = format!("the card of “{person}” has no business number");
+            return Err(Error::new(ErrorKind::InvalidData, why));
+        }
+        edits.push(Edit { path: path.clone(), text: Some(text) });
         done.push(format!(
             "Anna changes the business number of {person} in her address book to {number}"
         ));
@@ -91,21 +96,22 @@ pub async fn edit_organisation(api: &Api, now: Timestamp) -> Result<Vec<String>>
     if api.has(User::Anna, &format!("contacts({})?$select=contactid", newcomer.id)).await? {
         return Ok(Vec::new());
     }
-    let mut done = Vec::new();
-    let known = acquaintance(PROMOTED)?;
+    // All that must be there is looked for before anything is changed.
+    let (known, both) = (acquaintance(PROMOTED)?, acquaintance(COLLISION)?);
     let mut promoted = vec![(record_of(api, &known).await?, known.name(), User::Bo)];
+    let collision = record_of(api, &both).await?;
     for (number, user) in records::PROMOTED.into_iter().zip([User::Carla, User::Anna]) {
         promoted.push((records::contact_id(number), stranger(number)?.name(), user));
     }
+    let mut done = Vec::new();
     for (id, name, user) in promoted {
-        api.change(user, &format!("contacts({id})"), &json!({ "jobtitle": "Managing Director" }))
-            .await?;
+        let columns = json!({ "jobtitle": "Managing Director" });
+        api.change(user, &format!("contacts({id})"), &columns).await?;
         done.push(format!("{} makes {name} “Managing Director” in the CRM", capital(user)));
     }
-    let both = acquaintance(COLLISION)?;
     let number = "+49 30 23125 999";
-    let id = record_of(api, &both).await?;
-    api.change(User::Bo, &format!("contacts({id})"), &json!({ "telephone1": number })).await?;
+    let columns = json!({ "telephone1": number });
+    api.change(User::Bo, &format!("contacts({collision})"), &columns).await?;
     done.push(format!(
         "Bo changes the business number of {} in the CRM to {number}: Anna changed it as well",
         both.name()
