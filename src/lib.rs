@@ -38,6 +38,7 @@ pub mod sandbox;
 
 /// The settings: defaults, the user's file over them, checked as a whole.
 pub mod config;
+
 // What people see.
 
 /// The command line.

@@ -30,9 +30,10 @@ pub(super) fn read(mut section: Section<'_>, paths: &Paths<'_>) -> Result<Mailbo
         let Some(inner) = section.section(key)? else { return Ok(None) };
         let place = inner.place;
         let folder = folder(inner, kind, paths)?;
-        if let (Some((other, _)), Some(place)) =
-            (found.iter().find(|(_, other)| other.path() == folder.path()), place)
-        {
+        // A calendar may hold appointments and tasks side by side (RFC 4791 §5.2.3); nothing else mixes.
+        let mixes = |other: &str| (other, key) == ("appointments", "tasks");
+        let clash = found.iter().find(|(other, it)| it.path() == folder.path() && !mixes(other));
+        if let (Some((other, _)), Some(place)) = (clash, place) {
             let message = format!("`{other}` and `{key}` share one folder");
             return Err(section
                 .reading

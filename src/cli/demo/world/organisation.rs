@@ -45,3 +45,6 @@ pub async fn populate(api: &Api, now: Timestamp) -> Result<Populated> {
     }
     Ok(Populated { fresh, counts })
 }
+
+#[cfg(test)]
+mod tests;
