@@ -5,6 +5,9 @@
 
 export CARGO_TERM_COLOR ?= auto
 
+# `ci` optimises the product for the many generated cases, at the price of a longer build.
+PROFILE ?= dev
+
 check: fetch fmt clippy doc deny test
 
 fetch:
@@ -29,14 +32,15 @@ deny:
 
 test:
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		cargo test --locked --doc --quiet && cargo nextest run --locked; \
+		cargo test --locked --profile $(PROFILE) --doc --quiet && \
+		cargo nextest run --locked --cargo-profile $(PROFILE); \
 	else \
-		cargo test --locked; \
+		cargo test --locked --profile $(PROFILE); \
 	fi
 
 # The tests as CI runs them: many more generated cases and worlds.
 slow:
-	LIAISON_CASES=50000 LIAISON_WORLDS=200000 $(MAKE) --no-print-directory test
+	LIAISON_CASES=50000 LIAISON_WORLDS=200000 LIAISON_KILLS=200 $(MAKE) --no-print-directory PROFILE=ci test
 
 bench:
 	cargo bench --locked
