@@ -25,25 +25,26 @@ pub struct Directories {
 
 impl Directories {
     /// The configuration from the flag, `LIAISON_CONFIG` or the platform (a file, or the folder of a `config.toml`); the
-    /// state from `LIAISON_STATE` or the platform.
+    /// state from its flag, `LIAISON_STATE` or the platform.
     ///
     /// # Errors
     /// When the platform knows no home directory and the environment does not say where to go instead.
-    pub fn find(flag: Option<&Path>) -> Result<Self> {
+    pub fn find(config: Option<&Path>, state: Option<&Path>) -> Result<Self> {
         #[allow(clippy::disallowed_methods, reason = "this is the door")]
         let variable = |name: &str| std::env::var_os(name);
-        Self::choose(flag, variable, platform())
+        Self::choose((config, state), variable, platform())
     }
 
     fn choose(
-        flag: Option<&Path>,
+        (config, state): (Option<&Path>, Option<&Path>),
         variable: impl Fn(&str) -> Option<OsString>,
         platform: Option<Self>,
     ) -> Result<Self> {
         let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let config = flag.map(Path::to_path_buf).or_else(|| set("LIAISON_CONFIG"));
+        let config = config.map(Path::to_path_buf).or_else(|| set("LIAISON_CONFIG"));
+        let state = state.map(Path::to_path_buf).or_else(|| set("LIAISON_STATE"));
         let config = config.map(|path| if path.is_dir() { path.join("config.toml") } else { path });
-        let found = match (config, set("LIAISON_STATE"), platform) {
+        let found = match (config, state, platform) {
             // Several installations side by side share nothing that is written.
             (config, Some(state), platform) => {
                 let config = config.or_else(|| platform.as_ref().map(|dirs| dirs.config.clone()));
@@ -119,7 +120,7 @@ mod tests {
             ),
         ] {
             let found =
-                Directories::choose(flag.map(Path::new), environment(variables), Some(platform()))
+                Directories::choose((flag.map(Path::new), None), environment(variables), Some(platform()))
                     .unwrap();
             assert_eq!(
                 (found.config, found.state),
@@ -132,25 +133,33 @@ mod tests {
     #[test]
     fn a_state_of_its_own_shares_nothing_that_is_written() {
         let variables = environment(&[("LIAISON_STATE", "/e/state")]);
-        let found = Directories::choose(None, variables, Some(platform())).unwrap();
+        let found = Directories::choose((None, None), variables, Some(platform())).unwrap();
         assert_eq!((found.cache, found.runtime), ("/e/state/cache".into(), "/e/state/run".into()));
         assert_eq!(found.home, Some("/home/anna".into()));
+    }
+
+    #[test]
+    fn the_flag_for_the_state_beats_the_environment() {
+        let variables = environment(&[("LIAISON_STATE", "/e/state")]);
+        let flags = (None, Some(Path::new("/f/state")));
+        let found = Directories::choose(flags, variables, Some(platform())).unwrap();
+        assert_eq!((found.state, found.cache), ("/f/state".into(), "/f/state/cache".into()));
     }
 
     #[test]
     fn a_folder_stands_for_the_file_in_it() {
         let folder = tempfile::tempdir().unwrap();
         let found =
-            Directories::choose(Some(folder.path()), environment(&[]), Some(platform())).unwrap();
+            Directories::choose((Some(folder.path()), None), environment(&[]), Some(platform())).unwrap();
         assert_eq!(found.config, folder.path().join("config.toml"));
     }
 
     #[test]
     fn without_a_home_directory_the_environment_must_say_both() {
         let both = [("LIAISON_CONFIG", "/e/c.toml"), ("LIAISON_STATE", "/e/state")];
-        assert!(Directories::choose(None, environment(&both), None).is_ok());
+        assert!(Directories::choose((None, None), environment(&both), None).is_ok());
         for one in [&both[..1], &both[1..], &[]] {
-            let error = Directories::choose(None, environment(one), None).unwrap_err();
+            let error = Directories::choose((None, None), environment(one), None).unwrap_err();
             assert!(error.hint.unwrap().contains("LIAISON_STATE"));
         }
     }

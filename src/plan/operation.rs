@@ -136,6 +136,14 @@ impl Step {
         )
     }
 
+    /// What a subject says is done to a side: the inverse of [`Step::subject`] as far as that is asked.
+    pub fn kind_in(subject: &str, side: Side) -> Option<Kind> {
+        let (_, kinds) = subject.rsplit_once(" | ")?;
+        let (mailbox, crm) = kinds.split_once(' ')?;
+        let word = if side == Side::Mailbox { mailbox } else { crm };
+        [Kind::Create, Kind::Update, Kind::Delete].into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// The key of exactly this step.
     pub fn key(&self) -> Key {
         let mut hash = Sha256::new();

@@ -106,6 +106,7 @@ impl Engine {
             };
         seen.records.extend(probed.seen);
         let farewells = probed.farewells;
+        seen.let_rest(&stored);
         self.set_copies_aside(class, round, &mut seen, &stored).await?;
         let tracked = match self.decide(class, round, &mut seen, &stored).await? {
             Ok(tracked) => tracked,
@@ -544,6 +545,16 @@ impl Assembly {
             }
         }
         assembly
+    }
+
+    /// What the user untracked rests: neither half is judged, both keep what they have, and nothing is made a second time,
+    /// since the link stays. Tracked again, it is merged with what either side said when both last agreed.
+    fn let_rest(&mut self, stored: &Stock) {
+        let rests = |link: &&Link| stored.marks.get(&link.uid) == Some(&false);
+        for link in stored.links.iter().filter(rests) {
+            self.items.insert(link.item.clone(), Seen::Unseen);
+            self.heads.remove(&link.item);
+        }
     }
 
     fn needs(&self, stored: &Stock) -> Needs {
