@@ -14,6 +14,9 @@
 
 mod architecture;
 mod connector;
+mod crash;
 mod mapping;
 mod planner;
+mod scenario;
+mod support;
 mod sync;

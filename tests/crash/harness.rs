@@ -1,0 +1,210 @@
+//! Lets every fault happen at every point of a story, and expects the end that the story has without it.
+//!
+//! * The process dies before or after any remote write or commit and is started again: the same end.
+//! * A reply is lost, a request arrives twice, a listing is cut, old or empty, a pause is asked for: the same end.
+//! * An old store is put back: everything is replayed, the same end.
+//! * The whole state directory is lost, at the end or at any point: the same pairs, nothing twice, nothing deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use liaison::model::{ItemId, Side};
+
+use crate::scenario::run;
+use crate::scenario::tell::Story;
+use crate::support::faults::{Fault, Faults, Point};
+use crate::support::world::{Approval, Snapshot, World};
+
+/// How a stage ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    pub rows: Vec<String>,
+    pub waits: String,
+    pub pairs: BTreeSet<(ItemId, ItemId)>,
+    pub values: BTreeSet<(String, String)>,
+}
+
+/// What came of a story.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub problems: Vec<String>,
+    /// How often something happened at points of each kind.
+    hits: BTreeMap<Point, BTreeMap<Fault, usize>>,
+    runs: usize,
+}
+
+/// What came of all stories.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub failures: Vec<String>,
+    hits: BTreeMap<Point, BTreeMap<Fault, usize>>,
+    runs: usize,
+}
+
+impl Tally {
+    pub fn add(&mut self, story: &str, told: Told) {
+        self.runs += told.runs;
+        for (point, faults) in told.hits {
+            let hits = self.hits.entry(point).or_default();
+            for (fault, count) in faults {
+                *hits.entry(fault).or_default() += count;
+            }
+        }
+        let more = told.problems.len().saturating_sub(3);
+        self.failures.extend(told.problems.iter().take(3).map(|what| format!("{story}: {what}")));
+        if more > 0 {
+            self.failures.push(format!("{story}: and {more} more"));
+        }
+    }
+
+    /// A point that nothing ever happened at is a point that nobody knows about.
+    pub fn assert_every_point_was_hit(&self) {
+        let writes = ["create", "update", "delete"];
+        let sides = [Side::Mailbox, Side::Crm];
+        let mut points = vec![Point::BeforeCommit, Point::AfterCommit, Point::Ask];
+        for side in sides {
+            points.extend([Point::Batch(side), Point::List(side), Point::Read(side)]);
+            for write in writes {
+                points.extend([Point::BeforeWrite(side, write), Point::AfterWrite(side, write)]);
+            }
+        }
+        for point in points {
+            for fault in point.faults() {
+                let hits = self.hits.get(&point).and_then(|faults| faults.get(fault));
+                assert!(hits.is_some_and(|hits| *hits > 0), "no {fault:?} at `{point}`");
+            }
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let died: usize = self.hits.values().filter_map(|faults| faults.get(&Fault::Die)).sum();
+        let all: usize = self.hits.values().flat_map(BTreeMap::values).sum();
+        writeln!(f, "{} runs, {died} crashes, {} other faults", self.runs, all - died)?;
+        for (point, faults) in &self.hits {
+            let faults: Vec<String> =
+                faults.iter().map(|(fault, count)| format!("{fault:?} {count}")).collect();
+            writeln!(f, "  {:<24} {}", point.to_string(), faults.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+/// A stage of a story under siege.
+#[derive(Debug)]
+pub struct Siege<'a> {
+    pub story: &'a Story,
+    pub stage: &'a str,
+    pub before: &'a Snapshot,
+    /// How it ends without a fault.
+    pub end: &'a End,
+}
+
+impl Siege<'_> {
+    /// All that can happen, one after the other. `points` are those of the run without a fault, `after` is its end.
+    pub async fn lay(&self, points: &[Point], after: &Snapshot, told: &mut Told) {
+        for (number, point) in points.iter().enumerate() {
+            for fault in point.faults() {
+                *told.hits.entry(*point).or_default().entry(*fault).or_default() += 1;
+                let what = format!("{fault:?} at point {number} ({point})");
+                let result = self.fault(number, *fault).await;
+                self.note(told, &what, result);
+                if *fault == Fault::Die {
+                    let result = self.die_and_forget(number).await;
+                    self.note(told, &format!("{what}, and the state directory is lost"), result);
+                }
+            }
+        }
+        let result = self.replay(after).await;
+        self.note(told, "an old store is put back", result);
+        let result = self.forget(after).await;
+        self.note(told, "the state directory is lost at the end", result);
+    }
+
+    fn note(&self, told: &mut Told, what: &str, result: Result<(), String>) {
+        told.runs += 1;
+        if let Err(problem) = result {
+            told.problems.push(format!("{}: {what}: {problem}", self.stage));
+        }
+    }
+
+    fn resume(&self, from: &Snapshot, faults: Faults) -> World {
+        World::resume(self.story.class, &self.story.settings, from, faults)
+    }
+
+    async fn fault(&self, number: usize, fault: Fault) -> Result<(), String> {
+        let mut world = self.resume(self.before, Faults::at(number, fault));
+        let report = world.settle(self.story.approval).await?;
+        let end = run::end(&mut world, &report).await?;
+        same(self.end, &end)?;
+        let lost: Vec<_> = self.end.values.difference(&end.values).collect();
+        if lost.is_empty() { Ok(()) } else { Err(format!("values are lost: {lost:?}")) }
+    }
+
+    async fn replay(&self, after: &Snapshot) -> Result<(), String> {
+        let mut world = self.resume(&after.with_store_of(self.before), Faults::none());
+        let report = world.settle(self.story.approval).await?;
+        let end = run::end(&mut world, &report).await?;
+        same(self.end, &end)
+    }
+
+    async fn die_and_forget(&self, number: usize) -> Result<(), String> {
+        let mut world = self.resume(self.before, Faults::at(number, Fault::Die));
+        while world.sync().await.is_some() {
+            if world.faults.are_over() {
+                return Err("it did not die".to_owned());
+            }
+            world.approve(self.story.approval);
+        }
+        world.forget();
+        self.remember(world, false).await
+    }
+
+    async fn forget(&self, after: &Snapshot) -> Result<(), String> {
+        let world = self.resume(&after.without_store(), Faults::none());
+        self.remember(world, self.end.waits.is_empty() && !self.story.forgetful).await
+    }
+
+    /// A new store learns the same pairs, makes nothing twice, deletes nothing and loses no value.
+    async fn remember(&self, mut world: World, whole: bool) -> Result<(), String> {
+        let deleted = world.ends.lock().unwrap().deleted.len();
+        let titles = [Side::Mailbox, Side::Crm].map(|side| world.titles(side));
+        let values = world.values();
+        let report = world.settle(Approval::All).await?;
+        let end = run::end(&mut world, &report).await?;
+        if world.ends.lock().unwrap().deleted.len() > deleted {
+            return Err(format!("something was deleted:\n    {}", end.rows.join("\n    ")));
+        }
+        for (side, before) in [Side::Mailbox, Side::Crm].into_iter().zip(titles) {
+            for (title, count) in world.titles(side) {
+                if count > before.get(&title).copied().unwrap_or_default().max(1) {
+                    return Err(format!("“{title}” is {count} times in the {side}"));
+                }
+            }
+        }
+        let lost: Vec<_> = values.difference(&end.values).collect();
+        if !lost.is_empty() {
+            return Err(format!("values are lost: {lost:?}"));
+        }
+        let pairs: Vec<_> = self.end.pairs.difference(&end.pairs).collect();
+        if !pairs.is_empty() && !self.story.forgetful {
+            return Err(format!("pairs are lost: {pairs:?}\n    {}", end.rows.join("\n    ")));
+        }
+        let is_pair = |row: &&String| row.ends_with("linked");
+        let linked = |rows: &[String]| -> Vec<String> {
+            rows.iter().filter(is_pair).cloned().collect()
+        };
+        if whole && linked(&end.rows).len() < linked(&self.end.rows).len() {
+            return Err(format!("it ended with\n    {}", end.rows.join("\n    ")));
+        }
+        Ok(())
+    }
+}
+
+fn same(expected: &End, end: &End) -> Result<(), String> {
+    if (&expected.rows, &expected.waits) == (&end.rows, &end.waits) {
+        return Ok(());
+    }
+    Err(format!("it ended with\n    {}\n    waits {}", end.rows.join("\n    "), end.waits))
+}

@@ -1,0 +1,267 @@
+//! Everything that can happen on the way, put around a connector and a store at numbered points: the process dies, a reply
+//! is lost, a listing is old. One fault a run, so that the run which fails names it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use liaison::connector::{Connector, Error, ErrorKind, Result, Write, Written};
+use liaison::model::record::PartyRef;
+use liaison::model::{
+    Address, Class, Completeness, Document, ItemId, Listing, Side, Uid,
+};
+use liaison::store::{BEFORE_COMMIT, Probe};
+
+/// A place in a run where something can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Point {
+    BeforeWrite(Side, &'static str),
+    AfterWrite(Side, &'static str),
+    /// All writes that go to a side together.
+    Batch(Side),
+    List(Side),
+    Read(Side),
+    /// Whom an address belongs to, where a message is filed.
+    Ask,
+    BeforeCommit,
+    AfterCommit,
+}
+
+/// What happens there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// The process dies here.
+    Die,
+    /// There is no answer; nothing was done.
+    Unreachable,
+    /// All was done, and the reply is lost.
+    Lost,
+    /// A proxy sends every write a second time; we see the answer to that one.
+    Twice,
+    /// The other end asks for a pause.
+    Throttled,
+    /// It says that it changed meanwhile.
+    Stale,
+    /// The listing breaks off and says so.
+    Cut,
+    /// The listing is empty and says that this is all.
+    Empty,
+    /// The listing is that of the first look.
+    Old,
+}
+
+impl Point {
+    /// What can happen here.
+    pub fn faults(self) -> &'static [Fault] {
+        match self {
+            Self::BeforeWrite(..) => &[Fault::Die, Fault::Stale, Fault::Throttled],
+            Self::AfterWrite(..) | Self::BeforeCommit | Self::AfterCommit => &[Fault::Die],
+            Self::Batch(_) => &[Fault::Lost, Fault::Twice, Fault::Unreachable, Fault::Throttled],
+            Self::List(_) => &[Fault::Unreachable, Fault::Cut, Fault::Empty, Fault::Old],
+            Self::Read(_) | Self::Ask => &[Fault::Unreachable, Fault::Throttled],
+        }
+    }
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BeforeWrite(side, kind) => write!(f, "{side}: before {kind}"),
+            Self::AfterWrite(side, kind) => write!(f, "{side}: after {kind}"),
+            Self::Batch(side) => write!(f, "{side}: batch"),
+            Self::List(side) => write!(f, "{side}: list"),
+            Self::Read(side) => write!(f, "{side}: read"),
+            Self::Ask => f.write_str("crm: ask"),
+            Self::BeforeCommit => f.write_str("store: before commit"),
+            Self::AfterCommit => f.write_str("store: after commit"),
+        }
+    }
+}
+
+/// Counts the points of a run and lets one fault happen. Clones share the count.
+#[derive(Debug, Clone, Default)]
+pub struct Faults(Arc<Mutex<Course>>);
+
+#[derive(Debug, Default)]
+struct Course {
+    points: Vec<Point>,
+    planned: Option<(usize, Fault)>,
+    dead: bool,
+    first: BTreeMap<Side, Listing>,
+}
+
+impl Faults {
+    /// Nothing happens; the points are counted.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// `fault` happens at the point with this number.
+    pub fn at(number: usize, fault: Fault) -> Self {
+        let course = Course { planned: Some((number, fault)), ..Course::default() };
+        Self(Arc::new(Mutex::new(course)))
+    }
+
+    /// The points that the run came by, in their order.
+    pub fn points(&self) -> Vec<Point> {
+        self.0.lock().unwrap().points.clone()
+    }
+
+    /// Whether what was to happen has happened.
+    pub fn are_over(&self) -> bool {
+        let course = self.0.lock().unwrap();
+        course.planned.is_none_or(|(number, _)| number < course.points.len())
+    }
+
+    /// Whether the process died since the last call.
+    pub fn take_death(&self) -> bool {
+        std::mem::take(&mut self.0.lock().unwrap().dead)
+    }
+
+    /// The stop points of a store: what is dead commits nothing.
+    pub fn probe(&self) -> Probe {
+        let faults = self.clone();
+        Arc::new(move |name| {
+            let point = if name == BEFORE_COMMIT { Point::BeforeCommit } else { Point::AfterCommit };
+            faults.reach(point).is_ok()
+        })
+    }
+
+    /// Comes by a point: `Err` when the process is dead or dies here, else what happens.
+    fn reach(&self, point: Point) -> Result<Option<Fault>> {
+        let mut course = self.0.lock().unwrap();
+        let number = course.points.len();
+        let fault = course.planned.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
+        if !course.dead {
+            course.points.push(point);
+            course.dead = fault == Some(Fault::Die);
+        }
+        if course.dead { Err(unreachable()) } else { Ok(fault) }
+    }
+}
+
+fn unreachable() -> Error {
+    Error::new(ErrorKind::Unreachable, "there is no answer")
+}
+
+fn throttled() -> Error {
+    Error::new(ErrorKind::Throttled(Duration::from_secs(5)), "asked to wait")
+}
+
+/// A connector to which things happen.
+pub struct Faulty {
+    pub side: Side,
+    pub inner: Arc<dyn Connector>,
+    pub faults: Faults,
+}
+
+impl fmt::Debug for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Faulty({})", self.side)
+    }
+}
+
+impl Faulty {
+    /// A call that only looks.
+    fn look(&self, point: Point) -> Result<()> {
+        match self.faults.reach(point)? {
+            Some(Fault::Unreachable) => Err(unreachable()),
+            Some(Fault::Throttled) => Err(throttled()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn one(&self, class: Class, write: &Write) -> Result<Result<Written>> {
+        let kind = match write {
+            Write::Create { .. } => "create",
+            Write::Update { .. } => "update",
+            Write::Delete { .. } => "delete",
+            Write::Mark { .. } => "mark",
+        };
+        match self.faults.reach(Point::BeforeWrite(self.side, kind))? {
+            Some(Fault::Stale) => {
+                // A create never meets another version.
+                let kind = match write {
+                    Write::Create { .. } => ErrorKind::Local,
+                    _ => ErrorKind::Stale,
+                };
+                return Ok(Err(Error::new(kind, "not now")));
+            }
+            Some(Fault::Throttled) => return Ok(Err(throttled())),
+            _ => {}
+        }
+        let done = self.inner.write(class, vec![write.clone()]).await?.remove(0);
+        self.faults.reach(Point::AfterWrite(self.side, kind))?;
+        Ok(done)
+    }
+}
+
+#[async_trait]
+impl Connector for Faulty {
+    async fn list(&self, class: Class) -> Result<Listing> {
+        let fault = self.faults.reach(Point::List(self.side))?;
+        if fault == Some(Fault::Unreachable) {
+            return Err(unreachable());
+        }
+        let mut listing = self.inner.list(class).await?;
+        let first = {
+            let mut course = self.faults.0.lock().unwrap();
+            course.first.entry(self.side).or_insert_with(|| listing.clone()).clone()
+        };
+        match fault {
+            Some(Fault::Cut) => {
+                let half = listing.entries.len() / 2;
+                listing.entries = listing.entries.into_iter().take(half).collect();
+                listing.completeness = Completeness::Partial("the answer broke off".to_owned());
+            }
+            Some(Fault::Empty) => listing.entries.clear(),
+            Some(Fault::Old) => listing = first,
+            _ => {}
+        }
+        Ok(listing)
+    }
+
+    async fn read(
+        &self,
+        class: Class,
+        ids: &[ItemId],
+    ) -> Result<BTreeMap<ItemId, Result<Document>>> {
+        self.look(Point::Read(self.side))?;
+        self.inner.read(class, ids).await
+    }
+
+    async fn write(&self, class: Class, writes: Vec<Write>) -> Result<Vec<Result<Written>>> {
+        let fault = self.faults.reach(Point::Batch(self.side))?;
+        match fault {
+            Some(Fault::Unreachable) => return Err(unreachable()),
+            Some(Fault::Throttled) => return Err(throttled()),
+            Some(Fault::Twice) => drop(self.inner.write(class, writes.clone()).await?),
+            _ => {}
+        }
+        let mut done = Vec::new();
+        for write in &writes {
+            done.push(self.one(class, write).await?);
+        }
+        if fault == Some(Fault::Lost) { Err(unreachable()) } else { Ok(done) }
+    }
+
+    async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
+        self.look(Point::Ask)?;
+        self.inner.find(class, uids).await
+    }
+
+    fn address(&self, class: Class, uid: &Uid) -> ItemId {
+        self.inner.address(class, uid)
+    }
+
+    async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
+        self.look(Point::Ask)?;
+        self.inner.resolve(addresses).await
+    }
+
+    async fn wait(&self, class: Class) -> Result<()> {
+        self.inner.wait(class).await
+    }
+}
