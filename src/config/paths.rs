@@ -119,9 +119,12 @@ mod tests {
                 "/home/anna/.local/state/liaison",
             ),
         ] {
-            let found =
-                Directories::choose((flag.map(Path::new), None), environment(variables), Some(platform()))
-                    .unwrap();
+            let found = Directories::choose(
+                (flag.map(Path::new), None),
+                environment(variables),
+                Some(platform()),
+            )
+            .unwrap();
             assert_eq!(
                 (found.config, found.state),
                 (config.into(), state.into()),
@@ -150,7 +153,8 @@ mod tests {
     fn a_folder_stands_for_the_file_in_it() {
         let folder = tempfile::tempdir().unwrap();
         let found =
-            Directories::choose((Some(folder.path()), None), environment(&[]), Some(platform())).unwrap();
+            Directories::choose((Some(folder.path()), None), environment(&[]), Some(platform()))
+                .unwrap();
         assert_eq!(found.config, folder.path().join("config.toml"));
     }
 

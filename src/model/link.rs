@@ -34,6 +34,16 @@ pub struct Link {
     pub bases: Option<Box<Bases>>,
 }
 
+impl Link {
+    /// Where the half on this side is.
+    pub fn half(&self, side: Side) -> &ItemId {
+        match side {
+            Side::Mailbox => &self.item,
+            Side::Crm => &self.record,
+        }
+    }
+}
+
 /// Whether both halves are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LinkState {

@@ -41,7 +41,7 @@ pub fn merge(
             record_changed: halves.record.get(&field) != halves.bases.record.get(&field),
         };
         let outcome = match choices.get(&field) {
-            Some(choice) => contender.chosen(choice.as_ref()),
+            Some(choice) => Outcome::Chosen(choice.clone()),
             None => contender.merge(class, rules),
         };
         merged.take(&contender, outcome);
@@ -89,10 +89,6 @@ impl Contender<'_> {
                 (false, false) => Outcome::Settled,
             },
         }
-    }
-
-    fn chosen(&self, choice: Option<&Value>) -> Outcome {
-        Outcome::Chosen(choice.cloned())
     }
 
     fn agree(&self) -> bool {

@@ -96,6 +96,11 @@ impl World {
         map.get(id).unwrap_or(&Seen::Unseen)
     }
 
+    /// A link by its number.
+    pub fn link(&self, id: LinkId) -> Option<&Link> {
+        self.links.iter().find(|link| link.id == id)
+    }
+
     /// The content at `id`, where it was read.
     pub fn content(&self, side: Side, id: &ItemId) -> Option<&Content> {
         match self.seen(side, id) {

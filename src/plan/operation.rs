@@ -164,7 +164,8 @@ impl Step {
             Action::Delete { expect, .. } => hash.update(expect.as_str()),
             Action::Release { .. } | Action::Forget => {}
         }
-        Key(hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        let digest = format!("{:x}", hash.finalize());
+        Key(digest.chars().take(32).collect())
     }
 }
 

@@ -69,7 +69,7 @@ pub fn pair(world: &World) -> Pairs<'_> {
 
 /// What is there, was read and has no link.
 fn free(world: &World, side: Side) -> Free<'_> {
-    let linked: BTreeSet<&ItemId> = world.links.iter().map(|link| half(link, side)).collect();
+    let linked: BTreeSet<&ItemId> = world.links.iter().map(|link| link.half(side)).collect();
     let seen = match side {
         Side::Mailbox => &world.items,
         Side::Crm => &world.records,
@@ -81,13 +81,6 @@ fn free(world: &World, side: Side) -> Free<'_> {
             Seen::Here { content: None, .. } | Seen::Gone | Seen::Left | Seen::Unseen => None,
         })
         .collect()
-}
-
-fn half(link: &Link, side: Side) -> &ItemId {
-    match side {
-        Side::Mailbox => &link.item,
-        Side::Crm => &link.record,
-    }
 }
 
 /// A half that is gone under its old id but stands under another with the same global id has only moved.
@@ -102,7 +95,7 @@ fn follow_links<'w>(
     for link in &world.links {
         let moved =
             |side: Side, free: &mut Free<'w>, by_uid: &mut BTreeMap<&'w Uid, &'w ItemId>| {
-                let old = half(link, side);
+                let old = link.half(side);
                 if *world.seen(side, old) != Seen::Gone {
                     return old;
                 }

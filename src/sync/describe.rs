@@ -52,7 +52,7 @@ fn fields(step: &Step, world: &World) -> Fields {
     {
         return content.fields.clone();
     }
-    let link = step.link.and_then(|id| world.links.iter().find(|link| link.id == id));
+    let link = step.link.and_then(|id| world.link(id));
     link.and_then(|link| link.bases.as_ref()).map(|bases| bases.item.clone()).unwrap_or_default()
 }
 

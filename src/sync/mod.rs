@@ -20,12 +20,16 @@ use crate::plan::{Rules, Step};
 use crate::store::round::RoundId;
 use crate::store::{self, Store};
 
+pub mod contest;
 pub mod describe;
 pub mod execute;
 pub mod hold;
 pub mod observe;
+pub mod part;
+pub mod prepare;
 pub mod record;
 pub mod report;
+pub mod stock;
 pub mod undo;
 pub mod world;
 

@@ -1,15 +1,16 @@
 //! Writes down what is about to be done and what came of it: the journal before, then links, bases, observations and
 //! conflicts together in one transaction. All that a step changes in the store is on this page.
 
-use super::execute::{Job, Prepared, fields, read_back};
+use super::prepare::{Job, Prepared, fields};
 use super::world::started_key;
-use super::{Engine, hold as names, observe};
+use super::{Engine, contest, hold as names, observe};
 use crate::connector::{Error, ErrorKind, Result as Sent, Write, Written};
 use crate::mapping::Context;
 use crate::model::{Bases, Class, Fields, ItemId, Link, LinkId, LinkState, Side, Version};
+use crate::plan::operation;
 use crate::plan::settle::{After, Settled, settle};
-use crate::plan::{Action, Contest, Merge, Reason, Step, World};
-use crate::store::conflict::{self, Dispute, Finding};
+use crate::plan::{Action, Merge, Reason, Step, World};
+use crate::store::conflict;
 use crate::store::journal::{self, Answer, EntryId, Intent};
 use crate::store::observation::{self, Observation};
 use crate::store::quarantine::{self, Failure};
@@ -26,15 +27,15 @@ pub struct Entries {
 /// What came of a step, ready to be stored.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    step: Step,
+    pub(super) step: Step,
     answers: Vec<(EntryId, Answer)>,
     change: Change,
     observations: Vec<Observation>,
     failure: Option<Failure>,
     /// Whether everything the step wanted was done.
-    complete: bool,
+    pub(super) complete: bool,
     /// The other half's fields of a thing that was deleted on one side and changed on the other.
-    kept: Fields,
+    pub(super) kept: Fields,
 }
 
 /// What becomes of the link.
@@ -152,7 +153,7 @@ impl Outcome {
     }
 
     /// Of a step whose writes were tried.
-    pub(super) fn of(job: Job<'_>, entries: Entries, world: &World, context: &Context) -> Self {
+    pub(super) fn of(job: &Job<'_>, entries: &Entries, world: &World, context: &Context) -> Self {
         let step = job.step;
         let mut outcome = Self {
             step: step.clone(),
@@ -171,7 +172,7 @@ impl Outcome {
             outcome.take(side, half, entry, world, context);
         }
         if job.unwritable.is_none() {
-            outcome.change = outcome.link(&job, world, context);
+            outcome.change = outcome.link(job, world, context);
         }
         outcome
     }
@@ -293,8 +294,8 @@ fn merged(
     item: (Option<&Written>, Option<&Fields>),
     record: (Option<&Written>, Option<&Fields>),
 ) -> Link {
-    let old = step.link.and_then(|id| world.links.iter().find(|link| link.id == id));
-    let creates = |change: &Option<crate::plan::operation::Change>| {
+    let old = step.link.and_then(|id| world.link(id));
+    let creates = |change: &Option<operation::Change>| {
         change.as_ref().is_some_and(|change| change.expect.is_none())
     };
     let before =
@@ -423,7 +424,7 @@ pub(super) async fn commit(
                 quarantine::put(tx, failure, now)?;
             }
             let link = put(tx, outcome)?;
-            conflicts(tx, outcome, link, &pending, (round, now))?;
+            contest::list(tx, outcome, link, &pending, (round, now))?;
         }
         let approved = hold::approved_keys(tx, class)?;
         let done: Vec<&Step> = outcomes
@@ -465,62 +466,8 @@ fn put(tx: &Transaction<'_>, outcome: &Outcome) -> store::Result<Option<LinkId>>
     }
 }
 
-/// Lists what is contested, and closes what is not any more.
-fn conflicts(
-    tx: &Transaction<'_>,
-    outcome: &Outcome,
-    link: Option<LinkId>,
-    open: &[conflict::Conflict],
-    (round, now): (RoundId, jiff::Timestamp),
-) -> store::Result<()> {
-    let Some(link) = link else { return Ok(()) };
-    let step = &outcome.step;
-    for contest in
-        step.contests.iter().filter(|contest| outcome.complete || contest.winner.is_none())
-    {
-        let finding = Finding {
-            link,
-            dispute: dispute(step, contest, &outcome.kept),
-            winner: contest.winner,
-        };
-        let id = conflict::upsert(tx, &finding, round, now)?;
-        if let (Some(winner), Some(_)) = (contest.winner, &contest.field) {
-            conflict::close(tx, id, Some(winner), now)?;
-        }
-    }
-    if !outcome.complete {
-        return Ok(());
-    }
-    for old in conflict::of(tx, link)?.into_iter().filter(|old| old.choice.is_some()) {
-        if step.reason == Reason::Chosen {
-            conflict::close(tx, old.id, old.choice, now)?;
-        }
-    }
-    for old in open.iter().filter(|old| old.link == link) {
-        let still = step.contests.iter().any(|contest| match &old.dispute {
-            Dispute::Field { field, .. } => contest.field.as_ref() == Some(field),
-            Dispute::Existence { .. } => contest.field.is_none(),
-        });
-        if !still && step.reason != Reason::Chosen {
-            conflict::close(tx, old.id, None, now)?;
-        }
-    }
-    Ok(())
-}
-
-fn dispute(step: &Step, contest: &Contest, kept: &Fields) -> Dispute {
-    match &contest.field {
-        Some(field) => Dispute::Field {
-            field: field.clone(),
-            mailbox: contest.item.clone(),
-            crm: contest.record.clone(),
-        },
-        None => {
-            let deleted = match step.action {
-                Action::Release { gone } => gone,
-                Action::Merge(_) | Action::Delete { .. } | Action::Forget => Side::Crm,
-            };
-            Dispute::Existence { deleted, kept: kept.clone() }
-        }
-    }
+/// What a written document says, as it was read back.
+fn read_back(class: Class, written: &Written, context: &Context) -> Option<Fields> {
+    let document = written.document.as_ref()?;
+    observe::read(class, document, context).ok().map(|content| content.fields)
 }

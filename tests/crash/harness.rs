@@ -192,9 +192,8 @@ impl Siege<'_> {
             return Err(format!("pairs are lost: {pairs:?}\n    {}", end.rows.join("\n    ")));
         }
         let is_pair = |row: &&String| row.ends_with("linked");
-        let linked = |rows: &[String]| -> Vec<String> {
-            rows.iter().filter(is_pair).cloned().collect()
-        };
+        let linked =
+            |rows: &[String]| -> Vec<String> { rows.iter().filter(is_pair).cloned().collect() };
         if whole && linked(&end.rows).len() < linked(&self.end.rows).len() {
             return Err(format!("it ended with\n    {}", end.rows.join("\n    ")));
         }

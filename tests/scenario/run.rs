@@ -173,14 +173,10 @@ pub async fn end(world: &mut World, report: &ClassReport) -> Result<End, String>
 }
 
 fn waits(report: &ClassReport) -> String {
-    [
-        ("held", report.held),
-        ("conflicts", report.conflicts),
-        ("quarantined", report.quarantined),
-    ]
-    .into_iter()
-    .filter(|(_, count)| *count > 0)
-    .map(|(what, count)| format!("{what}={count}"))
-    .collect::<Vec<_>>()
-    .join(" ")
+    [("held", report.held), ("conflicts", report.conflicts), ("quarantined", report.quarantined)]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(what, count)| format!("{what}={count}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

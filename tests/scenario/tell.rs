@@ -199,4 +199,3 @@ pub fn configure(class: Class, settings: &mut Settings, word: &str) {
         }
     }
 }
-

@@ -46,11 +46,7 @@ fn names(class: Class) -> &'static [(&'static str, &'static str)] {
             ("every", "recurrence"),
             ("status", "statuscode"),
         ],
-        Class::Email => &[
-            ("", "subject"),
-            ("from", "from"),
-            ("id", "messageid"),
-        ],
+        Class::Email => &[("", "subject"), ("from", "from"), ("id", "messageid")],
     }
 }
 
@@ -160,10 +156,11 @@ pub fn difference(old: &Fields, new: &Fields) -> Patch {
 fn occurrences(fields: &mut Fields) {
     let mut series = fields.clone();
     series.retain(|field, _| field.original_start().is_none() && field.as_str() != "recurrence");
-    let hours = match (fields.get(&Field::of("scheduledstart")), fields.get(&Field::of("scheduledend"))) {
-        (Some(Value::Moment(start)), Some(Value::Moment(end))) => *end - *start,
-        _ => return,
-    };
+    let hours =
+        match (fields.get(&Field::of("scheduledstart")), fields.get(&Field::of("scheduledend"))) {
+            (Some(Value::Moment(start)), Some(Value::Moment(end))) => *end - *start,
+            _ => return,
+        };
     for value in fields.values_mut() {
         if let Value::Moment(_) | Value::Occurrence(Occurrence::Cancelled) = value {
             continue;
@@ -258,7 +255,9 @@ fn spelled(value: &Value) -> String {
             };
             people.iter().map(first).collect::<Vec<_>>().join(",")
         }
-        Value::Recurrence(Recurrence { pattern: Pattern::Daily, end: End::Count(count), .. }) => {
+        Value::Recurrence(Recurrence {
+            pattern: Pattern::Daily, end: End::Count(count), ..
+        }) => {
             format!("day*{count}")
         }
         Value::Occurrence(Occurrence::Cancelled) => "off".to_owned(),

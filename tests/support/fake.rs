@@ -201,11 +201,7 @@ impl Row {
 impl Organisation {
     fn list(&self, class: Class) -> BTreeMap<ItemId, Version> {
         let listed = |(id, row): &(&RecordId, &Row)| id.table.class() == class && row.is_listed();
-        self.rows
-            .iter()
-            .filter(listed)
-            .map(|(id, row)| (id.item_id(), row.version()))
-            .collect()
+        self.rows.iter().filter(listed).map(|(id, row)| (id.item_id(), row.version())).collect()
     }
 
     /// Makes or changes a row as Dataverse does.

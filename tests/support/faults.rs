@@ -9,9 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use liaison::connector::{Connector, Error, ErrorKind, Result, Write, Written};
 use liaison::model::record::PartyRef;
-use liaison::model::{
-    Address, Class, Completeness, Document, ItemId, Listing, Side, Uid,
-};
+use liaison::model::{Address, Class, Completeness, Document, ItemId, Listing, Side, Uid};
 use liaison::store::{BEFORE_COMMIT, Probe};
 
 /// A place in a run where something can happen.
@@ -124,7 +122,8 @@ impl Faults {
     pub fn probe(&self) -> Probe {
         let faults = self.clone();
         Arc::new(move |name| {
-            let point = if name == BEFORE_COMMIT { Point::BeforeCommit } else { Point::AfterCommit };
+            let point =
+                if name == BEFORE_COMMIT { Point::BeforeCommit } else { Point::AfterCommit };
             faults.reach(point).is_ok()
         })
     }

@@ -12,7 +12,8 @@ use liaison::connector::Connector;
 use liaison::mapping::{self, Change, Context};
 use liaison::model::fields::Address;
 use liaison::model::{
-    Body, Class, Document, Fields, ItemId, Link, LinkState, Patch, Record, RecordId, Side, Table, Uid,
+    Body, Class, Document, Fields, ItemId, Link, LinkState, Patch, Record, RecordId, Side, Table,
+    Uid,
 };
 use liaison::plan::guard::Stop;
 use liaison::store::{Store, conflict, hold, link, mark};
@@ -242,9 +243,8 @@ impl World {
     /// The user's word on whether a thing takes part.
     pub fn mark(&self, key: &str, tracked: bool) {
         let (class, now) = (self.class, self.clock.now());
-        let set = |tx: &liaison::store::Transaction<'_>| {
-            mark::set(tx, class, &uid(key), tracked, now)
-        };
+        let set =
+            |tx: &liaison::store::Transaction<'_>| mark::set(tx, class, &uid(key), tracked, now);
         self.store().promise_blocking(set).unwrap();
     }
 
@@ -254,7 +254,8 @@ impl World {
         let links = self.store().read_blocking(|db| link::all(db, class)).unwrap();
         for place in self.keys.values_mut() {
             let is_its = |link: &&Link| {
-                place.item.as_ref() == Some(&link.item) || place.record.as_ref() == Some(&link.record)
+                place.item.as_ref() == Some(&link.item)
+                    || place.record.as_ref() == Some(&link.record)
             };
             if let Some(link) = links.iter().find(is_its) {
                 place.item = Some(link.item.clone());
@@ -374,7 +375,9 @@ impl World {
         for (side, ids) in [(Side::Mailbox, items), (Side::Crm, records)] {
             for id in ids {
                 let Some(Ok(fields)) = self.fields(side, &id) else { continue };
-                values.extend(fields.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+                values.extend(
+                    fields.iter().map(|(name, value)| (name.to_string(), value.to_string())),
+                );
             }
         }
         for conflict in self.store().read_blocking(conflict::all).unwrap() {
@@ -384,7 +387,9 @@ impl World {
                     values.extend(both.map(|value| (field.to_string(), value.to_string())));
                 }
                 conflict::Dispute::Existence { kept, .. } => {
-                    values.extend(kept.iter().map(|(name, value)| (name.to_string(), value.to_string())));
+                    values.extend(
+                        kept.iter().map(|(name, value)| (name.to_string(), value.to_string())),
+                    );
                 }
             }
         }

@@ -1,0 +1,186 @@
+//! Who takes part: copies are set aside, and every unlinked item gets a decision, which is stored.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Engine;
+use super::stock::{Assembly, Stock};
+use super::world::Stored;
+use crate::connector;
+use crate::filter::{self, Mark};
+use crate::model::{Address, Class, Content, Fields, ItemId, Side, Traits, Uid, Version};
+use crate::plan::Seen;
+use crate::store;
+use crate::store::decision::{self, Decision, Outcome};
+use crate::store::observation;
+use crate::store::quarantine::{self, Failure};
+use crate::store::round::RoundId;
+
+impl Engine {
+    /// Two items with one global name are one thing twice. The linked one, else the first, goes on; the others wait.
+    pub(super) async fn set_copies_aside(
+        &self,
+        class: Class,
+        seen: &mut Assembly,
+        stored: &Stock,
+    ) -> store::Result<()> {
+        let linked: BTreeSet<&ItemId> = stored.links.iter().map(|link| &link.item).collect();
+        let mut by_uid: BTreeMap<&Uid, Vec<&ItemId>> = BTreeMap::new();
+        for (id, head) in &seen.heads {
+            if let Some(uid) = &head.uid {
+                by_uid.entry(uid).or_default().push(id);
+            }
+        }
+        let mut failures = Vec::new();
+        for ids in by_uid.values().filter(|ids| ids.len() > 1) {
+            let keeper = ids.iter().find(|id| linked.contains(**id)).or(ids.first());
+            for id in ids.iter().filter(|id| Some(**id) != keeper.copied()) {
+                let version = seen
+                    .heads
+                    .get(*id)
+                    .map_or_else(|| Version::new(""), |head| head.version.clone());
+                failures.push(Failure {
+                    side: Side::Mailbox,
+                    class,
+                    id: (*id).clone(),
+                    version,
+                    reason: format!(
+                        "it has the same UID as {}",
+                        keeper.map_or("", |id| id.as_str())
+                    ),
+                    hint: Some("delete one of the two, or give it a UID of its own".to_owned()),
+                });
+            }
+        }
+        for failure in &failures {
+            seen.heads.remove(&failure.id);
+            if linked.contains(&failure.id) {
+                seen.items.insert(failure.id.clone(), Seen::Unseen);
+            } else {
+                seen.items.remove(&failure.id);
+            }
+        }
+        // Several copies of one message (in several folders) are ordinary.
+        if failures.is_empty() || class == Class::Email {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        self.store
+            .write(move |tx| {
+                for failure in &failures {
+                    quarantine::put(tx, failure, now)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Decides which unlinked items take part, and stores the decisions. Items that do not, and are private, are left out.
+    pub(super) async fn decide(
+        &self,
+        class: Class,
+        round: RoundId,
+        seen: &mut Assembly,
+        stored: &Stock,
+    ) -> Stored<BTreeMap<ItemId, String>> {
+        let settings = self.class(class);
+        let linked: BTreeSet<&ItemId> = stored.links.iter().map(|link| &link.item).collect();
+        let free: Vec<ItemId> =
+            seen.heads.keys().filter(|id| !linked.contains(id)).cloned().collect();
+        let wanted = free.clone();
+        let contents = self
+            .store
+            .read(move |db| observation::contents(db, Side::Mailbox, class, &wanted))
+            .await?;
+        let known = match self.known_senders(class, &contents).await {
+            Ok(known) => known,
+            Err(error) => return Ok(Err(error)),
+        };
+        let promoted: BTreeSet<Uid> = if class == Class::Email {
+            stored.links.iter().map(|link| link.uid.clone()).collect()
+        } else {
+            BTreeSet::new()
+        };
+        let (mut tracked, mut decisions) = (BTreeMap::new(), Vec::new());
+        for (id, content) in &contents {
+            let mark = stored
+                .marks
+                .get(&content.uid)
+                .map(|tracked| if *tracked { Mark::Tracked } else { Mark::Untracked });
+            let decided = if class == Class::Email {
+                let folder = id.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
+                let around =
+                    filter::email::Surroundings { folder, promoted: &promoted, known: &known };
+                filter::email::decide(content, mark, around, settings.email).decision
+            } else {
+                filter::track::decide(class, content, mark, &settings.tracking)
+            };
+            let outcome = if decided.tracked { Outcome::Tracked } else { Outcome::Skipped };
+            if stored
+                .decisions
+                .get(id)
+                .is_none_or(|old| old.outcome != outcome || old.rule != decided.rule)
+            {
+                let (item, rule, at) = (id.clone(), decided.rule.clone(), self.clock.now());
+                decisions.push(Decision { class, item, outcome, rule, round, at });
+            }
+            if decided.tracked {
+                tracked.insert(id.clone(), decided.rule);
+            } else if content.traits.private && !settings.tracking.include_private {
+                seen.items.remove(id);
+            }
+        }
+        self.store.write(move |tx| decision::upsert(tx, &decisions)).await?;
+        if class == Class::Email
+            && let Err(error) = self.find_filed(seen, &contents, &tracked).await
+        {
+            return Ok(Err(error));
+        }
+        Ok(Ok(tracked))
+    }
+
+    /// Which senders the CRM knows; asked only where a rule wants it.
+    async fn known_senders(
+        &self,
+        class: Class,
+        contents: &BTreeMap<ItemId, Content>,
+    ) -> connector::Result<BTreeSet<Address>> {
+        let wanted = class == Class::Email
+            && self.class(class).email.automatic == filter::email::Automatic::KnownSenders;
+        if !wanted {
+            return Ok(BTreeSet::new());
+        }
+        let senders: BTreeSet<_> =
+            contents.values().flat_map(|content| filter::email::senders(content)).collect();
+        let senders: Vec<_> = senders.into_iter().collect();
+        let people = self.crm.resolve(&senders).await?;
+        Ok(people
+            .into_iter()
+            .filter(|(_, party)| party.table != "systemuser")
+            .map(|(address, _)| address)
+            .collect())
+    }
+
+    /// Messages that someone filed already, by whatever program, are adopted and not filed again.
+    async fn find_filed(
+        &self,
+        seen: &mut Assembly,
+        contents: &BTreeMap<ItemId, Content>,
+        tracked: &BTreeMap<ItemId, String>,
+    ) -> connector::Result<()> {
+        let uids: Vec<Uid> = tracked
+            .keys()
+            .filter_map(|id| contents.get(id))
+            .map(|content| content.uid.clone())
+            .collect();
+        if uids.is_empty() {
+            return Ok(());
+        }
+        for (uid, record) in self.crm.find(Class::Email, &uids).await? {
+            let content = Content { uid, fields: Fields::new(), traits: Traits::default() };
+            let here =
+                Seen::Here { version: Version::new("filed"), content: Some(Box::new(content)) };
+            seen.records.insert(record, here);
+        }
+        Ok(())
+    }
+}
