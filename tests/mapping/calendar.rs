@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 /// Zones with and without daylight saving, on both hemispheres, half an hour off, and one whose midnight is skipped.
-pub fn user_zone() -> impl Strategy<Value = TimeZone> {
+pub(super) fn user_zone() -> impl Strategy<Value = TimeZone> {
     select(vec![
         "Europe/Berlin",
         "America/New_York",
@@ -27,7 +27,7 @@ pub fn user_zone() -> impl Strategy<Value = TimeZone> {
     .prop_map(|name| TimeZone::get(name).expect("a zone"))
 }
 
-pub fn context(zone: TimeZone) -> Context {
+pub(super) fn context(zone: TimeZone) -> Context {
     Context {
         organisation: Uuid::from_u128(7),
         zone,
@@ -38,7 +38,7 @@ pub fn context(zone: TimeZone) -> Context {
 }
 
 /// Text of all kinds: what people write, and what parsers trip over. As readers give it.
-pub fn text() -> impl Strategy<Value = Option<Value>> {
+pub(super) fn text() -> impl Strategy<Value = Option<Value>> {
     let piece = prop_oneof![
         4 => select(vec!["Anna", "Besprechung", "Müller", "李小龍", "محمد", "Straße 5", "👩‍👩‍👧", "e\u{301}", "a@b.example"])
             .prop_map(str::to_owned),
@@ -53,7 +53,7 @@ pub fn text() -> impl Strategy<Value = Option<Value>> {
 }
 
 /// A whole second from 1990 to 2050, often at the full hour.
-pub fn moment() -> impl Strategy<Value = Timestamp> {
+pub(super) fn moment() -> impl Strategy<Value = Timestamp> {
     let second = prop_oneof![
         3 => (175_320i64..701_280).prop_map(|hour| hour * 3600),
         1 => 631_152_000i64..2_524_608_000,
@@ -61,11 +61,11 @@ pub fn moment() -> impl Strategy<Value = Timestamp> {
     second.prop_map(|second| Timestamp::from_second(second).expect("in range"))
 }
 
-pub fn all_of(fields: &Fields) -> Patch {
+pub(super) fn all_of(fields: &Fields) -> Patch {
     fields.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect()
 }
 
-pub fn patched(fields: &Fields, patch: &Patch) -> Fields {
+pub(super) fn patched(fields: &Fields, patch: &Patch) -> Fields {
     let mut fields = fields.clone();
     for (field, value) in patch {
         match value {
@@ -77,16 +77,16 @@ pub fn patched(fields: &Fields, patch: &Patch) -> Fields {
 }
 
 /// The fields with their texts, since `Debug` of a value keeps them secret.
-pub fn shown(fields: &Fields) -> BTreeMap<String, String> {
+pub(super) fn shown(fields: &Fields) -> BTreeMap<String, String> {
     fields.iter().map(|(field, value)| (field.to_string(), format!("{value:?} {value}"))).collect()
 }
 
-pub fn field(name: &'static str) -> Field {
+pub(super) fn field(name: &'static str) -> Field {
     Field::of(name)
 }
 
 /// A row as it stands after a patch, with its exceptions as the service keeps them.
-pub fn row(table: Table, old: Option<&Record>, patch: RecordPatch) -> Record {
+pub(super) fn row(table: Table, old: Option<&Record>, patch: RecordPatch) -> Record {
     let mut record = old.cloned().unwrap_or_else(|| Record {
         id: RecordId::new(table, Uuid::from_u128(1)),
         columns: Map::new(),
@@ -155,7 +155,7 @@ fn as_the_series(record: &Record, original: Timestamp) -> Map<String, Json> {
 }
 
 /// The calendars that the calcard crate is tested with.
-pub fn in_the_wild() -> Vec<(PathBuf, Vec<u8>)> {
+pub(super) fn in_the_wild() -> Vec<(PathBuf, Vec<u8>)> {
     let metadata =
         cargo_metadata::MetadataCommand::new().other_options(vec!["--offline".to_owned()]).exec();
     let metadata = metadata.expect("cargo metadata");
@@ -175,11 +175,11 @@ pub fn in_the_wild() -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// Damage to a file, to be done with [`damaged`].
-pub fn damage() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, usize)>> {
+pub(super) fn damage() -> impl Strategy<Value = Vec<(prop::sample::Index, u8, usize)>> {
     vec((any::<prop::sample::Index>(), any::<u8>(), 0usize..4), 1..8)
 }
 
-pub fn damaged(mut bytes: Vec<u8>, damage: &[(prop::sample::Index, u8, usize)]) -> Vec<u8> {
+pub(super) fn damaged(mut bytes: Vec<u8>, damage: &[(prop::sample::Index, u8, usize)]) -> Vec<u8> {
     for (at, byte, what) in damage {
         let at = at.index(bytes.len().max(1)).min(bytes.len().saturating_sub(1));
         match what {

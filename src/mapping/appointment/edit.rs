@@ -4,10 +4,6 @@
 //! text, each only where there is something to do: the master with its rule and what is taken out; the skeletons of new
 //! overrides; the overrides.
 
-use std::collections::BTreeMap;
-
-use jiff::Timestamp;
-
 use super::event::Times;
 use super::exceptions::{self, Overrides};
 use super::series::{Object, Series, days_between, read, read_rule};
@@ -107,8 +103,8 @@ impl Pass<'_> {
                 if timed {
                     write_rule(&mut edits, &calendar, object.master, &recurrence, &start)?;
                 }
-                let zone = start.form.zone(&self.context.zone);
-                Some(Series { recurrence, first: start, zone })
+                let from = start.moment(&self.context.zone).ok_or_else(no_start)?;
+                Some(Series::new(recurrence, start, from, &self.context.zone))
             }
             _ => {
                 set(&mut edits, &text, object.master, "RRULE", None);
@@ -142,10 +138,9 @@ impl Pass<'_> {
         let calendar = Calendar::of(&text, &self.context.zone)?;
         let object = Object::of(&calendar)?;
         let mut edits = Edits::new();
-        let says: BTreeMap<Timestamp, &Fields> =
-            overrides.say.iter().map(|(original, fields)| (*original, fields)).collect();
-        for (original, component) in &object.overrides {
-            let Some(fields) = says.get(original) else { continue };
+        for there in &object.overrides {
+            let component = there.component;
+            let Some(fields) = overrides.say.get(&there.key) else { continue };
             let times = super::event::times(&calendar, component)?;
             let before = super::event::fields(&calendar, component, &times);
             let differs = |field: &Field| before.get(field) != fields.get(field);

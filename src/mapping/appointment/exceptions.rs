@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::series::{Object, Series};
+use super::series::{Object, Override, Series};
 use super::{START, by_pattern};
 use crate::mapping::calendar::{Calendar, end_of_properties, set};
 use crate::mapping::text::{Edits, Line};
@@ -15,9 +15,9 @@ use crate::model::{Field, Fields, Patch, Value};
 /// What is left to do for the overrides once the master is written.
 #[derive(Debug, Default)]
 pub struct Overrides {
-    /// Those that are not there yet, by the start in the pattern.
+    /// The original starts of those that are not there yet.
     pub new: Vec<Timestamp>,
-    /// What each shall say.
+    /// What each shall say, by key.
     pub say: BTreeMap<Timestamp, Fields>,
 }
 
@@ -39,7 +39,7 @@ pub fn write(
     change: Change<'_>,
 ) -> Result<Overrides, Unwritable> {
     let Some(series) = series else {
-        for (_, component) in &object.overrides {
+        for Override { component, .. } in &object.overrides {
             edits.remove(component.lines.clone());
         }
         set(edits, calendar.text, object.master, "EXDATE", None);
@@ -50,32 +50,39 @@ pub fn write(
         .as_ref()
         .is_none_or(|old| old.first != series.first || old.recurrence != series.recurrence);
     let user = calendar.user();
+    let move_of = |key| if restarted { series.renamed(key) } else { key };
+    let known = object.overrides.iter().map(|there| move_of(there.key));
+    let originals = series.originals(known.chain(change.whole.keys().filter_map(Field::original_start)));
+    let original = |key: Timestamp| originals.get(&key).copied().unwrap_or(key);
     let mut overrides = Overrides::default();
     let mut stay = BTreeSet::new();
-    for (original, component) in &object.overrides {
-        let Some(at) = stays(*original, object, series, change, restarted) else {
+    for there in &object.overrides {
+        let component = there.component;
+        let Some(key) = stays(there.key, object, change).map(|key| key.unwrap_or_else(|| move_of(there.key)))
+        else {
             edits.remove(component.lines.clone());
             continue;
         };
-        stay.insert(at);
-        if restarted || at != *original {
+        stay.insert(key);
+        if restarted || key != there.key {
             let line = calendar.text.property(component, "RECURRENCE-ID").map(|(_, line)| line);
             let line = line.cloned().unwrap_or_else(|| Line::new("RECURRENCE-ID", ""));
-            let line = series.first.form.written(line, at, user);
+            let line = series.first.form.written(line, original(key), user);
             set(edits, calendar.text, component, "RECURRENCE-ID", Some(line));
         }
         // What was as the pattern had it stays so when the pattern changes.
-        if !object.fields.contains_key(&Field::exception(*original)) {
-            overrides.say.insert(at, by_pattern(change.whole, at, user));
+        if !object.fields.contains_key(&Field::exception(there.key)) {
+            overrides.say.insert(key, by_pattern(change.whole, original(key), user));
         }
     }
-    for (original, fields) in changed(change.patch) {
-        if !stay.contains(&original) {
-            overrides.new.push(original);
+    for (key, fields) in changed(change.patch) {
+        if !stay.contains(&key) {
+            overrides.new.push(original(key));
         }
-        overrides.say.insert(original, fields.clone());
+        overrides.say.insert(key, fields.clone());
     }
-    write_taken_out(edits, calendar, object, series, &Taken { change, restarted, stay: &stay })?;
+    let taken = Taken { change, restarted, stay: &stay, originals: &originals };
+    write_taken_out(edits, calendar, object, series, &taken)?;
     Ok(overrides)
 }
 
@@ -98,31 +105,20 @@ pub fn skeleton(calendar: &Calendar<'_>, object: &Object<'_>, original: Timestam
     lines
 }
 
-/// The start in the pattern that an override has after the change; `None` when it goes.
-fn stays(
-    original: Timestamp,
-    object: &Object<'_>,
-    series: &Series,
-    change: Change<'_>,
-    restarted: bool,
-) -> Option<Timestamp> {
-    match change.patch.get(&Field::exception(original)) {
-        Some(Some(Value::Occurrence(Occurrence::Changed(_)))) => Some(original),
+/// Whether an override stays, and under which key if the patch says so.
+fn stays(key: Timestamp, object: &Object<'_>, change: Change<'_>) -> Option<Option<Timestamp>> {
+    match change.patch.get(&Field::exception(key)) {
+        Some(Some(Value::Occurrence(Occurrence::Changed(_)))) => Some(Some(key)),
         Some(_) => {
-            // The occurrence of the same day under another hour: the series was moved.
-            let day = |moment| calendar_day(series, moment);
-            changed(change.patch).map(|(new, _)| new).find(|new| {
-                day(*new) == day(original)
-                    && !object.overrides.iter().any(|(other, _)| other == new)
-            })
+            // The occurrence of the same day at another hour: the series was moved.
+            let user = object.series.as_ref().map(|series| &series.user)?;
+            let day = |key| user.to_datetime(key).date();
+            let taken = |new| object.overrides.iter().any(|other| other.key == new);
+            let mut new = changed(change.patch).map(|(new, _)| new);
+            new.find(|new| day(*new) == day(key) && !taken(*new)).map(Some)
         }
-        None if restarted => Some(series.start_on_day_of(original).unwrap_or(original)),
-        None => Some(original),
+        None => Some(None),
     }
-}
-
-fn calendar_day(series: &Series, moment: Timestamp) -> jiff::civil::Date {
-    series.zone.to_datetime(moment).date()
 }
 
 /// The occurrences that a patch gives content.
@@ -140,6 +136,8 @@ struct Taken<'a> {
     restarted: bool,
     /// The overrides that stay, among them those that are cancelled.
     stay: &'a BTreeSet<Timestamp>,
+    /// Original starts by key.
+    originals: &'a BTreeMap<Timestamp, Timestamp>,
 }
 
 fn write_taken_out(
@@ -155,13 +153,16 @@ fn write_taken_out(
         .iter()
         .filter(|(_, value)| **value == Value::Occurrence(Occurrence::Cancelled))
         .filter_map(|(field, _)| field.original_start())
-        .filter(|original| !taken.stay.contains(original))
+        .filter(|key| !taken.stay.contains(key))
         .collect();
     let there = match &object.series {
         Some(old) => old.taken_out(calendar, object.master)?,
         None => Vec::new(),
     };
-    let line = |original: &Timestamp| series.first.form.line("EXDATE", *original, calendar.user());
+    let line = |key: &Timestamp| {
+        let original = taken.originals.get(key).unwrap_or(key);
+        series.first.form.line("EXDATE", *original, calendar.user())
+    };
     let end = end_of_properties(object.master);
     if taken.restarted {
         if !there.is_empty() || !wanted.is_empty() {
@@ -170,18 +171,17 @@ fn write_taken_out(
         }
         return Ok(());
     }
-    let goes = |original: &Option<Timestamp>| {
-        original.is_some_and(|original| {
-            taken.change.patch.contains_key(&Field::exception(original))
-                && !wanted.contains(&original)
+    let goes = |key: &Option<Timestamp>| {
+        key.is_some_and(|key| {
+            taken.change.patch.contains_key(&Field::exception(key)) && !wanted.contains(&key)
         })
     };
     let lines: BTreeSet<usize> =
-        there.iter().filter(|out| goes(&out.original)).map(|out| out.line).collect();
+        there.iter().filter(|out| goes(&out.key)).map(|out| out.line).collect();
     for index in lines {
         let left: Vec<&str> = there
             .iter()
-            .filter(|out| out.line == index && !goes(&out.original))
+            .filter(|out| out.line == index && !goes(&out.key))
             .map(|out| out.value.as_str())
             .collect();
         match calendar.text.lines().get(index) {
@@ -191,7 +191,7 @@ fn write_taken_out(
             _ => edits.remove(index..index + 1),
         }
     }
-    let known: BTreeSet<Timestamp> = there.iter().filter_map(|out| out.original).collect();
+    let known: BTreeSet<Timestamp> = there.iter().filter_map(|out| out.key).collect();
     edits.insert(end, wanted.difference(&known).map(line));
     Ok(())
 }

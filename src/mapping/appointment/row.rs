@@ -33,19 +33,13 @@ pub fn write(
 ) -> Result<RecordPatch, Unwritable> {
     let Change { uid, patch, whole } = change;
     let recurrence = match (whole.get(&RECURRENCE), table) {
-        (Some(Value::Recurrence(recurrence)), Table::RecurringAppointmentMaster) => {
-            Some(recurrence)
-        }
+        (Some(Value::Recurrence(recurrence)), Table::RecurringAppointmentMaster) => Some(recurrence),
         (None, Table::Appointment) => None,
         (Some(_), _) => {
-            return Err(Unwritable(
-                "a single appointment of the CRM cannot become a series".to_owned(),
-            ));
+            return Err(Unwritable("a single appointment of the CRM cannot become a series".to_owned()));
         }
         (None, _) => {
-            return Err(Unwritable(
-                "a series of the CRM cannot become a single appointment".to_owned(),
-            ));
+            return Err(Unwritable("a series of the CRM cannot become a single appointment".to_owned()));
         }
     };
     let touched = |field: &Field| patch.contains_key(field);
@@ -154,13 +148,15 @@ fn state(
     writes: bool,
 ) -> Result<Option<State>, Unwritable> {
     match old {
-        Some(old) if !patch.contains_key(&STATUS) => Ok(closed(&old.columns)?.filter(|_| writes)),
+        Some(old) if !patch.contains_key(&STATUS) => {
+            Ok(closed(&old.columns)?.filter(|_| writes))
+        }
         Some(_) | None => Ok(Some(Show::of(whole.get(&STATUS)).state())),
     }
 }
 
-/// The occurrences to change: those of the patch, and those that have a row of their own but were as the pattern had them,
-/// which they stay when the pattern changes.
+/// The occurrences to change: those of the patch; those that have a row of their own but are as the pattern has them, which they
+/// stay when the series changes; and all of them when the pattern is written, since the service then makes its occurrences anew.
 fn exception_patches(
     patch: &Patch,
     whole: &Fields,
@@ -168,41 +164,38 @@ fn exception_patches(
     old: Option<&Record>,
     context: &Context,
 ) -> Result<Vec<ExceptionPatch>, Unwritable> {
-    let user = &context.zone;
     let there = match old {
         Some(old) => there(old, context)?,
         None => Vec::new(),
     };
-    let originals = patch.keys().filter_map(Field::original_start);
+    let anew = [START, END, ALL_DAY, RECURRENCE].iter().any(|field| patch.contains_key(field));
+    let named = patch.keys().chain(whole.keys().filter(|_| anew)).filter_map(Field::original_start);
     let all: BTreeSet<Timestamp> =
-        originals.chain(there.iter().map(|exception| exception.original)).collect();
+        named.chain(there.iter().map(|exception| exception.original)).collect();
     let takes_place = take_place(whole, recurrence, &all, context);
     let mut patches = Vec::new();
     for original in all {
         let row = there.iter().find(|exception| exception.original == original);
-        let ordinary = by_pattern(whole, original, user);
-        let own = row.map(|exception| &exception.own);
-        let differs = |fields: &Fields, field: &Field| match own {
-            Some(own) if !own.is_empty() => own.get(field) != fields.get(field),
-            _ => ordinary.get(field) != fields.get(field),
+        let ordinary = by_pattern(whole, original, &context.zone);
+        let touched = |fields: &Fields, field: &Field| {
+            ordinary.get(field) != fields.get(field)
+                || row.is_some_and(|row| row.own.get(field) != fields.get(field))
         };
-        let columns = match patch.get(&Field::exception(original)) {
-            Some(Some(Value::Occurrence(Occurrence::Cancelled))) => None,
-            Some(Some(Value::Occurrence(Occurrence::Changed(fields)))) => {
-                Some(occurrence_columns(fields, |field| differs(fields, field), context)?)
+        let key = Field::exception(original);
+        let asked = anew || patch.contains_key(&key);
+        let columns = match whole.get(&key) {
+            Some(Value::Occurrence(Occurrence::Cancelled)) if asked => None,
+            Some(Value::Occurrence(Occurrence::Changed(fields))) if asked => {
+                Some(occurrence_columns(fields, |field| touched(fields, field), context)?)
             }
-            // Back to the pattern, or never away from it. A pattern that has no such start any more took it along.
-            Some(_) if takes_place.contains(&original) => {
-                Some(occurrence_columns(&ordinary, |_| true, context)?)
-            }
-            None if row.is_some_and(|row| row.occurrence.is_none())
-                && takes_place.contains(&original)
-                && ordinary
-                    .keys()
-                    .chain(own.into_iter().flat_map(Fields::keys))
-                    .any(|field| differs(&ordinary, field)) =>
-            {
-                Some(occurrence_columns(&ordinary, |field| differs(&ordinary, field), context)?)
+            // Back to the pattern. One that has no such start any more took the occurrence along.
+            None if takes_place.contains(&original) => {
+                let columns =
+                    occurrence_columns(&ordinary, |field| touched(&ordinary, field), context)?;
+                if columns.is_empty() {
+                    continue;
+                }
+                Some(columns)
             }
             Some(_) | None => continue,
         };

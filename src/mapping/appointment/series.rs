@@ -10,7 +10,7 @@ use super::event::{self, Times};
 use super::status::Show;
 use super::{RECURRENCE, STATUS, by_pattern, people};
 use crate::mapping::calendar::{self, Calendar, When, time};
-use crate::mapping::recurrence::{moved, rule, starts};
+use crate::mapping::recurrence::{later, moved, rule, starts};
 use crate::mapping::text::{Component, Text};
 use crate::mapping::{Context, Unreadable, zone};
 use crate::model::fields::Occurrence;
@@ -36,8 +36,8 @@ pub struct Object<'a> {
     pub master: &'a Component,
     pub times: Times,
     pub series: Option<Series>,
-    /// Overrides by the start that the occurrence has in the pattern, in the order of the file.
-    pub overrides: Vec<(Timestamp, &'a Component)>,
+    /// In the order of the file.
+    pub overrides: Vec<Override<'a>>,
     /// All it says, exceptions included.
     pub fields: Fields,
 }
@@ -71,9 +71,9 @@ impl<'a> Object<'a> {
         let mut overrides = Vec::new();
         match &series {
             Some(series) => {
-                let recurrence = series.by_user(&times, calendar.user())?;
+                let recurrence = series.recurrence_by_user()?;
                 let cancelled = series.taken_out(calendar, master)?;
-                let cancelled = cancelled.iter().filter_map(|taken| taken.original).collect();
+                let cancelled = cancelled.iter().filter_map(|taken| taken.key).collect();
                 overrides = series.place(calendar, &overridden)?;
                 let exceptions = exceptions(calendar, &fields, &cancelled, &overrides)?;
                 fields.insert(RECURRENCE, Value::Recurrence(recurrence));
@@ -87,13 +87,30 @@ impl<'a> Object<'a> {
     }
 }
 
+/// An occurrence with a component of its own.
+#[derive(Debug)]
+pub struct Override<'a> {
+    /// What its field is called by.
+    pub key: Timestamp,
+    /// The start that it has in the pattern.
+    pub original: Timestamp,
+    pub component: &'a Component,
+}
+
 /// How an appointment repeats, as its text has it: by the clock of its own zone.
+///
+/// The CRM goes by the user's clock instead, which differs from that of another zone in some weeks of the year. Occurrences are
+/// therefore named by the day: the *key* of one is the start that it has by the user's clock. In the user's own zone that is
+/// its original start.
 #[derive(Debug, Clone)]
 pub struct Series {
     pub recurrence: Recurrence,
     /// The first start.
     pub first: When,
     pub zone: TimeZone,
+    pub user: TimeZone,
+    /// The first start by the user's clock.
+    by_user: DateTime,
 }
 
 /// One value of an `EXDATE`.
@@ -102,8 +119,8 @@ pub struct TakenOut {
     /// The index of its line.
     pub line: usize,
     pub value: String,
-    /// The start that would take place otherwise; `None` where it hits nothing.
-    pub original: Option<Timestamp>,
+    /// The occurrence that would take place otherwise; `None` where it hits nothing.
+    pub key: Option<Timestamp>,
 }
 
 impl Series {
@@ -129,20 +146,34 @@ impl Series {
             [..] => return Err(no_form("several rules")),
         };
         let recurrence = read_rule(line.value(), &times.start, calendar.user())?;
-        let zone = times.start.form.zone(calendar.user());
-        Ok(Some(Self { recurrence, first: times.start.clone(), zone }))
+        Ok(Some(Self::new(recurrence, times.start.clone(), times.from, calendar.user())))
     }
 
-    /// The recurrence by the calendar of the user, in which the start may fall on another day.
-    fn by_user(&self, times: &Times, user: &TimeZone) -> Result<Recurrence, Unreadable> {
-        let days = days_between(self.first.civil.date(), user.to_datetime(times.from).date());
-        let mut recurrence = moved(&self.recurrence, days).ok_or_else(|| {
+    /// A series whose first start is `from`, written as `first`.
+    pub fn new(
+        recurrence: Recurrence,
+        first: When,
+        from: Timestamp,
+        user: &TimeZone,
+    ) -> Self {
+        let zone = first.form.zone(user);
+        Self { recurrence, first, zone, user: user.clone(), by_user: user.to_datetime(from) }
+    }
+
+    /// How many days the user's calendar is ahead of the series' own.
+    fn ahead(&self) -> i64 {
+        days_between(self.first.civil.date(), self.by_user.date())
+    }
+
+    /// The recurrence by the calendar of the user.
+    fn recurrence_by_user(&self) -> Result<Recurrence, Unreadable> {
+        let mut recurrence = moved(&self.recurrence, self.ahead()).ok_or_else(|| {
             Unreadable(
                 "its recurrence (by days of the month in another zone) has no form in the CRM"
                     .to_owned(),
             )
         })?;
-        recurrence.zone = zone::name(user);
+        recurrence.zone = zone::name(&self.user);
         Ok(recurrence)
     }
 
@@ -163,20 +194,38 @@ impl Series {
             }
         }
         let starts = self.starts_on(&taken.iter().map(|(_, _, day)| *day).collect());
-        let moment =
-            |day: &Date| starts.get(day).and_then(|civil| zone::moment(*civil, &self.zone));
+        let key = |day| starts.contains_key(&day).then(|| self.key(day)).flatten();
         Ok(taken
             .into_iter()
-            .map(|(line, value, day)| TakenOut { line, original: moment(&day), value })
+            .map(|(line, value, day)| TakenOut { line, value, key: key(day) })
             .collect())
     }
 
-    /// The start of the series on the day of a moment.
-    pub fn start_on_day_of(&self, moment: Timestamp) -> Option<Timestamp> {
-        let day = self.zone.to_datetime(moment).date();
-        self.starts_on(&BTreeSet::from([day]))
-            .get(&day)
-            .and_then(|civil| zone::moment(*civil, &self.zone))
+    /// The original start of each of these keys: on the same day by the series' own clock. A key that names no start is its own.
+    pub fn originals(&self, keys: impl Iterator<Item = Timestamp>) -> BTreeMap<Timestamp, Timestamp> {
+        let ahead = self.ahead();
+        let day = |key| later(self.user.to_datetime(key).date(), -ahead);
+        let keys: BTreeMap<Timestamp, Option<Date>> = keys.map(|key| (key, day(key))).collect();
+        let starts = self.starts_on(&keys.values().flatten().copied().collect());
+        keys.into_iter()
+            .map(|(key, day)| {
+                let start = day.and_then(|day| starts.get(&day));
+                (key, start.and_then(|civil| zone::moment(*civil, &self.zone)).unwrap_or(key))
+            })
+            .collect()
+    }
+
+    /// The key that names the occurrence of the same day in this series; the key itself where there is none.
+    pub fn renamed(&self, key: Timestamp) -> Timestamp {
+        let day = later(self.user.to_datetime(key).date(), -self.ahead());
+        let starts = self.starts_on(&day.into_iter().collect());
+        day.filter(|day| starts.contains_key(day)).and_then(|day| self.key(day)).unwrap_or(key)
+    }
+
+    /// The key of the occurrence on a day of the series' own calendar.
+    fn key(&self, day: Date) -> Option<Timestamp> {
+        let day = later(day, self.ahead())?;
+        zone::moment(day.to_datetime(self.by_user.time()), &self.user)
     }
 
     /// The start in the pattern of each override.
@@ -184,7 +233,7 @@ impl Series {
         &self,
         calendar: &Calendar<'_>,
         overrides: &[&'a Component],
-    ) -> Result<Vec<(Timestamp, &'a Component)>, Unreadable> {
+    ) -> Result<Vec<Override<'a>>, Unreadable> {
         let mut days = Vec::new();
         for component in overrides {
             let Some((_, line)) = calendar.text.property(component, "RECURRENCE-ID") else {
@@ -200,10 +249,13 @@ impl Series {
             days.push((self.day(calendar, &when)?, calendar.moment(&when)?, *component));
         }
         let starts = self.starts_on(&days.iter().map(|(day, ..)| *day).collect());
-        let place = |day: &Date| starts.get(day).and_then(|civil| zone::moment(*civil, &self.zone));
+        let start = |day: &Date| starts.get(day).and_then(|civil| zone::moment(*civil, &self.zone));
         Ok(days
-            .iter()
-            .map(|(day, moment, component)| (place(day).unwrap_or(*moment), *component))
+            .into_iter()
+            .map(|(day, moment, component)| match (start(&day), self.key(day)) {
+                (Some(original), Some(key)) => Override { key, original, component },
+                _ => Override { key: moment, original: moment, component },
+            })
             .collect())
     }
 
@@ -250,17 +302,17 @@ fn exceptions(
     calendar: &Calendar<'_>,
     series: &Fields,
     cancelled: &BTreeSet<Timestamp>,
-    overrides: &[(Timestamp, &Component)],
+    overrides: &[Override<'_>],
 ) -> Result<Fields, Unreadable> {
     let mut fields: Fields = cancelled
         .iter()
-        .map(|original| (Field::exception(*original), Value::Occurrence(Occurrence::Cancelled)))
+        .map(|key| (Field::exception(*key), Value::Occurrence(Occurrence::Cancelled)))
         .collect();
-    for (original, component) in overrides {
+    for Override { key, original, component } in overrides {
         let times = event::times(calendar, component)?;
         let own = event::fields(calendar, component, &times);
         if let Some(occurrence) = occurrence(own, series, *original, calendar.user()) {
-            fields.entry(Field::exception(*original)).or_insert(Value::Occurrence(occurrence));
+            fields.entry(Field::exception(*key)).or_insert(Value::Occurrence(occurrence));
         }
     }
     Ok(fields)

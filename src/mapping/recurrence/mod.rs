@@ -46,14 +46,6 @@ pub fn starts(first: DateTime, recurrence: &Recurrence) -> impl Iterator<Item = 
         .map(move |date| date.to_datetime(first.time()))
 }
 
-/// The start in the series' civil time that is meant by `original`: exactly it, else the one on the same day.
-/// Clients that move a series to another hour leave the old hour in their exceptions.
-pub fn nearest(first: DateTime, recurrence: &Recurrence, original: DateTime) -> Option<DateTime> {
-    starts(first, recurrence)
-        .take_while(|start| start.date() <= original.date())
-        .find(|start| start.date() == original.date())
-}
-
 /// The same series told by a calendar that is `days` ahead, for a zone in which its hour falls on another day.
 /// `None` for days of the month: they cannot be told so.
 pub fn moved(recurrence: &Recurrence, days: i64) -> Option<Recurrence> {
@@ -128,7 +120,7 @@ fn in_period(first: Date, pattern: &Pattern, offset: i64) -> Option<Vec<Date>> {
 }
 
 /// A day that many days later; `None` outside the calendar.
-fn later(date: Date, days: i64) -> Option<Date> {
+pub fn later(date: Date, days: i64) -> Option<Date> {
     /// More days than the calendar has, so that the product below stays in range.
     const CALENDAR: i64 = 8_000_000;
     if days.abs() > CALENDAR {
