@@ -76,9 +76,28 @@ pub(super) fn patched(fields: &Fields, patch: &Patch) -> Fields {
     fields
 }
 
-/// The fields with their texts, since `Debug` of a value keeps them secret.
+/// The fields with their texts, since `Debug` of a value keeps them secret. People by address: whoever has the same is the same.
 pub(super) fn shown(fields: &Fields) -> BTreeMap<String, String> {
-    fields.iter().map(|(field, value)| (field.to_string(), format!("{value:?} {value}"))).collect()
+    let text = |value: &Value| match value {
+        Value::People(people) => {
+            people.iter().map(|person| person.address.to_string()).collect::<Vec<_>>().join(", ")
+        }
+        value => value.to_string(),
+    };
+    fields
+        .iter()
+        .map(|(field, value)| (field.to_string(), format!("{value:?} {}", text(value))))
+        .collect()
+}
+
+/// A file that shows its text.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct File(pub(super) Vec<u8>);
+
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
 }
 
 pub(super) fn field(name: &'static str) -> Field {

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::calendar::{
-    all_of, context, damage, damaged, field, in_the_wild, moment, patched, row, shown, text,
+    File, all_of, context, damage, damaged, field, in_the_wild, moment, patched, row, shown, text,
     user_zone,
 };
 use super::config;
@@ -71,7 +71,7 @@ fn changed(fields: &Fields, patch: &Patch) -> (Fields, Patch) {
 }
 
 /// A task as somebody's program writes it.
-fn file() -> impl Strategy<Value = Vec<u8>> {
+fn file() -> impl Strategy<Value = File> {
     let line = select(vec![
         "SUMMARY:Call",
         "SUMMARY;LANGUAGE=de:Anruf\\, bitte",
@@ -102,14 +102,23 @@ fn file() -> impl Strategy<Value = Vec<u8>> {
         "CLASS:PRIVATE",
     ]);
     (select(vec!["\r\n", "\n"]), vec(line, 0..12)).prop_map(|(end, lines)| {
-        let mut file = format!("BEGIN:VCALENDAR{end}VERSION:2.0{end}PRODID:x{end}BEGIN:VTODO{end}UID:u-1{end}");
+        let mut file = format!(
+            "BEGIN:VCALENDAR{end}VERSION:2.0{end}PRODID:x{end}BEGIN:VTODO{end}UID:u-1{end}"
+        );
         for (number, line) in lines.iter().enumerate() {
-            file.push_str(&format!("{line}{end}X-KEEP-{number};X-P=\"a,b\":kept\\,{number}{end} and{end}\tfolded{end}"));
+            let kept = format!("X-KEEP-{number};X-P=\"a,b\":kept\\,{number}{end} and{end}\tfolded");
+            file.extend([line, end, kept.as_str(), end]);
         }
-        file.push_str(&format!(
-            "BEGIN:VALARM{end}TRIGGER:-PT15M{end}ACTION:DISPLAY{end}END:VALARM{end}END:VTODO{end}END:VCALENDAR{end}"
-        ));
-        file.into_bytes()
+        let rest = [
+            "BEGIN:VALARM",
+            "TRIGGER:-PT15M",
+            "ACTION:DISPLAY",
+            "END:VALARM",
+            "END:VTODO",
+            "END:VCALENDAR",
+        ];
+        file.extend(rest.iter().flat_map(|line| [*line, end]));
+        File(file.into_bytes())
     })
 }
 
@@ -174,7 +183,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_task_says_the_change_and_nothing_else(old in file(), patch in patch(), zone in user_zone()) {
+    fn a_changed_task_says_the_change_and_nothing_else(File(old) in file(), patch in patch(), zone in user_zone()) {
         let context = context(zone);
         let says = read(&old, &context);
         let (whole, patch) = changed(&says, &patch);
@@ -188,7 +197,7 @@ proptest! {
     }
 
     #[test]
-    fn no_change_keeps_every_byte(old in file(), zone in user_zone()) {
+    fn no_change_keeps_every_byte(File(old) in file(), zone in user_zone()) {
         let context = context(zone);
         let says = read(&old, &context);
         prop_assert_eq!(write(&Patch::new(), &says, Some(&old), &context), Ok(old.clone()));
@@ -206,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn from_the_mailbox_to_the_crm_and_back(old in file(), zone in user_zone()) {
+    fn from_the_mailbox_to_the_crm_and_back(File(old) in file(), zone in user_zone()) {
         let context = context(zone);
         let item = read(&old, &context);
         let said = read_row(&new_row(&item, &context), &context);
@@ -230,7 +239,9 @@ proptest! {
         for column in ["subject", "description"] {
             context.lengths = Lengths([((Table::Task, column.to_owned()), limit)].into());
             // The subject that stands for none needs its room too.
-            prop_assume!(column == "description" || fields.contains_key(&field("subject")));
+            if column == "subject" && !fields.contains_key(&field("subject")) {
+                continue;
+            }
             let said = read_row(&new_row(&fields, &context), &context);
             for (name, value) in &fields {
                 prop_assert!(value.agrees(said.get(name).expect("still there")), "{}", name);
@@ -245,7 +256,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_tasks_are_refused_or_read(old in file(), damage in damage(), patch in patch()) {
+    fn damaged_tasks_are_refused_or_read(File(old) in file(), damage in damage(), patch in patch()) {
         let bytes = damaged(old, &damage);
         let context = context(TimeZone::UTC);
         if try_all(&bytes) {
@@ -260,8 +271,8 @@ proptest! {
 fn try_all(bytes: &[u8]) -> bool {
     let context = context(TimeZone::UTC);
     match task::read_item(bytes, &context) {
-        Ok(content) => {
-            let written = write(&Patch::new(), &content.fields, Some(bytes), &context);
+        Ok(said) => {
+            let written = write(&Patch::new(), &said.fields, Some(bytes), &context);
             assert_eq!(written.as_deref(), Ok(bytes));
             true
         }
@@ -277,26 +288,26 @@ fn tasks_in_the_wild_are_mapped_or_refused_with_a_reason() {
     let context = context(TimeZone::get("Europe/Berlin").unwrap());
     let mut refused: BTreeMap<String, usize> = BTreeMap::new();
     let mut mapped = 0;
-    for (path, bytes) in in_the_wild() {
+    for (file, bytes) in in_the_wild() {
         match task::read_item(&bytes, &context) {
-            Ok(content) => {
+            Ok(said) => {
                 mapped += 1;
-                let says = content.fields;
-                let path = path.display();
+                let says = said.fields;
+                let name = file.display();
                 assert_eq!(
                     write(&all_of(&says), &says, Some(&bytes), &context).as_ref(),
                     Ok(&bytes),
-                    "{path}"
+                    "{name}"
                 );
                 let patch =
                     Patch::from([(field("subject"), Some(Value::Text("other".to_owned())))]);
                 let whole = patched(&says, &patch);
                 let written = write(&patch, &whole, Some(&bytes), &context).expect("writable");
-                assert_eq!(shown(&read(&written, &context)), shown(&whole), "{path}");
+                assert_eq!(shown(&read(&written, &context)), shown(&whole), "{name}");
                 assert_eq!(
                     shown(&read_row(&new_row(&says, &context), &context)),
                     shown(&says),
-                    "{path}"
+                    "{name}"
                 );
             }
             Err(error) => *refused.entry(error.0).or_default() += 1,

@@ -4,6 +4,8 @@
 //! text, each only where there is something to do: the master with its rule and what is taken out; the skeletons of new
 //! overrides; the overrides.
 
+use jiff::tz::TimeZone;
+
 use super::event::Times;
 use super::exceptions::{self, Overrides};
 use super::series::{Object, Series, days_between, read, read_rule};
@@ -93,23 +95,21 @@ impl Pass<'_> {
         let becomes_series = object.series.is_none() && whole.contains_key(&RECURRENCE);
         let start = if timed {
             let form = form(whole, &object.times, becomes_series, self.context);
+            let form = fitting(form, whole, self.context);
             write_times(&mut edits, &calendar, object.master, whole, &form)?
         } else {
             object.times.start.clone()
         };
-        let series = match whole.get(&RECURRENCE) {
-            Some(Value::Recurrence(recurrence)) => {
-                let recurrence = self.by_series(recurrence, &start)?;
-                if timed {
-                    write_rule(&mut edits, &calendar, object.master, &recurrence, &start)?;
-                }
-                let from = start.moment(&self.context.zone).ok_or_else(no_start)?;
-                Some(Series::new(recurrence, start, from, &self.context.zone))
+        let series = if let Some(Value::Recurrence(recurrence)) = whole.get(&RECURRENCE) {
+            let recurrence = self.by_series(recurrence, &start)?;
+            if timed {
+                write_rule(&mut edits, &calendar, object.master, &recurrence, &start)?;
             }
-            _ => {
-                set(&mut edits, &text, object.master, "RRULE", None);
-                None
-            }
+            let from = start.moment(&self.context.zone).ok_or_else(no_start)?;
+            Some(Series::new(recurrence, start, from, &self.context.zone))
+        } else {
+            set(&mut edits, &text, object.master, "RRULE", None);
+            None
         };
         let overrides =
             exceptions::write(&mut edits, &calendar, &object, series.as_ref(), self.change)?;
@@ -202,6 +202,19 @@ fn form(whole: &Fields, old: &Times, becomes_series: bool, context: &Context) ->
         (Form::Utc, false) if becomes_series => Form::of(&context.zone),
         (form, false) => form.clone(),
     }
+}
+
+/// The form, or the user's own where the zone of this one has other days of the month than the recurrence names.
+fn fitting(form: Form, whole: &Fields, context: &Context) -> Form {
+    let user = &context.zone;
+    let (Some(from), Some(Value::Recurrence(recurrence))) =
+        (moment(whole, &START), whole.get(&RECURRENCE))
+    else {
+        return form;
+    };
+    let day = |zone: &TimeZone| zone.to_datetime(from).date();
+    let ahead = days_between(day(user), day(&form.zone(user)));
+    if moved(recurrence, ahead).is_some() { form } else { Form::of(user) }
 }
 
 /// Writes start and end, and returns the start as it stands now.

@@ -1,6 +1,7 @@
 //! One `VEVENT`: what it says by itself, whether master or override.
 
 use jiff::Timestamp;
+use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 
 use super::{
@@ -86,6 +87,13 @@ pub fn end_of(series: &Fields, original: Timestamp, zone: &TimeZone) -> Option<T
         return midnight(day(original).checked_add(days).ok()?, zone);
     }
     original.checked_add(start.duration_until(end)).ok()
+}
+
+/// The first start of a series by the user's clock. All-day series start with the day, also where its midnight is skipped.
+pub fn first_start(series: &Fields, user: &TimeZone) -> Option<DateTime> {
+    let civil = user.to_datetime(moment(series, &START)?);
+    let all_day = series.contains_key(&ALL_DAY);
+    Some(if all_day { nearest_day(civil).to_datetime(Time::midnight()) } else { civil })
 }
 
 /// What an event says, without people and recurrence.

@@ -52,16 +52,20 @@ pub fn write(
     let user = calendar.user();
     let move_of = |key| if restarted { series.renamed(key) } else { key };
     let known = object.overrides.iter().map(|there| move_of(there.key));
-    let originals = series.originals(known.chain(change.whole.keys().filter_map(Field::original_start)));
+    let originals =
+        series.originals(known.chain(change.whole.keys().filter_map(Field::original_start)));
     let original = |key: Timestamp| originals.get(&key).copied().unwrap_or(key);
     let mut overrides = Overrides::default();
     let mut stay = BTreeSet::new();
     for there in &object.overrides {
         let component = there.component;
-        let Some(key) = stays(there.key, object, change).map(|key| key.unwrap_or_else(|| move_of(there.key)))
-        else {
-            edits.remove(component.lines.clone());
-            continue;
+        let key = match fate(there.key, object, change) {
+            Fate::Goes => {
+                edits.remove(component.lines.clone());
+                continue;
+            }
+            Fate::StaysAs(key) => key,
+            Fate::FollowsTheSeries => move_of(there.key),
         };
         stay.insert(key);
         if restarted || key != there.key {
@@ -105,19 +109,28 @@ pub fn skeleton(calendar: &Calendar<'_>, object: &Object<'_>, original: Timestam
     lines
 }
 
-/// Whether an override stays, and under which key if the patch says so.
-fn stays(key: Timestamp, object: &Object<'_>, change: Change<'_>) -> Option<Option<Timestamp>> {
+/// What becomes of an override.
+enum Fate {
+    Goes,
+    /// Under this key.
+    StaysAs(Timestamp),
+    FollowsTheSeries,
+}
+
+fn fate(key: Timestamp, object: &Object<'_>, change: Change<'_>) -> Fate {
     match change.patch.get(&Field::exception(key)) {
-        Some(Some(Value::Occurrence(Occurrence::Changed(_)))) => Some(Some(key)),
+        None => Fate::FollowsTheSeries,
+        Some(Some(Value::Occurrence(Occurrence::Changed(_)))) => Fate::StaysAs(key),
         Some(_) => {
             // The occurrence of the same day at another hour: the series was moved.
-            let user = object.series.as_ref().map(|series| &series.user)?;
-            let day = |key| user.to_datetime(key).date();
+            let Some(series) = &object.series else { return Fate::Goes };
+            let day = |key| series.user.to_datetime(key).date();
             let taken = |new| object.overrides.iter().any(|other| other.key == new);
-            let mut new = changed(change.patch).map(|(new, _)| new);
-            new.find(|new| day(*new) == day(key) && !taken(*new)).map(Some)
+            changed(change.patch)
+                .map(|(new, _)| new)
+                .find(|new| day(*new) == day(key) && !taken(*new))
+                .map_or(Fate::Goes, Fate::StaysAs)
         }
-        None => Some(None),
     }
 }
 

@@ -5,11 +5,11 @@
 //! the series repeats, since the row says none.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
-use crate::mapping::calendar::time::midnight;
+use crate::mapping::calendar::time::{midnight, nearest_day};
 use crate::mapping::column::{Columns, moment_column, read_flag, read_moment, read_number};
 use crate::mapping::recurrence::{starts, weekly};
 use crate::mapping::{Unreadable, zone};
@@ -44,6 +44,11 @@ pub fn read(row: &Columns, user: &TimeZone) -> Result<Repeats, Unreadable> {
         .or(read_moment("scheduledstart", row)?)
         .ok_or_else(|| unreadable("it has no start"))?;
     let civil = user.to_datetime(start);
+    let civil = if read_flag("isalldayevent", row)? {
+        nearest_day(civil).to_datetime(Time::midnight())
+    } else {
+        civil
+    };
     let date = day("patternstartdate", row, user)?.unwrap_or(civil.date());
     let interval = u32::try_from(read_number("interval", row)?.unwrap_or(1).max(1))
         .map_err(|_| unreadable("its interval is out of range"))?;
@@ -219,7 +224,7 @@ fn length(row: &Columns, start: Timestamp) -> Result<jiff::SignedDuration, Unrea
 fn day(column: &str, row: &Columns, user: &TimeZone) -> Result<Option<Date>, Unreadable> {
     Ok(read_moment(column, row)?.map(|moment| {
         let utc = TimeZone::UTC.to_datetime(moment);
-        let is_midnight = utc.time() == jiff::civil::Time::midnight();
+        let is_midnight = utc.time() == Time::midnight();
         if is_midnight { utc.date() } else { user.to_datetime(moment).date() }
     }))
 }

@@ -87,6 +87,9 @@ pub fn write_lines(
     patch: &Patch,
     whole: &Fields,
 ) {
+    if !touched(patch) {
+        return;
+    }
     if patch.contains_key(&ORGANIZER) {
         let old = text.property(component, "ORGANIZER").map(|(_, line)| line);
         let line = people(whole, &ORGANIZER).next().map(|organizer| {
@@ -96,9 +99,6 @@ pub fn write_lines(
             }
         });
         set(edits, text, component, "ORGANIZER", line);
-    }
-    if !patch.contains_key(&REQUIRED) && !patch.contains_key(&OPTIONAL) {
-        return;
     }
     let organizer = people(whole, &ORGANIZER).next();
     let mut wanted: BTreeMap<&Person, Role> = BTreeMap::new();

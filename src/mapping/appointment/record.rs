@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-use super::event::whole_days;
+use super::event::{first_start, whole_days};
 use super::status::Show;
 use super::{
-    ALL_DAY, DESCRIPTION, END, LOCATION, PRIORITY, RECURRENCE, START, STATUS, SUBJECT, moment,
-    pattern, people, series::occurrence,
+    ALL_DAY, DESCRIPTION, END, LOCATION, PRIORITY, RECURRENCE, START, STATUS, SUBJECT, pattern,
+    people, series::occurrence,
 };
 use crate::mapping::calendar::{property, subject};
 use crate::mapping::column::{Columns, read_flag, read_moment, read_number, read_text};
@@ -118,8 +118,8 @@ impl<'a> Starts<'a> {
         originals: impl Iterator<Item = Timestamp>,
     ) -> Self {
         let days: BTreeSet<Date> = originals.map(|at| user.to_datetime(at).date()).collect();
-        let on = match (moment(series, &START), days.last()) {
-            (Some(first), Some(last)) => starts(user.to_datetime(first), recurrence)
+        let on = match (first_start(series, user), days.last()) {
+            (Some(first), Some(last)) => starts(first, recurrence)
                 .take_while(|start| start.date() <= *last)
                 .filter(|start| days.contains(&start.date()))
                 .map(|start| (start.date(), start))

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use super::event::first_start;
 use super::pattern::{self, Repeats};
 use super::record::{self, exceptions};
 use super::status::Show;
@@ -33,13 +34,19 @@ pub fn write(
 ) -> Result<RecordPatch, Unwritable> {
     let Change { uid, patch, whole } = change;
     let recurrence = match (whole.get(&RECURRENCE), table) {
-        (Some(Value::Recurrence(recurrence)), Table::RecurringAppointmentMaster) => Some(recurrence),
+        (Some(Value::Recurrence(recurrence)), Table::RecurringAppointmentMaster) => {
+            Some(recurrence)
+        }
         (None, Table::Appointment) => None,
         (Some(_), _) => {
-            return Err(Unwritable("a single appointment of the CRM cannot become a series".to_owned()));
+            return Err(Unwritable(
+                "a single appointment of the CRM cannot become a series".to_owned(),
+            ));
         }
         (None, _) => {
-            return Err(Unwritable("a series of the CRM cannot become a single appointment".to_owned()));
+            return Err(Unwritable(
+                "a series of the CRM cannot become a single appointment".to_owned(),
+            ));
         }
     };
     let touched = |field: &Field| patch.contains_key(field);
@@ -120,8 +127,8 @@ fn repeats(
     context: &Context,
 ) -> Result<Columns, Unwritable> {
     let (from, to) = span(whole)?;
-    let first = context.zone.to_datetime(from);
-    if starts(first, recurrence).next() != Some(first) {
+    let first = first_start(whole, &context.zone);
+    if first.and_then(|first| starts(first, recurrence).next()) != first {
         return Err(Unwritable("it starts on a day that its recurrence does not have".to_owned()));
     }
     let repeats = Repeats { recurrence: recurrence.clone(), from, to };
@@ -148,9 +155,7 @@ fn state(
     writes: bool,
 ) -> Result<Option<State>, Unwritable> {
     match old {
-        Some(old) if !patch.contains_key(&STATUS) => {
-            Ok(closed(&old.columns)?.filter(|_| writes))
-        }
+        Some(old) if !patch.contains_key(&STATUS) => Ok(closed(&old.columns)?.filter(|_| writes)),
         Some(_) | None => Ok(Some(Show::of(whole.get(&STATUS)).state())),
     }
 }
@@ -206,11 +211,9 @@ fn exception_patches(
 
 /// The exceptions that a row has now.
 fn there(old: &Record, context: &Context) -> Result<Vec<record::Exception>, Unwritable> {
-    let content = record::read(old, context)?;
-    match content.fields.get(&RECURRENCE) {
-        Some(Value::Recurrence(recurrence)) => {
-            Ok(exceptions(old, &content.fields, recurrence, context)?)
-        }
+    let says = record::read(old, context)?.fields;
+    match says.get(&RECURRENCE) {
+        Some(Value::Recurrence(recurrence)) => Ok(exceptions(old, &says, recurrence, context)?),
         _ => Ok(Vec::new()),
     }
 }
@@ -222,10 +225,10 @@ fn take_place(
     originals: &BTreeSet<Timestamp>,
     context: &Context,
 ) -> BTreeSet<Timestamp> {
-    let (Some(first), Some(last)) = (moment(whole, &START), originals.last()) else {
+    let (Some(first), Some(last)) = (first_start(whole, &context.zone), originals.last()) else {
         return BTreeSet::new();
     };
-    starts(context.zone.to_datetime(first), recurrence)
+    starts(first, recurrence)
         .map_while(|civil| zone::moment(civil, &context.zone))
         .take_while(|start| start <= last)
         .filter(|start| originals.contains(start))

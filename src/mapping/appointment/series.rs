@@ -150,14 +150,13 @@ impl Series {
     }
 
     /// A series whose first start is `from`, written as `first`.
-    pub fn new(
-        recurrence: Recurrence,
-        first: When,
-        from: Timestamp,
-        user: &TimeZone,
-    ) -> Self {
+    pub fn new(recurrence: Recurrence, first: When, from: Timestamp, user: &TimeZone) -> Self {
         let zone = first.form.zone(user);
-        Self { recurrence, first, zone, user: user.clone(), by_user: user.to_datetime(from) }
+        let by_user = match first.form {
+            time::Form::Date => first.civil,
+            _ => user.to_datetime(from),
+        };
+        Self { recurrence, first, zone, user: user.clone(), by_user }
     }
 
     /// How many days the user's calendar is ahead of the series' own.
@@ -202,7 +201,10 @@ impl Series {
     }
 
     /// The original start of each of these keys: on the same day by the series' own clock. A key that names no start is its own.
-    pub fn originals(&self, keys: impl Iterator<Item = Timestamp>) -> BTreeMap<Timestamp, Timestamp> {
+    pub fn originals(
+        &self,
+        keys: impl Iterator<Item = Timestamp>,
+    ) -> BTreeMap<Timestamp, Timestamp> {
         let ahead = self.ahead();
         let day = |key| later(self.user.to_datetime(key).date(), -ahead);
         let keys: BTreeMap<Timestamp, Option<Date>> = keys.map(|key| (key, day(key))).collect();
@@ -328,7 +330,6 @@ pub fn occurrence(
     if own == by_pattern(series, original, user) {
         return None;
     }
-    let cancelled = Show::of(own.get(&STATUS)) == Show::Canceled
-        && Show::of(series.get(&STATUS)) != Show::Canceled;
+    let cancelled = Show::of(own.get(&STATUS)) == Show::Canceled;
     Some(if cancelled { Occurrence::Cancelled } else { Occurrence::Changed(own) })
 }

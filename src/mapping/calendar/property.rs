@@ -35,7 +35,7 @@ pub fn readable(value: Value) -> Option<Value> {
         if !is_html(&text) {
             break;
         }
-        text = html_to_text(&text).trim().to_owned();
+        html_to_text(&text).trim().clone_into(&mut text);
     }
     Value::text(&text)
 }

@@ -60,40 +60,43 @@ pub enum Until {
 
 /// The rule of a recurrence, for a series whose first occurrence starts at `first` in its civil time.
 pub fn write(recurrence: &Recurrence, first: DateTime, until: &Until) -> String {
-    let mut rule = match &recurrence.pattern {
-        Pattern::Daily => "FREQ=DAILY".to_owned(),
-        Pattern::Weekly { .. } => "FREQ=WEEKLY".to_owned(),
-        Pattern::Monthly { .. } | Pattern::MonthlyNth { .. } => "FREQ=MONTHLY".to_owned(),
-        Pattern::Yearly { .. } | Pattern::YearlyNth { .. } => "FREQ=YEARLY".to_owned(),
+    let frequency = match &recurrence.pattern {
+        Pattern::Daily => "DAILY",
+        Pattern::Weekly { .. } => "WEEKLY",
+        Pattern::Monthly { .. } | Pattern::MonthlyNth { .. } => "MONTHLY",
+        Pattern::Yearly { .. } | Pattern::YearlyNth { .. } => "YEARLY",
     };
+    let mut parts = vec![format!("FREQ={frequency}")];
     if recurrence.interval > 1 {
-        rule.push_str(&format!(";INTERVAL={}", recurrence.interval));
+        parts.push(format!("INTERVAL={}", recurrence.interval));
     }
     match &recurrence.end {
         End::Never => {}
-        End::Count(count) => rule.push_str(&format!(";COUNT={count}")),
+        End::Count(count) => parts.push(format!("COUNT={count}")),
         End::Until(date) => {
-            rule.push_str(&format!(";UNTIL={}", until_text(date.to_datetime(first.time()), until)));
+            parts.push(format!("UNTIL={}", until_text(date.to_datetime(first.time()), until)));
         }
     }
     match &recurrence.pattern {
         Pattern::Daily => {}
         Pattern::Weekly { days, first } => {
-            rule.push_str(&format!(";BYDAY={}", codes(days)));
+            parts.push(format!("BYDAY={}", codes(days)));
             if *first != Day::of(Weekday::Monday) {
-                rule.push_str(&format!(";WKST={}", code(*first)));
+                parts.push(format!("WKST={}", code(*first)));
             }
         }
-        Pattern::Monthly { day } => rule.push_str(&format!(";BYMONTHDAY={day}")),
-        Pattern::MonthlyNth { days, instance } => rule.push_str(&nth_text(days, *instance)),
+        Pattern::Monthly { day } => parts.push(format!("BYMONTHDAY={day}")),
+        Pattern::MonthlyNth { days, instance } => parts.push(nth_text(days, *instance)),
         Pattern::Yearly { month, day } => {
-            rule.push_str(&format!(";BYMONTH={month};BYMONTHDAY={day}"));
+            parts.push(format!("BYMONTH={month}"));
+            parts.push(format!("BYMONTHDAY={day}"));
         }
         Pattern::YearlyNth { month, days, instance } => {
-            rule.push_str(&format!(";BYMONTH={month}{}", nth_text(days, *instance)));
+            parts.push(format!("BYMONTH={month}"));
+            parts.push(nth_text(days, *instance));
         }
     }
-    rule
+    parts.join(";")
 }
 
 fn until_text(last: DateTime, until: &Until) -> String {
@@ -110,8 +113,8 @@ fn until_text(last: DateTime, until: &Until) -> String {
 fn nth_text(days: &Days, instance: Instance) -> String {
     let position = if instance == Instance::Last { -1 } else { instance.number() };
     match days.iter().next() {
-        Some(day) if days.len() == 1 => format!(";BYDAY={position}{}", code(*day)),
-        _ => format!(";BYDAY={};BYSETPOS={position}", codes(days)),
+        Some(day) if days.len() == 1 => format!("BYDAY={position}{}", code(*day)),
+        _ => format!("BYDAY={};BYSETPOS={position}", codes(days)),
     }
 }
 
