@@ -53,7 +53,7 @@ pub enum Pattern {
         days: Days,
         first: Day,
     },
-    /// On this day of the month, 1 to 31.
+    /// On this day of the month, 1 to 31; in shorter months on their last day.
     Monthly {
         day: u8,
     },
@@ -62,6 +62,7 @@ pub enum Pattern {
         days: Days,
         instance: Instance,
     },
+    /// On this day of a month, at most as many as it ever has; on 28 February for the 29th of other years.
     Yearly {
         month: u8,
         day: u8,

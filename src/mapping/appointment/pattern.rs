@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::mapping::calendar::time::{midnight, nearest_day};
 use crate::mapping::column::{Columns, moment_column, read_flag, read_moment, read_number};
-use crate::mapping::recurrence::{starts, weekly};
+use crate::mapping::recurrence::{longest, starts, weekly};
 use crate::mapping::{Unreadable, zone};
 use crate::model::time::{Day, Days, End, Instance, Pattern, Recurrence};
 
@@ -186,10 +186,11 @@ fn pattern(row: &Columns, first: Date, interval: u32) -> Result<Pattern, Unreada
             days,
             instance: instance()?,
         }),
-        Some(YEARLY) => Ok(Pattern::Yearly {
-            month: number("monthofyear", first.month(), 12)?,
-            day: number("dayofmonth", first.day(), 31)?,
-        }),
+        Some(YEARLY) => {
+            let month = number("monthofyear", first.month(), 12)?;
+            let day = number("dayofmonth", first.day(), 31)?;
+            Ok(Pattern::Yearly { month, day: day.min(longest(month)) })
+        }
         _ => Err(unreadable("its recurrence is of no known kind")),
     }
 }

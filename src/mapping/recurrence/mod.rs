@@ -144,9 +144,19 @@ fn month_of(date: Date, years: i64, month: u8) -> Option<Date> {
     Date::new(year, i8::try_from(month).ok()?, 1).ok()
 }
 
-/// That day of a month. Months that are too short are skipped (RFC 5545 §3.3.10).
+/// That day of a month, or its last.
 fn on_day(month: Date, day: u8) -> Option<Date> {
-    Date::new(month.year(), month.month(), i8::try_from(day).ok()?).ok()
+    let day = i8::try_from(day).ok()?.min(month.days_in_month());
+    Date::new(month.year(), month.month(), day).ok()
+}
+
+/// The most days that a month ever has.
+pub fn longest(month: u8) -> u8 {
+    match month {
+        2 => 29,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
 }
 
 /// The n-th of the matching days of a month.

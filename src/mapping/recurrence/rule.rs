@@ -1,17 +1,20 @@
 //! A recurrence as the value of an `RRULE` (RFC 5545 §3.3.10), and back, as far as the CRM has a form for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
 
-use super::{starts, weekly};
+use super::{longest, starts, weekly};
 use crate::mapping::{Unreadable, zone};
 use crate::model::time::{Day, Days, End, Instance, Pattern, Recurrence};
 
 /// More occurrences than a series of the CRM may have (`occurrences` of `recurringappointmentmaster`).
 const MOST: u32 = 999;
+
+/// In the CRM the last day of February, in a rule only every fourth year.
+const LEAP_DAY: (u8, u8) = (2, 29);
 
 /// What a rule says for a series whose first occurrence starts at `first` in the civil time of `zone`
 /// (for days without a time: UTC).
@@ -85,10 +88,17 @@ pub fn write(recurrence: &Recurrence, first: DateTime, until: &Until) -> String 
                 parts.push(format!("WKST={}", code(*first)));
             }
         }
+        Pattern::Monthly { day: 31 } => parts.push("BYMONTHDAY=-1".to_owned()),
+        // The last of these days that the month has.
+        Pattern::Monthly { day: day @ 29.. } => {
+            let days: Vec<String> = (28..=*day).map(|day| day.to_string()).collect();
+            parts.push(format!("BYMONTHDAY={};BYSETPOS=-1", days.join(",")));
+        }
         Pattern::Monthly { day } => parts.push(format!("BYMONTHDAY={day}")),
         Pattern::MonthlyNth { days, instance } => parts.push(nth_text(days, *instance)),
         Pattern::Yearly { month, day } => {
             parts.push(format!("BYMONTH={month}"));
+            let day = if (*month, *day) == LEAP_DAY { "-1".to_owned() } else { day.to_string() };
             parts.push(format!("BYMONTHDAY={day}"));
         }
         Pattern::YearlyNth { month, days, instance } => {
@@ -148,7 +158,7 @@ fn pattern(
     let place = Place {
         days,
         position: single(parts, "BYSETPOS", -366..=366)?,
-        month_day: single(parts, "BYMONTHDAY", -31..=31)?,
+        month_days: month_days(parts)?,
         month: single(parts, "BYMONTH", 1..=12)?,
     };
     match parts.get("FREQ").map(String::as_str) {
@@ -174,17 +184,17 @@ const KNOWN: &[&str] =
 struct Place {
     days: Option<Vec<(Option<i32>, Day)>>,
     position: Option<i32>,
-    month_day: Option<i32>,
+    /// Ascending.
+    month_days: Vec<i32>,
     month: Option<i32>,
 }
 
 fn daily(place: &Place, interval: u32) -> Result<Pattern, Unreadable> {
-    match place {
-        Place { days: None, position: None, month_day: None, month: None } => Ok(Pattern::Daily),
+    let limited = place.position.is_some() || !place.month_days.is_empty() || place.month.is_some();
+    match &place.days {
+        None if !limited => Ok(Pattern::Daily),
         // Every day that is one of these: the same as every week on these days.
-        Place { days: Some(days), position: None, month_day: None, month: None }
-            if interval == 1 && days.iter().all(|(nth, _)| nth.is_none()) =>
-        {
+        Some(days) if !limited && interval == 1 && days.iter().all(|(nth, _)| nth.is_none()) => {
             let days = days.iter().map(|(_, day)| *day).collect();
             Ok(weekly(days, Day::of(Weekday::Monday), 1))
         }
@@ -198,7 +208,7 @@ fn in_week(
     first: Date,
     week_start: Day,
 ) -> Result<Pattern, Unreadable> {
-    if place.position.is_some() || place.month_day.is_some() || place.month.is_some() {
+    if place.position.is_some() || !place.month_days.is_empty() || place.month.is_some() {
         return Err(no_form("FREQ=WEEKLY with limits"));
     }
     let days: Days = match &place.days {
@@ -211,41 +221,45 @@ fn in_week(
     Ok(weekly(days, week_start, interval))
 }
 
+/// A rule leaves out the months that have no such day, the CRM takes their last: from the 29th on only rules will do that say so.
 fn in_month(place: &Place, first: Date) -> Result<Pattern, Unreadable> {
-    match (&place.days, place.month_day) {
-        (None, None) if place.position.is_none() => {
-            Ok(Pattern::Monthly { day: first.day().unsigned_abs() })
-        }
-        (None, Some(day)) if day > 0 && matches!(place.position, None | Some(1 | -1)) => {
-            Ok(Pattern::Monthly { day: u8::try_from(day).unwrap_or(1) })
-        }
-        // The last day of the month is the last of all seven week days.
-        (None, Some(-1)) if place.position.is_none() => {
-            Ok(Pattern::MonthlyNth { days: Day::from_mask(127), instance: Instance::Last })
-        }
-        (Some(days), None) => {
-            let (days, instance) = nth_of(days, place.position)?;
+    const SKIPS: &str = "a day that not every month has";
+    let day = |day: i32| Ok(Pattern::Monthly { day: u8::try_from(day).unwrap_or(1) });
+    match (&place.days, place.month_days.as_slice(), place.position) {
+        (None, [], None) if first.day() <= 28 => day(i32::from(first.day())),
+        (None, [only @ 1..=28], None | Some(1 | -1)) => day(*only),
+        (None, [-1], None | Some(1 | -1)) => day(31),
+        (None, [28, .., last], Some(-1)) if is_run(&place.month_days) => day(*last),
+        (None, [] | [29..=31], None) => Err(no_form(SKIPS)),
+        (Some(days), [], position) => {
+            let (days, instance) = nth_of(days, position)?;
             Ok(Pattern::MonthlyNth { days, instance })
         }
         _ => Err(no_form("BYMONTHDAY")),
     }
 }
 
+/// Whether each day is the next of the one before.
+fn is_run(days: &[i32]) -> bool {
+    days.iter().zip(days.iter().skip(1)).all(|(day, next)| day + 1 == *next)
+}
+
 fn in_year(place: &Place, first: Date) -> Result<Pattern, Unreadable> {
     let month = place.month.and_then(|month| u8::try_from(month).ok());
-    match (&place.days, place.month_day, month) {
-        (None, None, month) if place.position.is_none() => Ok(Pattern::Yearly {
-            month: month.unwrap_or(first.month().unsigned_abs()),
-            day: first.day().unsigned_abs(),
-        }),
-        (None, Some(day), Some(month)) if day > 0 && place.position.is_none() => {
-            Ok(Pattern::Yearly { month, day: u8::try_from(day).unwrap_or(1) })
+    let on = |month: u8, day: i32| match u8::try_from(day) {
+        Ok(day) if (month, day) != LEAP_DAY && day <= longest(month) => {
+            Ok(Pattern::Yearly { month, day })
         }
-        (None, Some(-1), Some(month)) if place.position.is_none() => {
-            Ok(Pattern::YearlyNth { month, days: Day::from_mask(127), instance: Instance::Last })
+        _ => Err(no_form("a day that not every year has")),
+    };
+    match (&place.days, place.month_days.as_slice(), month, place.position) {
+        (None, [], month, None) => {
+            on(month.unwrap_or(first.month().unsigned_abs()), i32::from(first.day()))
         }
-        (Some(days), None, Some(month)) => {
-            let (days, instance) = nth_of(days, place.position)?;
+        (None, [-1], Some(month), None) => Ok(Pattern::Yearly { month, day: longest(month) }),
+        (None, [day], Some(month), None) => on(month, *day),
+        (Some(days), [], Some(month), position) => {
+            let (days, instance) = nth_of(days, position)?;
             Ok(Pattern::YearlyNth { month, days, instance })
         }
         _ => Err(no_form("FREQ=YEARLY with BYMONTHDAY or BYDAY but no single month")),
@@ -320,6 +334,16 @@ fn by_day(text: &str) -> Option<Vec<(Option<i32>, Day)>> {
             Some((nth, day(name)?))
         })
         .collect()
+}
+
+/// The days of the month that a rule names, ascending.
+fn month_days(parts: &BTreeMap<String, String>) -> Result<Vec<i32>, Unreadable> {
+    let Some(text) = parts.get("BYMONTHDAY") else { return Ok(Vec::new()) };
+    let days: Option<BTreeSet<i32>> = text
+        .split(',')
+        .map(|day| day.trim().parse().ok().filter(|day| *day != 0 && (-31..=31).contains(day)))
+        .collect();
+    days.map(|days| days.into_iter().collect()).ok_or_else(|| broken("BYMONTHDAY"))
 }
 
 /// A part that may name one value only.

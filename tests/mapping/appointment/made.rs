@@ -6,7 +6,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use liaison::mapping::calendar::{property, subject, time::midnight};
-use liaison::mapping::recurrence::{starts, weekly};
+use liaison::mapping::recurrence::{longest, starts, weekly};
 use liaison::mapping::zone;
 use liaison::model::fields::Occurrence;
 use liaison::model::time::{Day, End, Instance, Pattern, Recurrence};
@@ -78,7 +78,8 @@ fn pattern() -> impl Strategy<Value = (Pattern, u32)> {
         (days, first).prop_map(|(days, first)| Pattern::Weekly { days, first }),
         (1u8..=31).prop_map(|day| Pattern::Monthly { day }),
         nth.clone().prop_map(|(days, instance)| Pattern::MonthlyNth { days, instance }),
-        (1u8..=12, 1u8..=28).prop_map(|(month, day)| Pattern::Yearly { month, day }),
+        (1u8..=12, 1u8..=31)
+            .prop_map(|(month, day)| Pattern::Yearly { month, day: day.min(longest(month)) }),
         (1u8..=12, nth).prop_map(|(month, (days, instance))| Pattern::YearlyNth {
             month,
             days,
