@@ -89,8 +89,6 @@ impl Pass<'_> {
         let object = Object::of(&calendar)?;
         let Change { patch, whole, .. } = self.change;
         let mut edits = Edits::new();
-        write_plain(&mut edits, &calendar, object.master, whole, |field| patch.contains_key(field));
-        people::write_lines(&mut edits, &text, object.master, patch, whole);
         let timed = [START, END, ALL_DAY, RECURRENCE].iter().any(|field| patch.contains_key(field));
         let becomes_series = object.series.is_none() && whole.contains_key(&RECURRENCE);
         let start = if timed {
@@ -100,6 +98,8 @@ impl Pass<'_> {
         } else {
             object.times.start.clone()
         };
+        write_plain(&mut edits, &calendar, object.master, whole, |field| patch.contains_key(field));
+        people::write_lines(&mut edits, &text, object.master, patch, whole);
         let series = if let Some(Value::Recurrence(recurrence)) = whole.get(&RECURRENCE) {
             let recurrence = self.by_series(recurrence, &start)?;
             if timed {
