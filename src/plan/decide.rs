@@ -184,8 +184,8 @@ impl<'w> Case<'w> {
             (Half::Gone, Half::Changed(record)) if self.says_the_same(Side::Crm, record) => {
                 self.deleted(Side::Mailbox)
             }
-            (Half::Gone, Half::Changed(_)) => self.deleted_and_changed(Side::Mailbox),
-            (Half::Changed(_), Half::Gone) => self.deleted_and_changed(Side::Crm),
+            (Half::Gone, Half::Changed(_)) => Some(self.deleted_and_changed(Side::Mailbox)),
+            (Half::Changed(_), Half::Gone) => Some(self.deleted_and_changed(Side::Crm)),
             (Half::Gone, Half::Gone) => Some(self.step(Action::Forget, Reason::BothGone)),
             (Half::Gone, Half::Hidden(Hidden::Left)) => {
                 Some(self.step(Action::Release { gone: Side::Mailbox }, Reason::LeftFilter))
@@ -256,10 +256,10 @@ impl<'w> Case<'w> {
         }
     }
 
-    fn deleted_and_changed(&self, on: Side) -> Option<Step> {
+    fn deleted_and_changed(&self, on: Side) -> Step {
         let contest = Contest { field: None, item: None, record: None, winner: Some(on.other()) };
         let step = self.step(Action::Release { gone: on }, Reason::DeletedAndChanged(on));
-        Some(Step { contests: vec![contest], ..step })
+        Step { contests: vec![contest], ..step }
     }
 
     fn delete(&self, side: Side, reason: Reason) -> Option<Step> {

@@ -51,18 +51,13 @@ pub(super) fn list(
 }
 
 fn dispute(step: &Step, contest: &Contest, kept: &Fields) -> Dispute {
-    match &contest.field {
-        Some(field) => Dispute::Field {
-            field: field.clone(),
-            mailbox: contest.item.clone(),
-            crm: contest.record.clone(),
-        },
-        None => {
-            let deleted = match step.action {
-                Action::Release { gone } => gone,
-                Action::Merge(_) | Action::Delete { .. } | Action::Forget => Side::Crm,
-            };
-            Dispute::Existence { deleted, kept: kept.clone() }
-        }
+    if let Some(field) = &contest.field {
+        let (mailbox, crm) = (contest.item.clone(), contest.record.clone());
+        return Dispute::Field { field: field.clone(), mailbox, crm };
     }
+    let deleted = match step.action {
+        Action::Release { gone } => gone,
+        Action::Merge(_) | Action::Delete { .. } | Action::Forget => Side::Crm,
+    };
+    Dispute::Existence { deleted, kept: kept.clone() }
 }

@@ -149,8 +149,7 @@ impl Engine {
         if !wanted {
             return Ok(BTreeSet::new());
         }
-        let senders: BTreeSet<_> =
-            contents.values().flat_map(|content| filter::email::senders(content)).collect();
+        let senders: BTreeSet<_> = contents.values().flat_map(filter::email::senders).collect();
         let senders: Vec<_> = senders.into_iter().collect();
         let people = self.crm.resolve(&senders).await?;
         Ok(people

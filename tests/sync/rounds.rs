@@ -60,6 +60,14 @@ async fn all_four_classes_go_over_and_then_nothing_moves() {
     }
     let quiet = world.sync(&Class::ALL).await;
     assert_eq!(quiet.operations(), 0, "{quiet:?}");
+    for class in [Class::Contact, Class::Task, Class::Appointment] {
+        let listed = &quiet.classes[&class].listed;
+        assert_eq!(
+            listed[&Side::Mailbox],
+            listed[&Side::Crm],
+            "{class}: what went over is in the filter"
+        );
+    }
     assert!(quiet.classes.values().all(liaison::sync::ClassReport::in_step), "{quiet:?}");
     assert_eq!(world.rows("contacts?$select=lastname&$filter=lastname eq 'Berg'").await.len(), 1);
     assert_eq!(world.rows("emails?$select=subject").await.len(), 1);

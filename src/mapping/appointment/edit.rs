@@ -86,7 +86,7 @@ impl Pass<'_> {
     fn master(&self, bytes: &[u8]) -> Result<(Vec<u8>, Overrides), Unwritable> {
         let text = Text::parse(bytes)?;
         let calendar = Calendar::of(&text, &self.context.zone)?;
-        let object = Object::of(&calendar)?;
+        let object = Object::of(&calendar, &self.context.me)?;
         let Change { patch, whole, .. } = self.change;
         let mut edits = Edits::new();
         let timed = [START, END, ALL_DAY, RECURRENCE].iter().any(|field| patch.contains_key(field));
@@ -123,7 +123,7 @@ impl Pass<'_> {
     fn add(&self, bytes: &[u8], overrides: &Overrides) -> Result<Vec<u8>, Unwritable> {
         let text = Text::parse(bytes)?;
         let calendar = Calendar::of(&text, &self.context.zone)?;
-        let object = Object::of(&calendar)?;
+        let object = Object::of(&calendar, &self.context.me)?;
         let mut edits = Edits::new();
         for original in &overrides.new {
             let lines = exceptions::skeleton(&calendar, &object, *original);
@@ -136,7 +136,7 @@ impl Pass<'_> {
     fn overrides(&self, bytes: &[u8], overrides: &Overrides) -> Result<Vec<u8>, Unwritable> {
         let text = Text::parse(bytes)?;
         let calendar = Calendar::of(&text, &self.context.zone)?;
-        let object = Object::of(&calendar)?;
+        let object = Object::of(&calendar, &self.context.me)?;
         let mut edits = Edits::new();
         for there in &object.overrides {
             let component = there.component;

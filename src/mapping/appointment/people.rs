@@ -15,7 +15,7 @@ pub fn touched(patch: &Patch) -> bool {
 }
 
 /// What the lines of a component say: rooms and equipment are left out, the organizer is no attendee of his own.
-pub fn read_lines(text: &Text<'_>, component: &Component) -> Fields {
+pub fn read_lines(text: &Text<'_>, component: &Component, me: &BTreeSet<Address>) -> Fields {
     let mut found = Found::default();
     if let Some((_, line)) = text.property(component, "ORGANIZER") {
         found.organizer = person(line);
@@ -25,11 +25,11 @@ pub fn read_lines(text: &Text<'_>, component: &Component) -> Fields {
             found.add(role, person);
         }
     }
-    found.fields()
+    found.fields(me)
 }
 
 /// What parties say. Those without an address are left out: nobody in the mailbox could be meant.
-pub fn read_parties(parties: &[Party]) -> Fields {
+pub fn read_parties(parties: &[Party], context: &Context) -> Fields {
     let mut found = Found::default();
     for party in parties {
         let Some(person) = of_party(party) else { continue };
@@ -39,7 +39,7 @@ pub fn read_parties(parties: &[Party]) -> Fields {
             Role::Sender | Role::To | Role::Cc | Role::Bcc => {}
         }
     }
-    found.fields()
+    found.fields(&context.me)
 }
 
 #[derive(Default)]
@@ -57,13 +57,17 @@ impl Found {
         };
     }
 
-    /// Who is both required and optional is required.
-    fn fields(mut self) -> Fields {
+    /// Who is both required and optional is required. An appointment that the user has with nobody else has no organizer:
+    /// the CRM must name one, and a calendar does not.
+    fn fields(mut self, me: &BTreeSet<Address>) -> Fields {
         if let Some(organizer) = &self.organizer {
             self.required.remove(organizer);
             self.optional.remove(organizer);
         }
         self.optional.retain(|person| !self.required.contains(person));
+        if self.required.is_empty() && self.optional.is_empty() {
+            self.organizer = self.organizer.filter(|organizer| !me.contains(&organizer.address));
+        }
         let people =
             |people: BTreeSet<Person>| (!people.is_empty()).then_some(Value::People(people));
         [
@@ -157,7 +161,7 @@ pub fn parties(whole: &Fields, old: &[Party], context: &Context) -> Vec<Party> {
     if let Some(organizer) = organizer {
         let new = party(organizer, Role::Organizer);
         let there = parties.iter().any(|party| party.role == Role::Organizer);
-        // Only a user may be an organizer; without one the CRM names the owner.
+        // Only a user may be an organizer; nobody else is made one in his place.
         let user = new.target.as_ref().is_some_and(|target| target.table == "systemuser");
         if user && !there {
             parties.push(new);
@@ -165,9 +169,21 @@ pub fn parties(whole: &Fields, old: &[Party], context: &Context) -> Vec<Party> {
             parties.extend(old.iter().filter(|party| party.role == Role::Organizer).cloned());
         }
     }
+    if organizer.is_none() && !parties.iter().any(|party| party.role == Role::Organizer) {
+        parties.extend(myself(context));
+    }
     parties.extend(people(whole, &REQUIRED).map(|person| party(person, Role::Required)));
     parties.extend(people(whole, &OPTIONAL).map(|person| party(person, Role::Optional)));
     parties
+}
+
+/// The user as organizer: every appointment of the CRM has one, and the sync filters look for it.
+fn myself(context: &Context) -> Option<Party> {
+    context.me.iter().find_map(|address| {
+        let target = context.people.get(address).filter(|who| who.table == "systemuser")?.clone();
+        let (role, name) = (Role::Organizer, String::new());
+        Some(Party { role, address: address.as_str().to_owned(), name, target: Some(target) })
+    })
 }
 
 fn people<'a>(fields: &'a Fields, field: &Field) -> impl Iterator<Item = &'a Person> + use<'a> {

@@ -49,7 +49,7 @@ pub fn read(record: &Record, context: &Context) -> Result<Content, Unreadable> {
         let (from, to) = times(row)?;
         set_times(&mut fields, from, to, &context.zone)?;
     }
-    fields.extend(people::read_parties(&record.parties));
+    fields.extend(people::read_parties(&record.parties, context));
     Ok(Content { uid, fields, traits: Traits::default() })
 }
 

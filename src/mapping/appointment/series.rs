@@ -15,7 +15,7 @@ use crate::mapping::text::{Component, Text};
 use crate::mapping::{Context, Unreadable, zone};
 use crate::model::fields::Occurrence;
 use crate::model::time::Recurrence;
-use crate::model::{Content, Field, Fields, Uid, Value};
+use crate::model::{Address, Content, Field, Fields, Uid, Value};
 
 /// What an iCalendar object says.
 ///
@@ -24,7 +24,7 @@ use crate::model::{Content, Field, Fields, Uid, Value};
 pub fn read(bytes: &[u8], context: &Context) -> Result<Content, Unreadable> {
     let text = Text::parse(bytes)?;
     let calendar = Calendar::of(&text, &context.zone)?;
-    let object = Object::of(&calendar)?;
+    let object = Object::of(&calendar, &context.me)?;
     let traits = calendar::traits(&text, object.master);
     Ok(Content { uid: object.uid.clone(), fields: object.fields, traits })
 }
@@ -45,7 +45,7 @@ pub struct Object<'a> {
 impl<'a> Object<'a> {
     /// # Errors
     /// As [`read`].
-    pub fn of(calendar: &Calendar<'a>) -> Result<Self, Unreadable> {
+    pub fn of(calendar: &Calendar<'a>, me: &BTreeSet<Address>) -> Result<Self, Unreadable> {
         let text = calendar.text;
         let events = calendar.components("VEVENT");
         if events.is_empty() {
@@ -82,7 +82,7 @@ impl<'a> Object<'a> {
             None if overridden.is_empty() => {}
             None => return Err(Unreadable("it has occurrences but does not repeat".to_owned())),
         }
-        fields.extend(people::read_lines(text, master));
+        fields.extend(people::read_lines(text, master, me));
         Ok(Self { uid, master, times, series, overrides, fields })
     }
 }
