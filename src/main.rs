@@ -1,1 +1,7 @@
-fn main() {}
+//! `liaison`: the command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    liaison::cli::run()
+}

@@ -1,4 +1,170 @@
-//! The command line: one file a command.
+//! The command line: one file a command. A command gets its arguments and an [`Installation`] and hands back an
+//! [`Answer`]; only `output` prints, and only `exit` knows what number a process ends with. Nothing here decides what is synced.
 
-/// The whole main job, shown in a directory of its own.
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+
+// What all commands share.
+
+/// How a process ends.
+pub mod exit;
+/// The one door to the screen.
+pub mod output;
+/// From a configuration to an engine.
+pub mod open;
+/// What the engine must know, out of what the user set.
+pub mod settings;
+/// From what a person calls a thing to the thing.
+pub mod find;
+/// What waits, and the command for it.
+pub mod waiting;
+/// How far a round has come, on a terminal.
+pub mod progress;
+
+// The commands.
+
+/// `liaison approve`
+pub mod approve;
+/// `liaison completions`
+pub mod completions;
+/// `liaison config`
+pub mod config;
+/// `liaison conflicts`
+pub mod conflicts;
+/// `liaison demo`
 pub mod demo;
+/// `liaison explain`
+pub mod explain;
+/// `liaison history`
+pub mod history;
+/// `liaison plan`
+pub mod plan;
+/// `liaison sandbox`
+pub mod sandbox;
+/// `liaison status`
+pub mod status;
+/// `liaison sync`
+pub mod sync;
+/// `liaison track`, `liaison untrack`
+pub mod track;
+/// `liaison undo`
+pub mod undo;
+
+pub use exit::{Exit, Stop};
+pub use open::Installation;
+pub use output::{Answer, Page};
+
+/// Keeps one mailbox and one CRM organisation in step.
+///
+/// E-mail, contacts, tasks and appointments of a mailbox become records of a Dynamics 365 organisation, and back. Nothing is
+/// written before you saw it: the first round of each class waits for `liaison approve`.
+#[derive(Debug, Parser)]
+#[command(name = "liaison", version, max_term_width = 80, after_help = EXAMPLES)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  liaison demo                 see everything at work, in a folder of its own
+  liaison plan                 what a round would do
+  liaison approve --all        allow what waits
+  liaison sync                 do it
+  liaison explain 'Ann Smith'  why something is (not) in step
+
+Exit codes:
+  0 done   1 failed   2 usage   3 partly   4 held   5 conflicts wait
+  6 sign-in needed   7 already running   75 try later   78 configuration";
+
+/// What every command understands.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Common {
+    /// The configuration file, or the folder of a `config.toml` (else LIAISON_CONFIG, else the platform's place)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder of what must not be lost (else LIAISON_STATE, else the platform's place)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log more to the standard error: -v what is done, -vv details (or LIAISON_LOG=debug)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Demo(demo::Demo),
+    Sync(sync::Sync),
+    Plan(plan::Plan),
+    Approve(approve::Approve),
+    Status(status::Status),
+    Conflicts(conflicts::Conflicts),
+    Explain(explain::Explain),
+    History(history::History),
+    Undo(undo::Undo),
+    Track(track::Track),
+    Untrack(track::Untrack),
+    Config(config::Config),
+    Sandbox(sandbox::Sandbox),
+    Completions(completions::Completions),
+}
+
+/// Runs the command of this process's arguments.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(refused) => return output::usage(&refused),
+    };
+    log(arguments.common.verbose);
+    let json = arguments.common.json;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let answer = match runtime {
+        Ok(runtime) => runtime.block_on(execute(arguments)),
+        Err(error) => Err(error.into()),
+    };
+    output::finish(answer, json)
+}
+
+async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
+    let here = || Installation::find(&arguments.common);
+    match arguments.command {
+        Command::Demo(demo) => demo.run(&arguments.common).await,
+        Command::Sync(sync) => sync.run(&here()?).await,
+        Command::Plan(plan) => plan.run(&here()?).await,
+        Command::Approve(approve) => approve.run(&here()?).await,
+        Command::Status(status) => status.run(&here()?).await,
+        Command::Conflicts(conflicts) => conflicts.run(&here()?).await,
+        Command::Explain(explain) => explain.run(&here()?).await,
+        Command::History(history) => history.run(&here()?).await,
+        Command::Undo(undo) => undo.run(&here()?).await,
+        Command::Track(track) => track.run(&here()?).await,
+        Command::Untrack(untrack) => untrack.run(&here()?).await,
+        Command::Config(config) => config.run(&here()?),
+        Command::Sandbox(sandbox) => sandbox.run().await,
+        Command::Completions(completions) => {
+            Ok(completions.run(&mut <Arguments as CommandFactory>::command()))
+        }
+    }
+}
+
+/// Logs to the standard error: warnings, or more by `-v` or `LIAISON_LOG` (`debug`, `liaison::sync=trace`).
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    let filter = EnvFilter::builder()
+        .with_default_directive(level.into())
+        .with_env_var("LIAISON_LOG")
+        .from_env_lossy();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

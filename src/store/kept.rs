@@ -1,4 +1,4 @@
-//! What deletes removed, whole.
+//! What deletes removed and their journal rows do not say: items whole, and the global names of records.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 

@@ -64,7 +64,7 @@ pub(super) async fn intend(
         for side in [Side::Crm, Side::Mailbox] {
             if let Some(half) = job.half(side) {
                 intents.push(intent(class, job, half, side, world));
-                places.push((number, side, job.removed.clone().filter(|_| side == Side::Mailbox)));
+                places.push((number, side, removed(job, half, side)));
             }
         }
     }
@@ -88,6 +88,15 @@ pub(super) async fn intend(
             Ok(entries)
         })
         .await
+}
+
+/// What a delete is about to remove and its journal row does not say: the item itself, or the global name of a record.
+fn removed(job: &Job<'_>, half: &Prepared, side: Side) -> Option<Vec<u8>> {
+    match (&half.write, side) {
+        (Write::Delete { .. }, Side::Mailbox) => job.removed.clone(),
+        (Write::Delete { .. }, Side::Crm) => Some(job.step.uid.as_str().as_bytes().to_vec()),
+        (Write::Create { .. } | Write::Update { .. } | Write::Mark { .. }, _) => None,
+    }
 }
 
 fn intent(class: Class, job: &Job<'_>, half: &Prepared, side: Side, world: &World) -> Intent {
@@ -345,7 +354,7 @@ fn seen(world: &World, side: Side, id: &ItemId) -> Option<Version> {
     world.version(side, id).cloned()
 }
 
-fn answer(class: Class, result: Option<&Sent<Written>>, context: &Context) -> Answer {
+pub(super) fn answer(class: Class, result: Option<&Sent<Written>>, context: &Context) -> Answer {
     let (outcome, error) = match result {
         Some(Ok(_)) => (journal::Outcome::Done, None),
         Some(Err(error)) if error.kind == ErrorKind::Unreachable => {

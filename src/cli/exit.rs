@@ -1,0 +1,164 @@
+//! How a process ends: the numbers that scripts and service managers go by, and the sentence that a person does.
+
+use std::fmt;
+
+use crate::sync::{ClassReport, Report};
+use crate::{config, connector, store};
+
+/// The exit code of a process. The last two are those of `sysexits.h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    /// Something was done, and something was not.
+    Partly = 3,
+    /// Something waits for `liaison approve`.
+    Held = 4,
+    /// Conflicts wait for a choice.
+    Conflicts = 5,
+    SignIn = 6,
+    AlreadyRunning = 7,
+    TryLater = 75,
+    Configuration = 78,
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Of a sync. What stops everything comes before what a person can answer, and that before what was set aside.
+    pub fn of(report: &Report) -> Self {
+        let classes: Vec<&ClassReport> = report.classes.values().collect();
+        let failed = |kind: &str| {
+            classes.iter().any(|class| class.error.as_ref().is_some_and(|error| error.kind == kind))
+        };
+        if failed("sign-in") {
+            Self::SignIn
+        } else if failed("later") {
+            Self::TryLater
+        } else if !classes.is_empty() && classes.iter().all(|class| class.error.is_some()) {
+            Self::Failed
+        } else if failed("failed") {
+            Self::Partly
+        } else if classes.iter().any(|class| class.held > 0) {
+            Self::Held
+        } else if classes.iter().any(|class| class.conflicts > 0) {
+            Self::Conflicts
+        } else if classes.iter().any(|class| !class.in_step()) {
+            Self::Partly
+        } else {
+            Self::Done
+        }
+    }
+
+    /// Of an error that ended a command.
+    pub fn of_error(error: &anyhow::Error) -> Self {
+        if let Some(stop) = error.downcast_ref::<Stop>() {
+            return stop.exit;
+        }
+        if error.downcast_ref::<config::Error>().is_some() {
+            return Self::Configuration;
+        }
+        if let Some(error) = error.downcast_ref::<store::Error>() {
+            return match error.kind {
+                store::ErrorKind::Busy | store::ErrorKind::Full => Self::TryLater,
+                _ => Self::Failed,
+            };
+        }
+        match error.downcast_ref::<connector::Error>().map(|error| error.kind) {
+            Some(connector::ErrorKind::Unauthorised) => Self::SignIn,
+            Some(connector::ErrorKind::Unreachable | connector::ErrorKind::Throttled(_)) => {
+                Self::TryLater
+            }
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// What the person can do about an error, where somebody knows.
+pub fn hint(error: &anyhow::Error) -> Option<String> {
+    if let Some(stop) = error.downcast_ref::<Stop>() {
+        return Some(stop.hint.clone());
+    }
+    if let Some(error) = error.downcast_ref::<config::Error>() {
+        return error.hint.clone();
+    }
+    if let Some(error) = error.downcast_ref::<store::Error>() {
+        return error.hint().map(str::to_owned);
+    }
+    error.downcast_ref::<connector::Error>().and_then(|error| error.hint.clone())
+}
+
+/// Why a command cannot go on, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    pub exit: Exit,
+    pub message: String,
+    pub hint: String,
+}
+
+impl Stop {
+    pub fn new(exit: Exit, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: hint.into() }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Stop {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::model::Class;
+    use crate::sync::report::Failure;
+
+    fn failed(kind: &'static str) -> ClassReport {
+        let error = Some(Failure { message: String::new(), hint: None, kind });
+        ClassReport { error, ..ClassReport::default() }
+    }
+
+    #[test]
+    fn a_sync_ends_with_what_matters_most() {
+        let fine = ClassReport::default;
+        let held = || ClassReport { held: 1, ..fine() };
+        let contested = || ClassReport { conflicts: 1, ..fine() };
+        let aside = || ClassReport { quarantined: 1, ..fine() };
+        for (one, other, expected) in [
+            (fine(), fine(), Exit::Done),
+            (aside(), fine(), Exit::Partly),
+            (aside(), contested(), Exit::Conflicts),
+            (contested(), held(), Exit::Held),
+            (held(), failed("failed"), Exit::Partly),
+            (failed("failed"), failed("failed"), Exit::Failed),
+            (failed("failed"), failed("later"), Exit::TryLater),
+            (failed("sign-in"), failed("later"), Exit::SignIn),
+        ] {
+            let classes = BTreeMap::from([(Class::Contact, one), (Class::Task, other)]);
+            let report = Report { classes, ..Report::default() };
+            assert_eq!(Exit::of(&report), expected, "{report:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_ends_with_its_kind_however_deep_it_lies() {
+        use anyhow::Context;
+        let deep = |error: anyhow::Error| Err::<(), _>(error).context("while testing").unwrap_err();
+        let refused = connector::Error::new(connector::ErrorKind::Unauthorised, "no").hint("do");
+        let refused = deep(refused.into());
+        assert_eq!((Exit::of_error(&refused), hint(&refused)), (Exit::SignIn, Some("do".into())));
+        let config = deep(config::Error::new("x.toml", "no").into());
+        assert_eq!(Exit::of_error(&config), Exit::Configuration);
+        let busy = deep(store::Error::new(store::ErrorKind::Busy, "no").into());
+        assert_eq!(Exit::of_error(&busy), Exit::TryLater);
+        assert_eq!(Exit::of_error(&anyhow::anyhow!("no")), Exit::Failed);
+    }
+}

@@ -1,0 +1,373 @@
+//! `liaison explain`: why a thing takes part or not, what it is linked to, what both sides last agreed on, and what it waits for.
+//! From the store alone: what was decided is shown, not what would be decided now.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value as Json, json};
+
+use super::conflicts::{self, Told};
+use super::find::{self, Thing};
+use super::history;
+use super::output::{Answer, Page, short};
+use super::status::moment;
+use super::Installation;
+use crate::config::Settings;
+use crate::config::settings::Tracking;
+use crate::filter::{Mark, email};
+use crate::model::{Bases, Class, Content, ItemId, LinkState, Side, Uid};
+use crate::store::decision::{self, Decision, Outcome};
+use crate::store::hold;
+use crate::store::journal::Entry;
+use crate::store::quarantine::{self, Quarantined};
+use crate::store::{self, Connection, conflict, link, mark, observation};
+
+/// How much of a value is shown.
+const VALUE: usize = 50;
+
+/// Explain one thing: tracked or not and why, linked to what, and what it waits for
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  liaison explain ann-smith.vcf\n  liaison explain contact/0b6c…-….\n  liaison explain '<20260102.17@example.org>'\n  liaison explain 'Ann Smith'")]
+pub struct Explain {
+    /// A file name, UID, Message-ID, record or part of a title
+    item: String,
+}
+
+impl Explain {
+    /// # Errors
+    /// When there is nothing of this name, or the store is lost.
+    pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
+        let loaded = here.load()?;
+        let store = here.store().await?;
+        let thing = find::one(&store, &self.item).await?;
+        let known = store.read(move |db| Known::read(db, thing)).await?;
+        Ok(known.answer(&loaded.settings))
+    }
+}
+
+/// All that the store knows about a thing.
+struct Known {
+    thing: Thing,
+    /// What either side says, where it was read.
+    item: Option<Content>,
+    bases: Option<Bases>,
+    /// Whether each half is as it was when both last agreed.
+    settled: (bool, bool),
+    decision: Option<Decision>,
+    mark: Option<bool>,
+    /// The names of the messages that are filed.
+    promoted: BTreeSet<Uid>,
+    problems: Vec<(Side, String)>,
+    held: Vec<(i64, String, String)>,
+    conflicts: Vec<Told>,
+    aside: Vec<Quarantined>,
+    entries: Vec<Entry>,
+}
+
+impl Known {
+    fn read(db: &Connection, thing: Thing) -> store::Result<Self> {
+        let class = thing.class;
+        let heads = [Side::Mailbox, Side::Crm].map(|side| observation::heads(db, side, class));
+        let [items, records] = heads;
+        let (items, records) = (items?, records?);
+        let seen = |side: Side, id: Option<&ItemId>| {
+            let heads = if side == Side::Mailbox { &items } else { &records };
+            id.and_then(|id| heads.get(id))
+        };
+        let item = seen(Side::Mailbox, thing.item.as_ref());
+        let record = seen(Side::Crm, thing.record.as_ref());
+        let settled = thing.link.as_ref().map_or((true, true), |link| {
+            let same = |head: Option<&observation::Head>, settled: Option<&_>| {
+                head.is_none_or(|head| Some(&head.version) == settled)
+            };
+            let messages = class == Class::Email;
+            (
+                messages || same(item, link.item_version.as_ref()),
+                messages || same(record, link.record_version.as_ref()),
+            )
+        });
+        let problem = |side, head: Option<&observation::Head>| Some((side, head?.problem.clone()?));
+        let problems = [problem(Side::Mailbox, item), problem(Side::Crm, record)];
+        let marks = mark::all(db, class)?;
+        let bases = match &thing.link {
+            Some(of) => link::bases(db, &[of.id])?.remove(&of.id),
+            None => None,
+        };
+        let decision = match &thing.item {
+            Some(id) => decision::get(db, class, id)?,
+            None => None,
+        };
+        let promoted = if class == Class::Email {
+            link::all(db, class)?.into_iter().map(|link| link.uid).collect()
+        } else {
+            BTreeSet::new()
+        };
+        Ok(Self {
+            item: find::content(db, &thing, Side::Mailbox)?,
+            bases,
+            settled,
+            decision,
+            mark: thing.uid.as_ref().and_then(|uid| marks.get(uid)).copied(),
+            promoted,
+            problems: problems.into_iter().flatten().collect(),
+            held: held(db, &thing)?,
+            conflicts: disputed(db, &thing)?,
+            aside: aside(db, &thing)?,
+            entries: history::entries(db, &thing)?,
+            thing,
+        })
+    }
+
+    fn answer(&self, settings: &Settings) -> Answer {
+        let mut page = Page::default();
+        let thing = &self.thing;
+        page.line(format!("{} “{}”", thing.class, thing.title));
+        let name = |id: Option<&ItemId>| id.map_or("(not there)", ItemId::as_str).to_owned();
+        page.line(format!("  mailbox  {}", name(thing.item.as_ref())));
+        page.line(format!("  crm      {}", name(thing.record.as_ref())));
+        if let Some(uid) = &thing.uid {
+            page.line(format!("  uid      {uid}"));
+        }
+        page.gap();
+        page.line(format!("tracked: {}", self.tracked()));
+        let steps = self.rules(settings);
+        for step in &steps {
+            page.line(format!("  {:16} {}", step.rule, word(step.result)));
+        }
+        page.gap();
+        page.line(format!("linked: {}", self.linked()));
+        if let Some(bases) = self.bases.as_ref().filter(|bases| **bases != Bases::default()) {
+            agreement(&mut page, bases);
+        }
+        page.gap();
+        self.waits(&mut page);
+        page.gap();
+        page.line("written:");
+        for entry in &self.entries {
+            page.append(&history::told(entry));
+        }
+        if self.entries.is_empty() {
+            page.line("  nothing");
+        }
+        Answer::new(page, self.to_json(&steps))
+    }
+
+    fn tracked(&self) -> String {
+        let said = match self.mark {
+            Some(true) => Some("yes: you track it".to_owned()),
+            Some(false) => Some("no: you untracked it".to_owned()),
+            None => None,
+        };
+        match (&self.decision, said, &self.thing.link) {
+            (_, Some(said), _) => said,
+            (Some(decision), None, _) => {
+                let word = match decision.outcome {
+                    Outcome::Tracked => "yes",
+                    Outcome::Skipped => "no",
+                    Outcome::Pending => "not decided",
+                    Outcome::Failed => "could not be looked at",
+                };
+                format!("{word}: {} (round {}, {})", decision.rule, decision.round, moment(decision.at))
+            }
+            (None, None, Some(link)) if link.origin == Side::Crm => {
+                "yes: its record was in the sync filter".to_owned()
+            }
+            (None, None, Some(_)) => "yes: it is linked".to_owned(),
+            (None, None, None) if self.thing.item.is_none() => {
+                "its record was seen; what comes from the CRM takes part by the sync filters".to_owned()
+            }
+            (None, None, None) => "not decided yet: the next sync does".to_owned(),
+        }
+    }
+
+    /// Rule by rule, for a message, as far as the rules can be asked without the CRM: it knew the sender if that decided.
+    fn rules(&self, settings: &Settings) -> Vec<email::Step> {
+        let Tracking::Email(policy) = &settings.sync.of(self.thing.class).track else {
+            return Vec::new();
+        };
+        let (Some(content), Some(id)) = (&self.item, &self.thing.item) else { return Vec::new() };
+        let mut promoted = self.promoted.clone();
+        // A message is no answer to itself.
+        promoted.remove(&content.uid);
+        let knew = self.decision.as_ref().is_some_and(|decision| decision.rule == KNOWN_SENDER);
+        let known = if knew { email::senders(content).into_iter().collect() } else { BTreeSet::new() };
+        let folder = id.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
+        let around = email::Surroundings { folder, promoted: &promoted, known: &known };
+        let mark = self.mark.map(|tracked| if tracked { Mark::Tracked } else { Mark::Untracked });
+        email::decide(content, mark, around, *policy).steps
+    }
+
+    fn linked(&self) -> String {
+        let Some(link) = &self.thing.link else { return "no".to_owned() };
+        let origin = match link.origin {
+            Side::Mailbox => "made in the mailbox first",
+            Side::Crm => "made in the CRM first",
+        };
+        let first = self.entries.iter().find(|entry| entry.intent.link.is_none());
+        let how = match first {
+            Some(entry) => format!("round {}, {}", entry.round, entry.intent.why),
+            None => "both were there before".to_owned(),
+        };
+        let state = match (link.state, self.settled) {
+            _ if self.mark == Some(false) => "it rests, both sides keep what they have",
+            (LinkState::Released { gone: Side::Mailbox }, _) => {
+                "released: gone in the mailbox, the record stays"
+            }
+            (LinkState::Released { gone: Side::Crm }, _) => {
+                "released: gone in the CRM, the item stays"
+            }
+            (LinkState::Active, (true, true)) => "both sides agree",
+            (LinkState::Active, (false, true)) => "the mailbox changed; the next sync looks at it",
+            (LinkState::Active, (true, false)) => "the CRM changed; the next sync looks at it",
+            (LinkState::Active, (false, false)) => "both changed; the next sync looks at it",
+        };
+        format!("yes, {origin} ({how}): {state}")
+    }
+
+    fn waits(&self, page: &mut Page) {
+        let mut lines = Page::default();
+        for (number, reason, text) in &self.held {
+            lines.line(format!("  hold {number}: {text}"));
+            lines.line(format!("    why: {reason}; allow with `liaison approve {number}`"));
+        }
+        for told in &self.conflicts {
+            for line in conflicts::one(told).as_str().lines() {
+                lines.line(format!("  {line}"));
+            }
+        }
+        for aside in &self.aside {
+            lines.line(format!("  set aside in the {}: {}", aside.side, short(&aside.reason, 200)));
+            if let Some(hint) = &aside.hint {
+                lines.line(format!("    → {hint}"));
+            }
+        }
+        if self.aside.is_empty() {
+            for (side, problem) in &self.problems {
+                lines.line(format!("  cannot be read in the {side}: {}", short(problem, 200)));
+            }
+        }
+        if lines.as_str().is_empty() {
+            page.line("waits: for nothing");
+        } else {
+            page.line("waits:");
+            page.append(&lines);
+        }
+    }
+
+    fn to_json(&self, steps: &[email::Step]) -> Json {
+        let thing = &self.thing;
+        let bases: Vec<Json> = self
+            .bases
+            .iter()
+            .flat_map(|bases| {
+                fields(bases).into_iter().map(|(field, item, record)| {
+                    json!({ "field": field, "mailbox": item, "crm": record })
+                })
+            })
+            .collect();
+        let rules: Vec<Json> = steps
+            .iter()
+            .map(|step| json!({ "rule": step.rule, "result": word(step.result) }))
+            .collect();
+        let held: Vec<Json> = self
+            .held
+            .iter()
+            .map(|(number, reason, text)| json!({ "hold": number, "reason": reason, "text": text }))
+            .collect();
+        json!({
+            "class": thing.class.as_str(),
+            "title": thing.title,
+            "item": thing.item.as_ref().map(ItemId::as_str),
+            "record": thing.record.as_ref().map(ItemId::as_str),
+            "uid": thing.uid.as_ref().map(Uid::as_str),
+            "tracked": self.tracked(),
+            "decision": self.decision.as_ref().map(|decision| json!({
+                "outcome": decision.outcome.as_str(),
+                "rule": decision.rule,
+                "round": decision.round.0,
+            })),
+            "rules": rules,
+            "linked": thing.link.is_some(),
+            "link": self.linked(),
+            "base": bases,
+            "held": held,
+            "conflicts": self.conflicts.iter().map(|told| told.conflict.id.0).collect::<Vec<_>>(),
+            "set_aside": self.aside.iter().map(|aside| &aside.reason).collect::<Vec<_>>(),
+            "written": self.entries.iter().map(history::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// What the rule `known-senders` says where it tracks a message.
+const KNOWN_SENDER: &str = "the CRM knows the sender";
+
+fn held(db: &Connection, thing: &Thing) -> store::Result<Vec<(i64, String, String)>> {
+    // A subject names item and record between bars.
+    let names: Vec<&str> =
+        [&thing.item, &thing.record].into_iter().flatten().map(ItemId::as_str).collect();
+    let mut found = Vec::new();
+    for hold in hold::open_holds(db)?.into_iter().filter(|hold| hold.class == thing.class) {
+        for held in hold.held {
+            let about = held.subject.split(" | ").flat_map(|part| [part, after_class(part)]);
+            if about.into_iter().any(|part| names.contains(&part)) {
+                found.push((hold.id.0, hold.reason.clone(), held.text));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn after_class(part: &str) -> &str {
+    part.split_once(' ').map_or(part, |(_, rest)| rest)
+}
+
+fn disputed(db: &Connection, thing: &Thing) -> store::Result<Vec<Told>> {
+    let Some(link) = &thing.link else { return Ok(Vec::new()) };
+    let about = Some((thing.class, thing.title.clone()));
+    let found = conflict::of(db, link.id)?;
+    Ok(found.into_iter().map(|conflict| Told { conflict, about: about.clone() }).collect())
+}
+
+fn aside(db: &Connection, thing: &Thing) -> store::Result<Vec<Quarantined>> {
+    let mut found = Vec::new();
+    for side in [Side::Mailbox, Side::Crm] {
+        if let Some(id) = thing.id(side) {
+            found.extend(quarantine::get(db, side, thing.class, id)?);
+        }
+    }
+    Ok(found)
+}
+
+/// What both last agreed on: one value where it is the same, else both.
+fn agreement(page: &mut Page, bases: &Bases) {
+    page.line("  when both last agreed:");
+    for (field, item, record) in fields(bases) {
+        let shown = |value: &Option<String>| {
+            value.as_deref().map_or_else(|| "(empty)".to_owned(), |text| short(text, VALUE))
+        };
+        if item == record {
+            page.line(format!("    {field}: {}", shown(&item)));
+        } else {
+            page.line(format!("    {field}: mailbox {}, crm {}", shown(&item), shown(&record)));
+        }
+    }
+}
+
+fn fields(bases: &Bases) -> Vec<(String, Option<String>, Option<String>)> {
+    let names: BTreeSet<_> = bases.item.keys().chain(bases.record.keys()).collect();
+    names
+        .into_iter()
+        .map(|field| {
+            let text = |of: &crate::model::Fields| of.get(field).map(ToString::to_string);
+            (field.to_string(), text(&bases.item), text(&bases.record))
+        })
+        .collect()
+}
+
+fn word(result: email::Outcome) -> &'static str {
+    match result {
+        email::Outcome::Tracks => "tracks it",
+        email::Outcome::Skips => "leaves it out",
+        email::Outcome::Passes => "has nothing to say",
+        email::Outcome::Off => "is off",
+    }
+}

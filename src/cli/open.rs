@@ -1,0 +1,349 @@
+//! From a configuration to an engine: the state folder and who may write to it, the store, the sign-in, and whether this state
+//! belongs to this organisation, user and mailbox. What does not fit stops here, before anything is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use super::exit::{Exit, Stop};
+use super::{Common, settings};
+use crate::clock::Clock;
+use crate::config::settings::{Auth, Folder, Organisation};
+use crate::config::{self, Directories, Loaded, Settings};
+use crate::connector::dataverse::{self, Dataverse};
+use crate::connector::http::Limits;
+use crate::connector::maildir::{self, Maildir};
+use crate::connector::patient::Patient;
+use crate::connector::vdir::{self, Vdir};
+use crate::connector::{self, Connector};
+use crate::model::Class;
+use crate::store::{self, Store, meta};
+use crate::sync::{Engine, Progress};
+
+/// How long a person who watches is made to wait when the organisation asks for a pause.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How long the organisation's metadata is taken for true.
+const METADATA_HOURS: i64 = 24;
+
+/// Where the store keeps the organisation's metadata.
+const METADATA: &str = "metadata";
+
+/// The store, below the state folder.
+const STORE: &str = "store.db";
+
+/// Locked by whoever writes to either side, below the state folder.
+const LOCK: &str = "lock";
+
+/// One installation: a configuration and a state folder.
+#[derive(Debug, Clone)]
+pub struct Installation {
+    pub directories: Directories,
+    pub clock: Clock,
+    /// Whether a program reads the answer.
+    pub json: bool,
+}
+
+/// An engine, and the promise that no other process of this state writes meanwhile.
+#[derive(Debug)]
+pub struct Opened {
+    pub engine: Engine,
+    /// The classes that take part.
+    pub classes: Vec<Class>,
+    pub lock: Lock,
+}
+
+/// Held as long as it lives; the system releases it however the process ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+type Tell = Arc<dyn Fn(Progress) + Send + Sync>;
+
+impl Installation {
+    /// The installation that the flags, the environment or the platform name.
+    ///
+    /// # Errors
+    /// When there is no home directory to look in.
+    pub fn find(common: &Common) -> anyhow::Result<Self> {
+        let mut directories =
+            Directories::find(common.config.as_deref(), common.state.as_deref())?;
+        directories.config = std::path::absolute(&directories.config)?;
+        directories.state = std::path::absolute(&directories.state)?;
+        Ok(Self { directories, clock: Clock::system(), json: common.json })
+    }
+
+    /// The settings and where each comes from.
+    ///
+    /// # Errors
+    /// When they cannot be used.
+    pub fn load(&self) -> config::error::Result<Loaded> {
+        config::load(&self.directories.config, self.directories.home.as_deref())
+    }
+
+    /// The store, without a word to anybody: for commands that need no network.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn store(&self) -> anyhow::Result<Store> {
+        let path = self.directories.state.join(STORE);
+        Ok(tokio::task::spawn_blocking(move || Store::open(&path)).await??)
+    }
+
+    /// The right to write to either side.
+    ///
+    /// # Errors
+    /// [`Exit::AlreadyRunning`] when another process has it.
+    pub fn lock(&self) -> anyhow::Result<Lock> {
+        let state = &self.directories.state;
+        private_folder(state)
+            .with_context(|| format!("the state folder {} cannot be made", state.display()))?;
+        Lock::take(&state.join(LOCK))
+    }
+
+    /// Everything that a round needs. The lock comes first: two processes must not both believe that they are the first.
+    ///
+    /// # Errors
+    /// When another process is at work, something cannot be opened, the sign-in is refused, or this state belongs to another
+    /// organisation, user or mailbox.
+    pub async fn open(&self, tell: Tell) -> anyhow::Result<Opened> {
+        let loaded = self.load()?;
+        let lock = self.lock()?;
+        let store = self.store().await?;
+        self.open_with(&loaded.settings, store, lock, tell).await
+    }
+
+    async fn open_with(
+        &self,
+        settings: &Settings,
+        store: Store,
+        lock: Lock,
+        tell: Tell,
+    ) -> anyhow::Result<Opened> {
+        check_mailbox(&store, settings).await?;
+        let dataverse = self.connect(settings, &store).await?;
+        pin(&store, settings, &dataverse).await?;
+        let engine = Engine {
+            mailbox: mailbox(settings, &self.clock)?,
+            settings: settings::engine(settings, &dataverse),
+            crm: Arc::new(Patient::new(Arc::new(dataverse), PATIENCE)),
+            store,
+            clock: self.clock.clone(),
+            progress: tell,
+        };
+        Ok(Opened { engine, classes: settings.classes().collect(), lock })
+    }
+
+    async fn connect(&self, settings: &Settings, store: &Store) -> anyhow::Result<Dataverse> {
+        let Some((name, organisation)) = settings.sync_organisation() else {
+            anyhow::bail!("no organisation says `sync = true`");
+        };
+        let now = self.clock.now();
+        let kept = store.read(|db| meta::get(db, METADATA)).await?;
+        let kept = kept.and_then(|kept| fresh(&kept, now));
+        let asked = kept.is_none();
+        let options = self.options(name, organisation, settings);
+        let dataverse = Dataverse::connect(options, self.clock.clone(), kept)
+            .await
+            .with_context(|| format!("organisation `{name}` at {}", organisation.url))?;
+        if asked {
+            let kept =
+                json!({ "at": now.as_second(), "metadata": dataverse.metadata().to_json() });
+            store.write(move |tx| meta::set(tx, METADATA, &kept.to_string())).await?;
+        }
+        Ok(dataverse)
+    }
+
+    fn options(
+        &self,
+        name: &str,
+        organisation: &Organisation,
+        settings: &Settings,
+    ) -> dataverse::Options {
+        let Auth::Token { command } = &organisation.auth;
+        let folder = self.directories.config.parent().unwrap_or(Path::new("."));
+        dataverse::Options {
+            name: name.to_owned(),
+            url: organisation.url.to_string(),
+            token_command: in_folder(folder, command),
+            extra_ca: organisation.ca.clone(),
+            filters: settings::filters(settings),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Lock {
+    fn take(path: &Path) -> anyhow::Result<Self> {
+        let named = || format!("the lock {} cannot be used", path.display());
+        let mut file = private_file(path).with_context(named)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(taken(&mut file).into()),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(named),
+        }
+        file.set_len(0)?;
+        write!(file, "{}", std::process::id())?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Who has the lock, as far as it says so.
+fn taken(file: &mut File) -> Stop {
+    let mut holder = String::new();
+    let process = match file.read_to_string(&mut holder) {
+        Ok(_) if holder.parse::<u32>().is_ok() => format!("process {holder}"),
+        _ => "another process".to_owned(),
+    };
+    Stop::new(
+        Exit::AlreadyRunning,
+        format!("{process} is at work on this state already"),
+        format!("wait until {process} is done, or give this one a state of its own with --state"),
+    )
+}
+
+/// The organisation's metadata as it was kept, if it is not older than a day.
+fn fresh(kept: &str, now: Timestamp) -> Option<Json> {
+    let mut kept: Json = serde_json::from_str(kept).ok()?;
+    let age = now.as_second() - kept.get("at")?.as_i64()?;
+    (0..METADATA_HOURS * 3600).contains(&age).then(|| kept["metadata"].take())
+}
+
+/// Whose state this is, is set the first time and never changes by itself: what was learnt about one mailbox and one
+/// organisation would read as deletions in another.
+async fn pin(store: &Store, settings: &Settings, dataverse: &Dataverse) -> anyhow::Result<()> {
+    let mine = settings.mailbox.me();
+    if !dataverse.me().is_empty() && dataverse.me().is_disjoint(&mine) {
+        let known: Vec<&str> = dataverse.me().iter().map(|address| address.as_str()).collect();
+        return Err(Stop::new(
+            Exit::Configuration,
+            format!(
+                "the CRM knows you as {}, the mailbox is {}",
+                known.join(", "),
+                settings.mailbox.address
+            ),
+            "if both are you, add the CRM's address to `aliases` in `[mailbox]`; else sign in as \
+             the owner of the mailbox",
+        )
+        .into());
+    }
+    let (organisation, user) = (dataverse.organisation().to_string(), dataverse.user().to_string());
+    let mailbox = settings.mailbox.address.to_string();
+    let pins = [
+        (meta::ORGANISATION, "organisation", organisation),
+        (meta::USER, "CRM user", user),
+        (meta::MAILBOX, "mailbox", mailbox),
+    ];
+    let checked = pins.clone();
+    let missing = store
+        .read(move |db| {
+            let mut missing = false;
+            for (key, word, now) in &checked {
+                match meta::get(db, key)? {
+                    Some(pinned) if pinned != *now => {
+                        return Ok(Err(mismatch(word, &pinned, now)));
+                    }
+                    pinned => missing |= pinned.is_none(),
+                }
+            }
+            Ok(Ok(missing))
+        })
+        .await??;
+    if missing {
+        store
+            .promise(move |tx| pins.iter().try_for_each(|(key, _, now)| meta::set(tx, key, now)))
+            .await?;
+    }
+    Ok(())
+}
+
+/// A mailbox that is not the one of this state is refused before anybody is asked for anything.
+async fn check_mailbox(store: &Store, settings: &Settings) -> anyhow::Result<()> {
+    let now = settings.mailbox.address.to_string();
+    match store.read(|db| meta::get(db, meta::MAILBOX)).await? {
+        Some(pinned) if pinned != now => Err(mismatch("mailbox", &pinned, &now).into()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn mismatch(word: &str, pinned: &str, now: &str) -> Stop {
+    Stop::new(
+        Exit::Configuration,
+        format!("this state belongs to the {word} {pinned}, the configuration leads to {now}"),
+        "nothing was touched; correct the configuration, or start afresh with another --state folder",
+    )
+}
+
+/// One connector for each folder; one folder may hold appointments and tasks.
+fn mailbox(
+    settings: &Settings,
+    clock: &Clock,
+) -> connector::Result<BTreeMap<Class, Arc<dyn Connector>>> {
+    let mut folders: BTreeMap<PathBuf, BTreeSet<Class>> = BTreeMap::new();
+    let mut found: BTreeMap<Class, Arc<dyn Connector>> = BTreeMap::new();
+    for class in settings.classes() {
+        match settings.mailbox.folder(class) {
+            Some(Folder::Vdir(path)) => {
+                folders.entry(path.clone()).or_default().insert(class);
+            }
+            Some(Folder::Maildir(path)) => {
+                let options = maildir::Options { path: path.clone(), leave_out: BTreeSet::new() };
+                found.insert(class, Arc::new(Maildir::new(options, clock.clone())));
+            }
+            None => {}
+        }
+    }
+    for (path, classes) in folders {
+        let options = vdir::Options { path, classes: classes.clone() };
+        let vdir: Arc<dyn Connector> = Arc::new(Vdir::new(options, clock.clone())?);
+        found.extend(classes.into_iter().map(|class| (class, Arc::clone(&vdir))));
+    }
+    Ok(found)
+}
+
+/// The command line, run in the folder of the configuration. Named in this form where its token is refused: it can be pasted.
+#[cfg(not(windows))]
+fn in_folder(folder: &Path, command: &str) -> String {
+    format!("cd '{}' && {command}", folder.display().to_string().replace('\'', r"'\''"))
+}
+
+#[cfg(windows)]
+fn in_folder(folder: &Path, command: &str) -> String {
+    format!("cd /d \"{}\" && {command}", folder.display())
+}
+
+#[cfg(unix)]
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn private_folder(path: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)
+}
+
+/// Nobody is told how far a round has come.
+pub fn silent() -> Tell {
+    Arc::new(|_| {})
+}
+

@@ -1,0 +1,189 @@
+//! `liaison plan`: what a round would do, for a person to read before it happens.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use super::output::{Answer, Page, count};
+use super::sync::{ClassName, chosen};
+use super::{Exit, Installation, progress};
+use crate::model::{Class, Side};
+use crate::plan::Step;
+use crate::plan::operation::Kind;
+use crate::sync::Preview;
+
+/// How many lines of one kind are shown unless all are asked for.
+pub const LINES: usize = 20;
+
+/// Show what a round would do, without doing it
+///
+/// What would wait for your word comes with the reason and can be allowed with `liaison approve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: liaison plan --class contact --all")]
+pub struct Plan {
+    /// Only this class (may be repeated)
+    #[arg(long = "class", value_name = "CLASS")]
+    classes: Vec<ClassName>,
+    /// Every line, not only 20 of each kind
+    #[arg(long)]
+    all: bool,
+}
+
+impl Plan {
+    /// # Errors
+    /// When nothing can be looked at.
+    pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
+        let lines = if self.all { usize::MAX } else { LINES };
+        show(here, &self.classes, lines).await
+    }
+}
+
+/// The plan of these classes, with so many lines of each kind.
+///
+/// # Errors
+/// When nothing can be looked at.
+pub async fn show(
+    here: &Installation,
+    classes: &[ClassName],
+    lines: usize,
+) -> anyhow::Result<Answer> {
+    let (bar, tell) = progress::bar(here.json);
+    let opened = here.open(tell).await?;
+    let mut previews = BTreeMap::new();
+    for class in chosen(classes, &opened.classes) {
+        previews.insert(class, opened.engine.preview(class).await?);
+    }
+    bar.finish_and_clear();
+    Ok(answer(&previews, lines))
+}
+
+/// The answer to `plan`.
+pub fn answer(previews: &BTreeMap<Class, Preview>, lines: usize) -> Answer {
+    let page = page(previews, lines);
+    let json: serde_json::Map<String, Json> =
+        previews.iter().map(|(class, preview)| (class.to_string(), to_json(preview))).collect();
+    let mut answer = Answer::new(page, json!({ "classes": json })).exit(exit(previews));
+    let waits = previews.values().any(|preview| !preview.held.is_empty());
+    let goes = previews.values().any(|preview| !preview.go.is_empty());
+    if waits {
+        answer.notes.push(
+            "→ allow what waits with `liaison approve --all` (or `liaison approve NUMBER`), then \
+             `liaison sync`"
+                .to_owned(),
+        );
+    } else if goes {
+        answer.notes.push("→ do it: `liaison sync`".to_owned());
+    }
+    answer
+}
+
+/// Summary counts first, then what would be done and what would wait.
+pub fn page(previews: &BTreeMap<Class, Preview>, lines: usize) -> Page {
+    let mut page = Page::default();
+    summary(&mut page, previews);
+    for (class, preview) in previews {
+        if let Some(error) = &preview.report.error {
+            page.gap();
+            page.line(format!("{class}s cannot be planned: {}", error.message));
+            if let Some(hint) = &error.hint {
+                page.line(format!("  → {hint}"));
+            }
+        }
+        let go = preview.go.iter().map(|(_, line)| line.as_str()).collect();
+        group(&mut page, &format!("{class}s, would be done"), go, lines);
+        let mut held: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (reason, _, line) in &preview.held {
+            held.entry(reason).or_default().push(line);
+        }
+        for (reason, held) in held {
+            group(&mut page, &format!("{class}s, would wait: {reason}"), held, lines);
+        }
+    }
+    page
+}
+
+fn summary(page: &mut Page, previews: &BTreeMap<Class, Preview>) {
+    let head = ["", "items", "records", "crm new", "chg", "del", "mailbox new", "chg", "del", "held"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for (class, preview) in previews {
+        let listed = |side| preview.report.listed.get(&side).copied().unwrap_or_default();
+        let mut row = vec![
+            class.to_string(),
+            listed(Side::Mailbox).to_string(),
+            if *class == Class::Email { "-".to_owned() } else { listed(Side::Crm).to_string() },
+        ];
+        row.extend(counts(preview).values().map(ToString::to_string));
+        row.push(preview.held.len().to_string());
+        rows.push(row);
+    }
+    page.table("<>>>>>>>>>", &rows);
+}
+
+const COLUMNS: [(Side, Kind); 6] = [
+    (Side::Crm, Kind::Create),
+    (Side::Crm, Kind::Update),
+    (Side::Crm, Kind::Delete),
+    (Side::Mailbox, Kind::Create),
+    (Side::Mailbox, Kind::Update),
+    (Side::Mailbox, Kind::Delete),
+];
+
+/// How many writes of each kind there are on each side, held or not, in the order of the columns.
+fn counts(preview: &Preview) -> BTreeMap<usize, usize> {
+    let steps = || preview.go.iter().map(|(step, _)| step).chain(preview.held.iter().map(second));
+    let number = |(side, kind)| steps().filter(|step| step.write_to(side) == Some(kind)).count();
+    COLUMNS.into_iter().map(number).enumerate().collect()
+}
+
+fn second((_, step, _): &(String, Step, String)) -> &Step {
+    step
+}
+
+fn group(page: &mut Page, title: &str, found: Vec<&str>, lines: usize) {
+    if found.is_empty() {
+        return;
+    }
+    page.gap();
+    page.line(format!("{title} ({})", found.len()));
+    for line in found.iter().take(lines) {
+        page.line(format!("  {line}"));
+    }
+    if found.len() > lines {
+        page.line(format!("  … and {} (`--all` shows them)", count(found.len() - lines, "more line")));
+    }
+}
+
+fn to_json(preview: &Preview) -> Json {
+    let mut writes = json!({ "crm": {}, "mailbox": {} });
+    for ((side, kind), (_, number)) in COLUMNS.into_iter().zip(counts(preview)) {
+        writes[side.as_str()][kind.as_str()] = json!(number);
+    }
+    let held: Vec<Json> = preview
+        .held
+        .iter()
+        .map(|(reason, _, line)| json!({ "reason": reason, "line": line }))
+        .collect();
+    let go: Vec<&str> = preview.go.iter().map(|(_, line)| line.as_str()).collect();
+    let mut json = preview.report.to_json();
+    json["writes"] = writes;
+    json["go"] = json!(go);
+    json["held_operations"] = json!(held);
+    json
+}
+
+fn exit(previews: &BTreeMap<Class, Preview>) -> Exit {
+    let errors = || previews.values().filter_map(|preview| preview.report.error.as_ref());
+    if errors().any(|error| error.kind == "sign-in") {
+        Exit::SignIn
+    } else if errors().any(|error| error.kind == "later") {
+        Exit::TryLater
+    } else if errors().count() == previews.len() && !previews.is_empty() {
+        Exit::Failed
+    } else if errors().next().is_some() {
+        Exit::Partly
+    } else if previews.values().any(|preview| !preview.held.is_empty()) {
+        Exit::Held
+    } else {
+        Exit::Done
+    }
+}

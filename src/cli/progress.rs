@@ -1,0 +1,37 @@
+//! How far a round has come: a bar on a terminal, nothing elsewhere.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::model::Side;
+use crate::sync::Progress;
+
+/// A bar on the standard error, and what to tell it. Silent where nobody looks, or where a program reads (`json`).
+pub fn bar(json: bool) -> (ProgressBar, Arc<dyn Fn(Progress) + Send + Sync>) {
+    let visible = !json && std::io::stderr().is_terminal();
+    let bar = if visible { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{msg:32} {wide_bar} {pos:>6}/{len:6}") {
+        bar.set_style(style);
+    }
+    let shown = bar.clone();
+    (bar, Arc::new(move |progress| show(&shown, progress)))
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    let far = |message: String, done: usize, of: usize| {
+        bar.set_message(message);
+        bar.set_length(u64::try_from(of).unwrap_or_default());
+        bar.set_position(u64::try_from(done).unwrap_or_default());
+    };
+    match progress {
+        Progress::Listing { class } => far(format!("{class}s: listing"), 0, 0),
+        Progress::Reading { class, side, done, of } => {
+            let place = if side == Side::Crm { "the CRM" } else { "the mailbox" };
+            far(format!("{class}s: reading {place}"), done, of);
+        }
+        Progress::Writing { class, done, of } => far(format!("{class}s: writing"), done, of),
+        Progress::Done { class } => far(format!("{class}s: done"), 1, 1),
+    }
+}

@@ -1,0 +1,338 @@
+//! `liaison status`: whether everything is in step, on one screen, from the store alone. "In step" is only said when nothing
+//! waits anywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
+
+use super::output::{Answer, Page, count, short};
+use super::waiting::Waiting;
+use super::{Exit, Installation};
+use crate::config::Settings;
+use crate::model::{Class, ItemId, LinkState, Side};
+use crate::store::decision::{self, Outcome};
+use crate::store::quarantine::{self, Quarantined};
+use crate::store::round::{self, Round};
+use crate::store::{self, Connection, link, mark, meta, observation};
+
+/// How far back the last round of a class is looked for.
+const ROUNDS: u32 = 500;
+
+/// How many of the things set aside are shown unless all are asked for.
+const ASIDE: usize = 3;
+
+/// Tell whether everything is in step, and what waits
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: liaison status --all")]
+pub struct Status {
+    /// List everything that is set aside, with its reason
+    #[arg(long)]
+    all: bool,
+}
+
+impl Status {
+    /// # Errors
+    /// When the configuration cannot be used or the store is lost.
+    pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
+        let loaded = here.load()?;
+        let store = here.store().await?;
+        let classes: Vec<Class> = loaded.settings.classes().collect();
+        let state = store.read(move |db| State::read(db, &classes)).await?;
+        Ok(state.answer(&loaded.settings, self.all))
+    }
+}
+
+/// All that the answer is made of.
+struct State {
+    organisation: Option<String>,
+    last: Option<Round>,
+    classes: BTreeMap<Class, ClassState>,
+}
+
+/// One class.
+struct ClassState {
+    waiting: Waiting,
+    linked: usize,
+    /// The last round that worked on the class: when, and what came of it.
+    last: Option<(Timestamp, Json)>,
+    items: Items,
+    aside: Vec<Quarantined>,
+}
+
+/// Every item of the mailbox, in exactly one of these.
+#[derive(Default)]
+struct Items {
+    all: usize,
+    tracked: usize,
+    skipped: BTreeMap<String, usize>,
+    aside: usize,
+    pending: usize,
+}
+
+impl State {
+    fn read(db: &Connection, classes: &[Class]) -> store::Result<Self> {
+        let rounds = round::latest(db, ROUNDS)?;
+        let mut found = BTreeMap::new();
+        for class in classes {
+            found.insert(*class, ClassState::read(db, *class, &rounds)?);
+        }
+        let worked = |round: &&Round| round.trigger != "plan";
+        Ok(Self {
+            organisation: meta::get(db, meta::ORGANISATION)?,
+            last: rounds.iter().find(worked).cloned(),
+            classes: found,
+        })
+    }
+
+    fn answer(&self, settings: &Settings, all: bool) -> Answer {
+        let mut page = Page::default();
+        let (name, url) = settings
+            .sync_organisation()
+            .map_or(("", ""), |(name, organisation)| (name, organisation.url.as_str()));
+        page.line(format!("organisation  {name}, {url}"));
+        page.line(format!("mailbox       {}", settings.mailbox.address));
+        page.line(format!("last round    {}", self.last_round()));
+        page.gap();
+        let mut rows = Vec::new();
+        for (class, state) in &self.classes {
+            rows.push(vec![class.to_string(), state.sentence(), state.numbers()]);
+        }
+        if rows.is_empty() {
+            page.line("no class takes part: see `liaison config show`");
+        }
+        page.table("<<<", &rows);
+        if let Some(email) = self.classes.get(&Class::Email) {
+            page.gap();
+            page.line(email.items.sentence());
+        }
+        for (class, state) in &self.classes {
+            state.set_aside(&mut page, *class, if all { usize::MAX } else { ASIDE });
+        }
+        let mut waiting = Waiting::default();
+        for state in self.classes.values() {
+            waiting += state.waiting;
+        }
+        let mut answer = Answer::new(page, self.to_json(settings)).exit(self.exit(waiting));
+        answer.notes = waiting.notes();
+        if self.was_interrupted() {
+            answer.notes.push("→ the last round did not end: `liaison sync` looks again".to_owned());
+        } else if self.classes.values().any(|state| state.last.is_none()) {
+            answer.notes.push("→ look at the first plan: `liaison plan`".to_owned());
+        }
+        answer
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.last.as_ref().is_some_and(|round| round.finished.is_none())
+    }
+
+    fn last_round(&self) -> String {
+        match &self.last {
+            None => "none yet".to_owned(),
+            Some(round) => match round.finished {
+                Some(at) => format!("{}, {}", round.id, moment(at)),
+                None => format!("{}, begun {} and not ended", round.id, moment(round.started)),
+            },
+        }
+    }
+
+    fn exit(&self, waiting: Waiting) -> Exit {
+        if waiting.held > 0 {
+            Exit::Held
+        } else if waiting.conflicts > 0 {
+            Exit::Conflicts
+        } else if self.was_interrupted() || self.classes.values().any(|state| !state.in_step()) {
+            Exit::Partly
+        } else {
+            Exit::Done
+        }
+    }
+
+    fn to_json(&self, settings: &Settings) -> Json {
+        let classes: serde_json::Map<String, Json> =
+            self.classes.iter().map(|(class, state)| (class.to_string(), state.to_json())).collect();
+        let organisation = settings.sync_organisation();
+        json!({
+            "organisation": {
+                "name": organisation.map(|(name, _)| name),
+                "url": organisation.map(|(_, organisation)| organisation.url.as_str()),
+                "id": self.organisation,
+            },
+            "mailbox": settings.mailbox.address.as_str(),
+            "last_round": self.last.as_ref().map(|round| json!({
+                "round": round.id.0,
+                "started": round.started.to_string(),
+                "finished": round.finished.map(|at| at.to_string()),
+                "trigger": round.trigger,
+            })),
+            "in_step": !self.was_interrupted()
+                && !self.classes.is_empty()
+                && self.classes.values().all(ClassState::in_step),
+            "classes": classes,
+        })
+    }
+}
+
+impl ClassState {
+    fn read(db: &Connection, class: Class, rounds: &[Round]) -> store::Result<Self> {
+        let links = link::all(db, class)?;
+        let mut aside = quarantine::all(db, Side::Mailbox, class)?;
+        aside.extend(quarantine::all(db, Side::Crm, class)?);
+        let last = rounds.iter().find_map(|round| {
+            let report = round.report.get("classes")?.get(class.as_str())?;
+            Some((round.finished?, report.clone()))
+        });
+        Ok(Self {
+            waiting: Waiting::of(db, class)?,
+            linked: links.iter().filter(|link| link.state == LinkState::Active).count(),
+            last,
+            items: Items::read(db, class, &links.into_iter().map(|link| link.item).collect())?,
+            aside,
+        })
+    }
+
+    /// Only when the last round left nothing, and nothing waits since.
+    fn in_step(&self) -> bool {
+        let report = self.last.as_ref().and_then(|(_, report)| report.get("in_step")?.as_bool());
+        report == Some(true) && self.waiting.is_nothing() && self.items.pending == 0
+    }
+
+    fn sentence(&self) -> String {
+        let Some((at, report)) = &self.last else {
+            return match self.waiting.held {
+                0 => "not synced yet".to_owned(),
+                held => format!("not synced yet; {} wait for your word", count(held, "operation")),
+            };
+        };
+        if self.in_step() {
+            return format!("in step since {}", moment(*at));
+        }
+        let error = report.get("error").and_then(|error| error.get("message")?.as_str());
+        if let Some(error) = error {
+            return format!("failed {}: {}", moment(*at), short(error, 100));
+        }
+        let parts = [
+            (self.waiting.held, "held"),
+            (self.waiting.conflicts, "contested"),
+            (self.waiting.approved + self.waiting.chosen, "decided, not carried out"),
+            (self.waiting.aside, "set aside"),
+            (self.items.pending, "not decided"),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, word)| format!("{number} {word}"))
+            .collect();
+        if parts.is_empty() {
+            return format!("not everything was done {}", moment(*at));
+        }
+        format!("waits: {}", parts.join(", "))
+    }
+
+    fn numbers(&self) -> String {
+        format!("{} linked", self.linked)
+    }
+
+    fn set_aside(&self, page: &mut Page, class: Class, lines: usize) {
+        if self.aside.is_empty() {
+            return;
+        }
+        page.gap();
+        page.line(format!("{class}s set aside ({}):", self.aside.len()));
+        for aside in self.aside.iter().take(lines) {
+            page.line(format!("  {}: {}", aside.id, short(&aside.reason, 200)));
+            if let Some(hint) = &aside.hint {
+                page.line(format!("    → {hint}"));
+            }
+        }
+        if self.aside.len() > lines {
+            page.line("  … `liaison status --all` lists them");
+        }
+    }
+
+    fn to_json(&self) -> Json {
+        let aside: Vec<Json> = self
+            .aside
+            .iter()
+            .map(|aside| {
+                json!({
+                    "side": aside.side.as_str(),
+                    "id": aside.id.as_str(),
+                    "reason": aside.reason,
+                    "hint": aside.hint,
+                    "since": aside.since.to_string(),
+                    "attempts": aside.attempts,
+                })
+            })
+            .collect();
+        json!({
+            "in_step": self.in_step(),
+            "state": self.sentence(),
+            "linked": self.linked,
+            "waiting": self.waiting.to_json(),
+            "last": self.last.as_ref().map(|(at, _)| at.to_string()),
+            "items": {
+                "all": self.items.all,
+                "tracked": self.items.tracked,
+                "skipped": self.items.skipped,
+                "quarantined": self.items.aside,
+                "pending": self.items.pending,
+            },
+            "set_aside": aside,
+        })
+    }
+}
+
+impl Items {
+    fn read(db: &Connection, class: Class, linked: &BTreeSet<ItemId>) -> store::Result<Self> {
+        let decisions = decision::all(db, class)?;
+        let marks = mark::all(db, class)?;
+        let mut items = Self::default();
+        for (id, head) in observation::heads(db, Side::Mailbox, class)? {
+            items.all += 1;
+            let marked = head.uid.as_ref().and_then(|uid| marks.get(uid)).copied();
+            match decisions.get(&id) {
+                _ if head.problem.is_some() => items.aside += 1,
+                // The user's word came after the last round.
+                Some(decision)
+                    if marked.is_some_and(|tracked| {
+                        tracked != (decision.outcome == Outcome::Tracked)
+                    }) && !linked.contains(&id) =>
+                {
+                    items.pending += 1;
+                }
+                _ if linked.contains(&id) => items.tracked += 1,
+                Some(decision) => match decision.outcome {
+                    Outcome::Tracked => items.tracked += 1,
+                    Outcome::Skipped => {
+                        *items.skipped.entry(decision.rule.clone()).or_default() += 1;
+                    }
+                    Outcome::Failed => items.aside += 1,
+                    Outcome::Pending => items.pending += 1,
+                },
+                None if quarantine::get(db, Side::Mailbox, class, &id)?.is_some() => {
+                    items.aside += 1;
+                }
+                None => items.pending += 1,
+            }
+        }
+        Ok(items)
+    }
+
+    fn sentence(&self) -> String {
+        let mut parts = vec![format!("{} tracked", self.tracked)];
+        parts.extend(self.skipped.iter().map(|(rule, number)| format!("{number} skipped ({rule})")));
+        for (number, word) in [(self.aside, "set aside"), (self.pending, "not decided")] {
+            if number > 0 {
+                parts.push(format!("{number} {word}"));
+            }
+        }
+        format!("{} = {}", count(self.all, "message"), parts.join(" + "))
+    }
+}
+
+/// A moment in the zone of this machine, to the second.
+pub fn moment(at: Timestamp) -> String {
+    at.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
