@@ -18,7 +18,9 @@ const EXAMPLES: usize = 5;
 ///
 /// An approval is for exactly the operations that were shown. What changed meanwhile is held again.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  liaison approve          what waits\n  liaison approve 3 4      allow these\n  liaison approve --all    allow everything, then: liaison sync")]
+#[command(
+    after_help = "Examples:\n  liaison approve          what waits\n  liaison approve 3 4      allow these\n  liaison approve --all    allow everything, then: liaison sync"
+)]
 pub struct Approve {
     /// Numbers of holds
     #[arg(value_name = "HOLD", conflicts_with = "all")]
@@ -46,9 +48,7 @@ impl Approve {
         let (ids, now): (Vec<HoldId>, _) =
             (wanted.iter().map(|hold| hold.id).collect(), here.clock.now());
         store
-            .promise(move |tx| {
-                ids.iter().try_for_each(|id| hold::approve(tx, *id, now).map(drop))
-            })
+            .promise(move |tx| ids.iter().try_for_each(|id| hold::approve(tx, *id, now).map(drop)))
             .await?;
         Ok(approved(&wanted))
     }
@@ -74,7 +74,12 @@ fn list(open: &[Hold]) -> Answer {
     }
     for hold in open {
         page.gap();
-        page.line(format!("hold {}: {}s, {}", hold.id, hold.class, count(hold.held.len(), "operation")));
+        page.line(format!(
+            "hold {}: {}s, {}",
+            hold.id,
+            hold.class,
+            count(hold.held.len(), "operation")
+        ));
         page.line(format!("  why: {}", hold.reason));
         page.line(format!("  what: {}", what([hold].into_iter())));
         for held in hold.held.iter().take(EXAMPLES) {

@@ -7,7 +7,9 @@ use super::output::{Answer, Page};
 
 /// Print the completions for a shell
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: liaison completions bash > ~/.local/share/bash-completion/completions/liaison")]
+#[command(
+    after_help = "Example: liaison completions bash > ~/.local/share/bash-completion/completions/liaison"
+)]
 pub struct Completions {
     shell: Shell,
 }

@@ -9,7 +9,9 @@ use crate::config::{Effective, Origin};
 
 /// Show the settings in force, or where they are kept
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  liaison config show    every setting, and where it comes from\n  liaison config path    the files and folders")]
+#[command(
+    after_help = "Examples:\n  liaison config show    every setting, and where it comes from\n  liaison config path    the files and folders"
+)]
 pub struct Config {
     #[command(subcommand)]
     what: What,

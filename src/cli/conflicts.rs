@@ -18,7 +18,9 @@ const VALUE: usize = 60;
 ///
 /// Both values are always kept. Where the policy decided already, a choice flips it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  liaison conflicts                    those that wait\n  liaison conflicts --all              also those that are settled\n  liaison conflicts settle 7 mailbox   the mailbox's value shall stand")]
+#[command(
+    after_help = "Examples:\n  liaison conflicts                    those that wait\n  liaison conflicts --all              also those that are settled\n  liaison conflicts settle 7 mailbox   the mailbox's value shall stand"
+)]
 pub struct Conflicts {
     /// Also those that are settled
     #[arg(long)]
@@ -93,6 +95,7 @@ async fn settle(here: &Installation, number: i64, winner: Winner) -> anyhow::Res
 }
 
 /// A conflict with what it is about.
+#[derive(Debug)]
 pub struct Told {
     pub conflict: Conflict,
     pub about: Option<(Class, String)>,
@@ -116,7 +119,8 @@ pub fn tell(db: &Connection, all: bool) -> store::Result<Vec<Told>> {
         .collect()
 }
 
-fn list(told: &[Told], all: bool) -> Answer {
+/// The answer to `conflicts`.
+pub fn list(told: &[Told], all: bool) -> Answer {
     let mut page = Page::default();
     for told in told {
         page.gap();
@@ -127,7 +131,8 @@ fn list(told: &[Told], all: bool) -> Answer {
     }
     let json: Vec<Json> = told.iter().map(to_json).collect();
     let answer = Answer::new(page, json!({ "conflicts": json }));
-    let undecided = |told: &&Told| told.conflict.settled.is_none() && told.conflict.choice.is_none();
+    let undecided =
+        |told: &&Told| told.conflict.settled.is_none() && told.conflict.choice.is_none();
     match told.iter().filter(undecided).count() {
         0 if told.is_empty() && !all => {
             answer.note("→ `liaison conflicts --all` shows those that were settled by rule")
@@ -158,14 +163,16 @@ pub fn one(told: &Told) -> Page {
         }
         Dispute::Existence { deleted, kept } => {
             page.line(format!("conflict {}: {about}", conflict.id));
-            page.line(format!(
-                "  deleted in the {deleted}, changed in the {}",
-                deleted.other()
-            ));
+            page.line(format!("  deleted in the {deleted}, changed in the {}", deleted.other()));
             page.line(format!("  kept     {}", fields(kept)));
         }
     }
-    page.line(format!("  {}, round {}: {}", moment(conflict.created), conflict.round, state(conflict)));
+    page.line(format!(
+        "  {}, round {}: {}",
+        moment(conflict.created),
+        conflict.round,
+        state(conflict)
+    ));
     page
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
+use super::Installation;
 use super::conflicts::{self, Told};
 use super::find::{self, Thing};
 use super::history;
 use super::output::{Answer, Page, short};
 use super::status::moment;
-use super::Installation;
 use crate::config::Settings;
 use crate::config::settings::Tracking;
 use crate::filter::{Mark, email};
@@ -19,14 +19,16 @@ use crate::store::decision::{self, Decision, Outcome};
 use crate::store::hold;
 use crate::store::journal::Entry;
 use crate::store::quarantine::{self, Quarantined};
-use crate::store::{self, Connection, conflict, link, mark, observation};
+use crate::store::{self, Connection, Store, conflict, link, mark, observation};
 
 /// How much of a value is shown.
 const VALUE: usize = 50;
 
 /// Explain one thing: tracked or not and why, linked to what, and what it waits for
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  liaison explain ann-smith.vcf\n  liaison explain contact/0b6c…-….\n  liaison explain '<20260102.17@example.org>'\n  liaison explain 'Ann Smith'")]
+#[command(
+    after_help = "Examples:\n  liaison explain ann-smith.vcf\n  liaison explain contact/0b6c…-….\n  liaison explain '<20260102.17@example.org>'\n  liaison explain 'Ann Smith'"
+)]
 pub struct Explain {
     /// A file name, UID, Message-ID, record or part of a title
     item: String,
@@ -37,11 +39,18 @@ impl Explain {
     /// When there is nothing of this name, or the store is lost.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
         let loaded = here.load()?;
-        let store = here.store().await?;
-        let thing = find::one(&store, &self.item).await?;
-        let known = store.read(move |db| Known::read(db, thing)).await?;
-        Ok(known.answer(&loaded.settings))
+        about(&here.store().await?, &loaded.settings, &self.item).await
     }
+}
+
+/// All that there is to say about the thing of this name.
+///
+/// # Errors
+/// When there is nothing of this name, or the store is lost.
+pub async fn about(store: &Store, settings: &Settings, name: &str) -> anyhow::Result<Answer> {
+    let thing = find::one(store, name).await?;
+    let known = store.read(move |db| Known::read(db, thing)).await?;
+    Ok(known.answer(settings))
 }
 
 /// All that the store knows about a thing.
@@ -140,6 +149,11 @@ impl Known {
         }
         page.gap();
         self.waits(&mut page);
+        if self.conflicts.iter().any(|told| !waits(told)) {
+            page.gap();
+            page.line("contested before:");
+            self.contested(&mut page, |told| !waits(told));
+        }
         page.gap();
         page.line("written:");
         for entry in &self.entries {
@@ -166,14 +180,20 @@ impl Known {
                     Outcome::Pending => "not decided",
                     Outcome::Failed => "could not be looked at",
                 };
-                format!("{word}: {} (round {}, {})", decision.rule, decision.round, moment(decision.at))
+                format!(
+                    "{word}: {} (round {}, {})",
+                    decision.rule,
+                    decision.round,
+                    moment(decision.at)
+                )
             }
             (None, None, Some(link)) if link.origin == Side::Crm => {
                 "yes: its record was in the sync filter".to_owned()
             }
             (None, None, Some(_)) => "yes: it is linked".to_owned(),
             (None, None, None) if self.thing.item.is_none() => {
-                "its record was seen; what comes from the CRM takes part by the sync filters".to_owned()
+                "its record was seen; what comes from the CRM takes part by the sync filters"
+                    .to_owned()
             }
             (None, None, None) => "not decided yet: the next sync does".to_owned(),
         }
@@ -189,7 +209,8 @@ impl Known {
         // A message is no answer to itself.
         promoted.remove(&content.uid);
         let knew = self.decision.as_ref().is_some_and(|decision| decision.rule == KNOWN_SENDER);
-        let known = if knew { email::senders(content).into_iter().collect() } else { BTreeSet::new() };
+        let known =
+            if knew { email::senders(content).into_iter().collect() } else { BTreeSet::new() };
         let folder = id.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
         let around = email::Surroundings { folder, promoted: &promoted, known: &known };
         let mark = self.mark.map(|tracked| if tracked { Mark::Tracked } else { Mark::Untracked });
@@ -229,11 +250,7 @@ impl Known {
             lines.line(format!("  hold {number}: {text}"));
             lines.line(format!("    why: {reason}; allow with `liaison approve {number}`"));
         }
-        for told in &self.conflicts {
-            for line in conflicts::one(told).as_str().lines() {
-                lines.line(format!("  {line}"));
-            }
-        }
+        self.contested(&mut lines, waits);
         for aside in &self.aside {
             lines.line(format!("  set aside in the {}: {}", aside.side, short(&aside.reason, 200)));
             if let Some(hint) = &aside.hint {
@@ -250,6 +267,14 @@ impl Known {
         } else {
             page.line("waits:");
             page.append(&lines);
+        }
+    }
+
+    fn contested(&self, page: &mut Page, shown: impl Fn(&Told) -> bool) {
+        for told in self.conflicts.iter().filter(|told| shown(told)) {
+            for line in conflicts::one(told).as_str().lines() {
+                page.line(format!("  {line}"));
+            }
         }
     }
 
@@ -299,6 +324,11 @@ impl Known {
 
 /// What the rule `known-senders` says where it tracks a message.
 const KNOWN_SENDER: &str = "the CRM knows the sender";
+
+/// Whether a conflict waits for a choice, or for one to be carried out.
+fn waits(told: &Told) -> bool {
+    told.conflict.settled.is_none() || told.conflict.choice.is_some()
+}
 
 fn held(db: &Connection, thing: &Thing) -> store::Result<Vec<(i64, String, String)>> {
     // A subject names item and record between bars.

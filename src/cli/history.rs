@@ -11,7 +11,7 @@ use super::{Exit, Installation, Stop};
 use crate::model::{Fields, Side, Value};
 use crate::store::journal::{self, Action, Entry, Outcome};
 use crate::store::round::{self, Round, RoundId};
-use crate::store::{self, Connection};
+use crate::store::{self, Connection, Store};
 use crate::sync::describe;
 
 /// How much of a value is shown.
@@ -19,7 +19,9 @@ const VALUE: usize = 40;
 
 /// Show what was written: the latest rounds, one round, or all that ever happened to one thing
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  liaison history                the latest rounds\n  liaison history --round 12     what round 12 wrote\n  liaison history 'Ann Smith'    all that was ever written about her")]
+#[command(
+    after_help = "Examples:\n  liaison history                the latest rounds\n  liaison history --round 12     what round 12 wrote\n  liaison history 'Ann Smith'    all that was ever written about her"
+)]
 pub struct History {
     /// A file name, UID, Message-ID, record or part of a title
     item: Option<String>,
@@ -38,16 +40,11 @@ impl History {
         here.load()?;
         let store = here.store().await?;
         if let Some(name) = &self.item {
-            let thing = find::one(&store, name).await?;
-            let of = thing.clone();
-            let entries = store.read(move |db| entries(db, &of)).await?;
-            return Ok(about(&thing, &entries));
+            return of(&store, name).await;
         }
         if let Some(number) = self.round {
             let id = RoundId(number);
-            let read = move |db: &Connection| {
-                Ok((round::get(db, id)?, journal::of_round(db, id)?))
-            };
+            let read = move |db: &Connection| Ok((round::get(db, id)?, journal::of_round(db, id)?));
             return match store.read(read).await? {
                 (Some(round), entries) => Ok(one(&round, &entries)),
                 (None, _) => Err(no_round(number).into()),
@@ -66,6 +63,17 @@ impl History {
         };
         Ok(rounds(&store.read(read).await?))
     }
+}
+
+/// All that was ever written about the thing of this name.
+///
+/// # Errors
+/// When there is nothing of this name, or the store is lost.
+pub async fn of(store: &Store, name: &str) -> anyhow::Result<Answer> {
+    let thing = find::one(store, name).await?;
+    let of = thing.clone();
+    let entries = store.read(move |db| entries(db, &of)).await?;
+    Ok(about(&thing, &entries))
 }
 
 /// That there is no such round.
@@ -180,7 +188,8 @@ pub fn told(entry: &Entry) -> Page {
         Side::Mailbox => "the mailbox",
         Side::Crm => "the CRM",
     };
-    let tries = if entry.attempts > 1 { format!(", attempt {}", entry.attempts) } else { String::new() };
+    let tries =
+        if entry.attempts > 1 { format!(", attempt {}", entry.attempts) } else { String::new() };
     page.line(format!(
         "  round {}, {}: {} in {place}, {}{tries} ({})",
         entry.round,
@@ -203,7 +212,10 @@ pub fn told(entry: &Entry) -> Page {
 }
 
 fn value(value: Option<&Value>) -> String {
-    value.map_or_else(|| "(empty)".to_owned(), |value| format!("“{}”", short(&value.to_string(), VALUE)))
+    value.map_or_else(
+        || "(empty)".to_owned(),
+        |value| format!("“{}”", short(&value.to_string(), VALUE)),
+    )
 }
 
 /// A write for programs.

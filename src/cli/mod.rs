@@ -11,18 +11,18 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 /// How a process ends.
 pub mod exit;
-/// The one door to the screen.
-pub mod output;
-/// From a configuration to an engine.
-pub mod open;
-/// What the engine must know, out of what the user set.
-pub mod settings;
 /// From what a person calls a thing to the thing.
 pub mod find;
-/// What waits, and the command for it.
-pub mod waiting;
+/// From a configuration to an engine.
+pub mod open;
+/// The one door to the screen.
+pub mod output;
 /// How far a round has come, on a terminal.
 pub mod progress;
+/// What the engine must know, out of what the user set.
+pub mod settings;
+/// What waits, and the command for it.
+pub mod waiting;
 
 // The commands.
 
@@ -84,6 +84,7 @@ Exit codes:
 
 /// What every command understands.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Common options")]
 pub struct Common {
     /// The configuration file, or the folder of a `config.toml` (else LIAISON_CONFIG, else the platform's place)
     #[arg(long, global = true, value_name = "FILE")]

@@ -24,7 +24,7 @@ use crate::connector::patient::Patient;
 use crate::connector::vdir::{self, Vdir};
 use crate::connector::{self, Connector};
 use crate::model::Class;
-use crate::store::{self, Store, meta};
+use crate::store::{Store, meta};
 use crate::sync::{Engine, Progress};
 
 /// How long a person who watches is made to wait when the organisation asks for a pause.
@@ -74,8 +74,7 @@ impl Installation {
     /// # Errors
     /// When there is no home directory to look in.
     pub fn find(common: &Common) -> anyhow::Result<Self> {
-        let mut directories =
-            Directories::find(common.config.as_deref(), common.state.as_deref())?;
+        let mut directories = Directories::find(common.config.as_deref(), common.state.as_deref())?;
         directories.config = std::path::absolute(&directories.config)?;
         directories.state = std::path::absolute(&directories.state)?;
         Ok(Self { directories, clock: Clock::system(), json: common.json })
@@ -155,8 +154,7 @@ impl Installation {
             .await
             .with_context(|| format!("organisation `{name}` at {}", organisation.url))?;
         if asked {
-            let kept =
-                json!({ "at": now.as_second(), "metadata": dataverse.metadata().to_json() });
+            let kept = json!({ "at": now.as_second(), "metadata": dataverse.metadata().to_json() });
             store.write(move |tx| meta::set(tx, METADATA, &kept.to_string())).await?;
         }
         Ok(dataverse)
@@ -346,4 +344,3 @@ fn private_file(path: &Path) -> std::io::Result<File> {
 pub fn silent() -> Tell {
     Arc::new(|_| {})
 }
-

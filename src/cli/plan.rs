@@ -103,7 +103,7 @@ pub fn page(previews: &BTreeMap<Class, Preview>, lines: usize) -> Page {
 }
 
 fn summary(page: &mut Page, previews: &BTreeMap<Class, Preview>) {
-    let head = ["", "items", "records", "crm new", "chg", "del", "mailbox new", "chg", "del", "held"];
+    let head = ["", "items", "records", "crm new", "chg", "del", "box new", "chg", "del", "held"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for (class, preview) in previews {
         let listed = |side| preview.report.listed.get(&side).copied().unwrap_or_default();
@@ -149,7 +149,10 @@ fn group(page: &mut Page, title: &str, found: Vec<&str>, lines: usize) {
         page.line(format!("  {line}"));
     }
     if found.len() > lines {
-        page.line(format!("  … and {} (`--all` shows them)", count(found.len() - lines, "more line")));
+        page.line(format!(
+            "  … and {} (`--all` shows them)",
+            count(found.len() - lines, "more line")
+        ));
     }
 }
 

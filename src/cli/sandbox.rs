@@ -23,7 +23,9 @@ enum What {
     /// Serve it until Ctrl-C
     ///
     /// The Web API is at URL/api/data/v9.2/, a page for the browser at URL. Each user's bearer token lies in DIR/tokens.
-    #[command(after_help = "Example: liaison sandbox serve --dir organisation --listen 127.0.0.1:8820")]
+    #[command(
+        after_help = "Example: liaison sandbox serve --dir organisation --listen 127.0.0.1:8820"
+    )]
     Serve(Serve),
 }
 

@@ -116,7 +116,9 @@ impl State {
         let mut answer = Answer::new(page, self.to_json(settings)).exit(self.exit(waiting));
         answer.notes = waiting.notes();
         if self.was_interrupted() {
-            answer.notes.push("→ the last round did not end: `liaison sync` looks again".to_owned());
+            answer
+                .notes
+                .push("→ the last round did not end: `liaison sync` looks again".to_owned());
         } else if self.classes.values().any(|state| state.last.is_none()) {
             answer.notes.push("→ look at the first plan: `liaison plan`".to_owned());
         }
@@ -150,8 +152,11 @@ impl State {
     }
 
     fn to_json(&self, settings: &Settings) -> Json {
-        let classes: serde_json::Map<String, Json> =
-            self.classes.iter().map(|(class, state)| (class.to_string(), state.to_json())).collect();
+        let classes: serde_json::Map<String, Json> = self
+            .classes
+            .iter()
+            .map(|(class, state)| (class.to_string(), state.to_json()))
+            .collect();
         let organisation = settings.sync_organisation();
         json!({
             "organisation": {
@@ -322,7 +327,8 @@ impl Items {
 
     fn sentence(&self) -> String {
         let mut parts = vec![format!("{} tracked", self.tracked)];
-        parts.extend(self.skipped.iter().map(|(rule, number)| format!("{number} skipped ({rule})")));
+        parts
+            .extend(self.skipped.iter().map(|(rule, number)| format!("{number} skipped ({rule})")));
         for (number, word) in [(self.aside, "set aside"), (self.pending, "not decided")] {
             if number > 0 {
                 parts.push(format!("{number} {word}"));

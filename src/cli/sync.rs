@@ -68,8 +68,7 @@ impl Sync {
         }
         let report = opened.engine.sync(&classes, "command").await?;
         bar.finish_and_clear();
-        let waiting =
-            opened.engine.store.read(move |db| Waiting::all(db, &classes)).await?;
+        let waiting = opened.engine.store.read(move |db| Waiting::all(db, &classes)).await?;
         Ok(answer(&report, waiting))
     }
 }
@@ -99,10 +98,8 @@ pub fn table(report: &Report) -> Page {
         page.line("no class takes part: see `liaison config show`");
         return page;
     }
-    let head = [
-        "", "crm new", "chg", "del", "mailbox new", "chg", "del", "same", "held", "contested",
-        "aside",
-    ];
+    let head =
+        ["", "crm new", "chg", "del", "box new", "chg", "del", "same", "held", "clash", "aside"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for (class, report) in &report.classes {
         let mut row = vec![class.to_string()];

@@ -77,7 +77,8 @@ async fn set(here: &Installation, names: &[String], tracked: bool) -> anyhow::Re
             })
         })
         .collect();
-    Ok(Answer::new(page, json!({ "items": json })).note("→ in force from the next sync: `liaison sync`"))
+    Ok(Answer::new(page, json!({ "items": json }))
+        .note("→ in force from the next sync: `liaison sync`"))
 }
 
 async fn known(store: &Store, name: &str) -> anyhow::Result<(Thing, Uid)> {

@@ -14,7 +14,9 @@ use crate::sync::undo::{Inverse, Outcome, Undo as Plan, Undone};
 /// What was made is deleted, what was changed gets its old values back, what was deleted is made again; each only where it is
 /// still as the round left it. Nobody is sent anything. Without --yes it only shows what it would do.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  liaison history        which round was it?\n  liaison undo 12        what taking it back would do\n  liaison undo 12 --yes  take it back")]
+#[command(
+    after_help = "Examples:\n  liaison history        which round was it?\n  liaison undo 12        what taking it back would do\n  liaison undo 12 --yes  take it back"
+)]
 pub struct Undo {
     /// The round's number
     round: i64,
@@ -53,7 +55,8 @@ fn shown(number: i64, plan: &Plan) -> Answer {
     }
     skipped(&mut page, plan);
     let lines: Vec<&str> = plan.inverses.iter().map(|inverse| inverse.line.as_str()).collect();
-    let json = json!({ "round": number, "inverses": lines, "skipped": plan.skipped, "done": false });
+    let json =
+        json!({ "round": number, "inverses": lines, "skipped": plan.skipped, "done": false });
     let answer = Answer::new(page, json);
     if plan.inverses.is_empty() {
         return answer;

@@ -194,7 +194,9 @@ fn net(entries: Vec<Entry>) -> Vec<Net> {
             (Effect::Created, Effect::Deleted) => {
                 nets.remove(&key);
             }
-            (Effect::Created, Effect::Created | Effect::Updated) => net.go_on(entry, Effect::Created),
+            (Effect::Created, Effect::Created | Effect::Updated) => {
+                net.go_on(entry, Effect::Created)
+            }
             (Effect::Updated, effect) => net.go_on(entry, effect),
             (Effect::Deleted, Effect::Deleted) => net.go_on(entry, Effect::Deleted),
             // Made anew under the old name: to bring back the old one would be to replace this one.
@@ -467,7 +469,9 @@ impl Done {
     fn outcome(&self) -> Outcome {
         match &self.result {
             Ok(_) => Outcome::Done,
-            Err(error) if error.kind == ErrorKind::Unreachable => Outcome::Unknown(error.to_string()),
+            Err(error) if error.kind == ErrorKind::Unreachable => {
+                Outcome::Unknown(error.to_string())
+            }
             Err(error) => Outcome::Refused(error.to_string()),
         }
     }
