@@ -476,7 +476,7 @@ fn put(tx: &Transaction<'_>, outcome: &Outcome) -> store::Result<Option<LinkId>>
 }
 
 /// What a written document says, as it was read back.
-fn read_back(class: Class, written: &Written, context: &Context) -> Option<Fields> {
+pub(super) fn read_back(class: Class, written: &Written, context: &Context) -> Option<Fields> {
     let document = written.document.as_ref()?;
     observe::read(class, document, context).ok().map(|content| content.fields)
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::execute::read_back;
+use super::record::read_back;
 use super::{Engine, describe, observe, record};
 use crate::connector::{self, ErrorKind, Write, Written};
 use crate::mapping::{self, Change, Context};
