@@ -104,11 +104,17 @@ fn stop(step: &Step, excessive: &BTreeSet<(Kind, Side)>, situation: &Situation) 
             .find(|side| step.write_to(*side) == Some(kind))
             .map(|side| (kind, side))
     };
+    // Before the first sync: who approves a whole plan has not yet said what is the same as what.
+    if step.reason == Reason::Ambiguous {
+        return Some(Stop::Ambiguous);
+    }
     if situation.first {
         return Some(Stop::First);
     }
-    if step.reason == Reason::Ambiguous {
-        return Some(Stop::Ambiguous);
+    if let Some((_, side)) = writes(Kind::Create)
+        && situation.emptied.contains(&side)
+    {
+        return Some(Stop::Emptied(side));
     }
     if let Some((_, side)) = writes(Kind::Delete) {
         if situation.emptied.contains(&side.other()) {
