@@ -146,9 +146,11 @@ impl Engine {
         };
         let plan = self.plan(class, &look).await?;
         hold::record(self, class, round, &look, &plan).await?;
+        let whole = plan.whole;
         let mut report = ClassReport::looked(&look, &plan.guarded);
         execute::run(self, class, round, &look, plan, &mut report).await?;
-        if pass == 0 {
+        // What the changed filter stops waits by name only once it was seen whole.
+        if pass == 0 && whole {
             self.remember_filter(class).await?;
         }
         report.count_waiting(self, class).await?;

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::stock::{Assembly, Stock};
 use super::{Engine, Progress, observe};
 use crate::connector::{self, Connector, ErrorKind, Scope};
-use crate::model::{Class, Completeness, Content, ItemId, Link, Listing, Side, Version};
+use crate::model::{
+    Class, Completeness, Content, ItemId, Link, LinkState, Listing, Side, Version,
+};
 use crate::plan::guard::{self, Guarded, Situation};
 use crate::plan::{self, Seen, World};
 use crate::store::round::RoundId;
@@ -223,7 +225,8 @@ impl Engine {
         records: &Listing,
     ) -> Situation {
         let emptied = |listing: &Listing| {
-            listing.is_complete() && listing.entries.is_empty() && !stored.links.is_empty()
+            let active = |link: &Link| link.state == LinkState::Active;
+            listing.is_complete() && listing.entries.is_empty() && stored.links.iter().any(active)
         };
         let filter = self.class(class).filter;
         Situation {
@@ -243,7 +246,8 @@ impl Engine {
     pub(super) async fn plan(&self, class: Class, look: &Look) -> store::Result<Planned> {
         let (rules, limits) = (self.class(class).rules, self.settings.limits);
         let (world, situation) = (look.world.clone(), look.situation.clone());
-        let whole = look.partial.is_empty();
+        // A side that lists nothing at all may have lost its folder: what waits or was approved is not obsolete by that.
+        let whole = look.partial.is_empty() && look.situation.emptied.is_empty();
         let guarded = tokio::task::spawn_blocking(move || {
             let steps = plan::plan(&world, &rules);
             guard::guard(steps, &limits, &situation)
