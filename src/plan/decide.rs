@@ -72,6 +72,10 @@ pub fn alone(world: &World, rules: &Rules, alone: &Alone<'_>) -> Option<Step> {
     if !rules.direction.carries(alone.side) || world.partial.contains(&alone.side.other()) {
         return None;
     }
+    // Whether it has a counterpart shows once everything is seen.
+    if alone.ambiguous && !world.partial.is_empty() {
+        return None;
+    }
     let reason = match (alone.side, alone.ambiguous) {
         (Side::Mailbox, ambiguous) => {
             let rule = world.tracked.get(alone.id)?;
@@ -187,9 +191,13 @@ impl<'w> Case<'w> {
             (Half::Gone, Half::Changed(_)) => Some(self.deleted_and_changed(Side::Mailbox)),
             (Half::Changed(_), Half::Gone) => Some(self.deleted_and_changed(Side::Crm)),
             (Half::Gone, Half::Gone) => Some(self.step(Action::Forget, Reason::BothGone)),
-            (Half::Gone, Half::Hidden(Hidden::Left)) => {
-                Some(self.step(Action::Release { gone: Side::Mailbox }, Reason::LeftFilter))
-            }
+            (Half::Gone, Half::Hidden(Hidden::Left)) => Some(match self.rules.on_leave {
+                OnLeave::Keep => {
+                    self.step(Action::Release { gone: Side::Mailbox }, Reason::LeftFilter)
+                }
+                // As if we had removed it, which perhaps we had: should it return to the filter, it is made again.
+                OnLeave::Remove => self.step(Action::Forget, Reason::LeftFilter),
+            }),
             (Half::Same, Half::Hidden(Hidden::Left)) => {
                 self.left_filter().or_else(|| self.farewell())
             }
@@ -250,6 +258,10 @@ impl<'w> Case<'w> {
     fn deleted(&self, on: Side) -> Option<Step> {
         let bases = self.link.bases.as_deref()?;
         if self.deletion_follows(on, bases) {
+            // Seen in parts, many deletions would pass the guard as a few each time.
+            if !self.world.partial.is_empty() {
+                return None;
+            }
             self.delete(on.other(), Reason::Deleted(on))
         } else {
             Some(self.step(Action::Release { gone: on }, Reason::Deleted(on)))

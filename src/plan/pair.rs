@@ -156,8 +156,8 @@ fn by_uid<'w>(items: &mut Free<'w>, records: &mut Free<'w>, pairs: &mut Pairs<'w
 
 /// Pairs what agrees in the evidence of the class, one to one; returns what has several candidates.
 ///
-/// Only where everything was seen: the true counterpart may stand where we did not look. What was made from a record goes
-/// by its name alone.
+/// Certain only where everything was seen: the true counterpart may stand where we did not look. What was made from a record
+/// goes by its name alone.
 fn by_evidence<'w>(
     world: &World,
     items: &mut Free<'w>,
@@ -165,9 +165,6 @@ fn by_evidence<'w>(
     pairs: &mut Pairs<'w>,
 ) -> BTreeSet<(Side, &'w ItemId)> {
     let class = world.class;
-    if !world.partial.is_empty() {
-        return BTreeSet::new();
-    }
     let mut by_key: BTreeMap<String, (BTreeSet<&ItemId>, BTreeSet<&ItemId>)> = BTreeMap::new();
     for (id, content) in items.iter() {
         if name::born_in_crm(world.organisation, &content.uid).is_some() {
@@ -193,8 +190,9 @@ fn by_evidence<'w>(
     let mut doubtful = BTreeSet::new();
     for (item, candidates) in &records_of {
         for record in candidates {
-            let certain =
-                candidates.len() == 1 && items_of.get(record).is_some_and(|items| items.len() == 1);
+            let certain = world.partial.is_empty()
+                && candidates.len() == 1
+                && items_of.get(record).is_some_and(|items| items.len() == 1);
             if certain {
                 take(items, records, item, record, kind_of_evidence(class), pairs);
             } else {
