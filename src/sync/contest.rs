@@ -1,11 +1,37 @@
 //! Keeps the list of conflicts true: lists what is contested, and closes what is not any more.
 
 use super::record::Outcome;
-use crate::model::{Fields, LinkId, Side};
+use crate::model::{Fields, ItemId, Link, LinkId, LinkState, Side};
 use crate::plan::{Action, Contest, Reason, Step};
 use crate::store::conflict::{self, Conflict, Dispute, Finding};
 use crate::store::round::RoundId;
-use crate::store::{self, Transaction};
+use crate::store::{self, Transaction, link};
+
+/// Lists what is contested before the value that loses is written over: after a crash both sides agree, and nobody could
+/// tell any more. A pair that has no link yet gets one without a common past, as if the next look had to merge it.
+pub(super) fn announce(
+    tx: &Transaction<'_>,
+    step: &Step,
+    (round, now): (RoundId, jiff::Timestamp),
+) -> store::Result<()> {
+    let link = match (step.link, &step.item, &step.record) {
+        (Some(link), ..) => link,
+        (None, Some(item), Some(record)) => {
+            let pair = pair(step, item.clone(), record.clone(), Side::Mailbox);
+            match link::insert(tx, &pair) {
+                Ok(link) => link,
+                Err(error) if error.kind == store::ErrorKind::Exists => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        _ => return Ok(()),
+    };
+    for contest in step.contests.iter().filter(|contest| contest.field.is_some()) {
+        let dispute = dispute(step, contest, &Fields::new());
+        conflict::upsert(tx, &Finding { link, dispute, winner: None }, round, now)?;
+    }
+    Ok(())
+}
 
 /// Lists what is contested, and closes what is not any more.
 pub(super) fn list(
@@ -23,7 +49,8 @@ pub(super) fn list(
         let finding = Finding {
             link,
             dispute: dispute(step, contest, &outcome.kept),
-            winner: contest.winner,
+            // One about a field is open since before the write.
+            winner: contest.winner.filter(|_| contest.field.is_none()),
         };
         let id = conflict::upsert(tx, &finding, round, now)?;
         if let (Some(winner), Some(_)) = (contest.winner, &contest.field) {
@@ -48,6 +75,22 @@ pub(super) fn list(
         }
     }
     Ok(())
+}
+
+/// A link without a common past.
+pub(super) fn pair(step: &Step, item: ItemId, record: ItemId, origin: Side) -> Link {
+    Link {
+        id: step.link.unwrap_or(LinkId(0)),
+        class: step.class,
+        item,
+        record,
+        uid: step.uid.clone(),
+        origin,
+        state: LinkState::Active,
+        item_version: None,
+        record_version: None,
+        bases: Some(Box::default()),
+    }
 }
 
 fn dispute(step: &Step, contest: &Contest, kept: &Fields) -> Dispute {

@@ -31,6 +31,8 @@ pub struct Outcome {
     answers: Vec<(EntryId, Answer)>,
     change: Change,
     observations: Vec<Observation>,
+    /// What was deleted.
+    removed: Option<(Side, ItemId)>,
     failure: Option<Failure>,
     /// Whether everything the step wanted was done.
     pub(super) complete: bool,
@@ -70,10 +72,18 @@ pub(super) async fn intend(
     }
     let now = engine.clock.now();
     let count = jobs.len();
+    let contested: Vec<Step> = jobs
+        .iter()
+        .filter(|job| job.unwritable.is_none() && !job.step.contests.is_empty())
+        .map(|job| job.step.clone())
+        .collect();
     engine
         .store
         .promise(move |tx| {
             let ids = journal::intend(tx, round, now, &intents)?;
+            for step in &contested {
+                contest::announce(tx, step, (round, now))?;
+            }
             let mut entries = vec![Entries::default(); count];
             for (id, (number, side, removed)) in ids.into_iter().zip(places) {
                 if let Some(body) = removed {
@@ -148,6 +158,7 @@ impl Outcome {
             answers: Vec::new(),
             change,
             observations: Vec::new(),
+            removed: None,
             failure: None,
             complete: true,
             kept: match &step.action {
@@ -169,6 +180,7 @@ impl Outcome {
             answers: Vec::new(),
             change: Change::Nothing,
             observations: Vec::new(),
+            removed: None,
             failure: job.unwritable.as_ref().and_then(|error| failure(step, world, error)),
             complete: job.unwritable.is_none(),
             kept: Fields::new(),
@@ -208,6 +220,9 @@ impl Outcome {
                 content: Some(content),
                 problem: None,
             });
+        }
+        if let (Write::Delete { id, .. }, Some(Ok(_))) = (&half.write, &half.result) {
+            self.removed = Some((side, id.clone()));
         }
         if let Some(Err(error)) = &half.result
             && self.failure.is_none()
@@ -280,18 +295,7 @@ impl Outcome {
         let record = address(&job.to_record, &self.step.record);
         let (Some(item), Some(record)) = (item, record) else { return Change::Nothing };
         let origin = if job.to_item.is_some() { Side::Crm } else { Side::Mailbox };
-        Change::Put(Link {
-            id: self.step.link.unwrap_or(LinkId(0)),
-            class: self.step.class,
-            item,
-            record,
-            uid: self.step.uid.clone(),
-            origin,
-            state: LinkState::Active,
-            item_version: None,
-            record_version: None,
-            bases: Some(Box::default()),
-        })
+        Change::Put(contest::pair(&self.step, item, record, origin))
     }
 }
 
@@ -429,6 +433,10 @@ pub(super) async fn commit(
                 journal::finish(tx, *entry, answer, now)?;
             }
             observation::upsert(tx, round, &outcome.observations)?;
+            if let Some((side, id)) = &outcome.removed {
+                // A listing from before must not show it again.
+                observation::remove(tx, *side, class, std::slice::from_ref(id))?;
+            }
             if let Some(failure) = &outcome.failure {
                 quarantine::put(tx, failure, now)?;
             }
@@ -454,8 +462,13 @@ fn put(tx: &Transaction<'_>, outcome: &Outcome) -> store::Result<Option<LinkId>>
         Change::Nothing => Ok(outcome.step.link),
         Change::Put(new) if new.id == LinkId(0) => match link::insert(tx, new) {
             Ok(id) => Ok(Some(id)),
-            // Its half belongs to another pair: that is a copy, and stays alone.
-            Err(error) if error.kind == store::ErrorKind::Exists => Ok(None),
+            // Linked when it was contested; or its half belongs to another pair: that is a copy, and stays alone.
+            Err(error) if error.kind == store::ErrorKind::Exists => {
+                let old = link::by_item(tx, new.class, &new.item)?;
+                let Some(old) = old.filter(|old| old.record == new.record) else { return Ok(None) };
+                link::update(tx, &Link { id: old.id, ..new.clone() })?;
+                Ok(Some(old.id))
+            }
             Err(error) => Err(error),
         },
         Change::Put(changed) => {
