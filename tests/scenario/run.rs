@@ -49,8 +49,15 @@ async fn through(story: &Story, told: &mut Told) -> Result<(), String> {
                 end.waits,
             ));
         }
-        let siege = harness::Siege { story: &story, stage: &name, before: &before, end: &end };
-        siege.lay(&points, &world.snapshot(), told).await;
+        let after = world.snapshot();
+        let siege = harness::Siege {
+            story: &story,
+            stage: &name,
+            before: &before,
+            end: &end,
+            after: &after,
+        };
+        siege.lay(&points, told).await;
     }
     Ok(())
 }

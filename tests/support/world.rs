@@ -345,13 +345,15 @@ impl World {
         (items, ends.crm.rows.keys().map(|id| id.item_id()).collect())
     }
 
-    /// The halves that are linked.
+    /// The halves that are linked, where both are there.
     pub fn pairs(&self) -> BTreeSet<(ItemId, ItemId)> {
         let class = self.class;
         let links = self.store().read_blocking(|db| link::all(db, class)).unwrap();
+        let (items, records) = self.ids();
         links
             .into_iter()
             .filter(|link| link.state == LinkState::Active)
+            .filter(|link| items.contains(&link.item) && records.contains(&link.record))
             .map(|link| (link.item, link.record))
             .collect()
     }
