@@ -93,7 +93,7 @@ impl Pass<'_> {
         let becomes_series = object.series.is_none() && whole.contains_key(&RECURRENCE);
         let start = if timed {
             let form = form(whole, &object.times, becomes_series, self.context);
-            let form = fitting(form, whole, self.context);
+            let form = fitting(form, whole, &calendar);
             write_times(&mut edits, &calendar, object.master, whole, &form)?
         } else {
             object.times.start.clone()
@@ -147,6 +147,7 @@ impl Pass<'_> {
             write_plain(&mut edits, &calendar, component, fields, differs);
             if [START, END, ALL_DAY].iter().any(differs) {
                 let form = form(fields, &times, false, self.context);
+                let form = fitting(form, fields, &calendar);
                 write_times(&mut edits, &calendar, component, fields, &form)?;
             }
             if self.revise && [START, END, ALL_DAY, LOCATION].iter().any(differs) {
@@ -204,17 +205,18 @@ fn form(whole: &Fields, old: &Times, becomes_series: bool, context: &Context) ->
     }
 }
 
-/// The form, or the user's own where the zone of this one has other days of the month than the recurrence names.
-fn fitting(form: Form, whole: &Fields, context: &Context) -> Form {
-    let user = &context.zone;
-    let (Some(from), Some(Value::Recurrence(recurrence))) =
-        (moment(whole, &START), whole.get(&RECURRENCE))
-    else {
-        return form;
-    };
+/// The form, or the user's own where that of the file does not reach, or its zone has other days of the month than the recurrence
+/// names.
+fn fitting(form: Form, whole: &Fields, calendar: &Calendar<'_>) -> Form {
+    let user = calendar.user();
+    let Some(from) = moment(whole, &START) else { return form };
     let day = |zone: &TimeZone| zone.to_datetime(from).date();
     let ahead = days_between(day(user), day(&form.zone(user)));
-    if moved(recurrence, ahead).is_some() { form } else { Form::of(user) }
+    let tells = match whole.get(&RECURRENCE) {
+        Some(Value::Recurrence(recurrence)) => moved(recurrence, ahead).is_some(),
+        _ => true,
+    };
+    if tells && calendar.holds(&form, from) { form } else { Form::of(user) }
 }
 
 /// Writes start and end, and returns the start as it stands now.
@@ -254,7 +256,8 @@ fn write_times(
         let own = calendar.when(&line).map(|when| when.form).ok();
         let form = match (form, own) {
             (Form::Date, _) | (_, None | Some(Form::Date)) => form.clone(),
-            (_, Some(own)) => own,
+            (_, Some(own)) if calendar.holds(&own, to) => own,
+            (_, Some(_)) => form.clone(),
         };
         Some(form.written(line, to, user))
     };

@@ -61,11 +61,24 @@ impl<'a> Calendar<'a> {
         if let Some(known) = self.zones.borrow().get(tzid) {
             return known.clone();
         }
-        let found = zone::named(tzid)
-            .or_else(|| self.own_zone(tzid, around))
-            .or_else(|| zone::displayed(tzid));
+        let found = self.look_up(tzid, around);
         self.zones.borrow_mut().insert(tzid.to_owned(), found.clone());
         found
+    }
+
+    /// Whether a form will be read as it is meant once it says this moment: a `VTIMEZONE` of the file's own may be right for some
+    /// years only.
+    pub fn holds(&self, form: &Form, moment: Timestamp) -> bool {
+        match form {
+            Form::Zoned { tzid, zone } => {
+                self.look_up(tzid, zone.to_datetime(moment)).as_ref() == Some(zone)
+            }
+            Form::Date | Form::Floating | Form::Utc => true,
+        }
+    }
+
+    fn look_up(&self, tzid: &str, around: DateTime) -> Option<TimeZone> {
+        zone::named(tzid).or_else(|| self.own_zone(tzid, around)).or_else(|| zone::displayed(tzid))
     }
 
     /// Whether the file says what this `TZID` is.

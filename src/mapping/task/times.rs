@@ -64,12 +64,12 @@ pub fn write(
         if !patch.contains_key(&field) && !flips && !lasts {
             continue;
         }
-        let form = match own {
-            _ if days => Form::Date,
-            Some(own) if own != Form::Date => own,
-            _ => Form::of(user),
-        };
         let line = moment(whole, &field).map(|moment| {
+            let form = match own {
+                _ if days => Form::Date,
+                Some(own) if own != Form::Date && calendar.holds(&own, moment) => own,
+                _ => Form::of(user),
+            };
             if zoned.as_ref() != Some(&form) {
                 define(edits, calendar, &form, moment);
                 zoned = Some(form.clone());
