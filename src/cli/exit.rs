@@ -88,7 +88,17 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(error) = error.downcast_ref::<store::Error>() {
         return error.hint().map(str::to_owned);
     }
-    error.downcast_ref::<connector::Error>().and_then(|error| error.hint.clone())
+    let error = error.downcast_ref::<connector::Error>()?;
+    error.hint.clone().or_else(|| match error.kind {
+        connector::ErrorKind::Unreachable => Some(
+            "nothing was touched; check the network and the `url` of the organisation, then try again"
+                .to_owned(),
+        ),
+        connector::ErrorKind::Throttled(pause) => {
+            Some(format!("nothing was touched; try again in {} s", pause.as_secs().max(1)))
+        }
+        _ => None,
+    })
 }
 
 /// Why a command cannot go on, and what to do about it.

@@ -8,11 +8,14 @@ use super::find::{self, Thing};
 use super::output::{Answer, Page, count, short};
 use super::status::moment;
 use super::{Exit, Installation, Stop};
-use crate::model::{Fields, Side, Value};
+use crate::model::{Fields, ItemId, Side, Value};
 use crate::store::journal::{self, Action, Entry, Outcome};
 use crate::store::round::{self, Round, RoundId};
 use crate::store::{self, Connection, Store};
 use crate::sync::describe;
+
+/// How far back rounds are looked for.
+const ROUNDS: u32 = 10_000;
 
 /// How much of a value is shown.
 const VALUE: usize = 40;
@@ -30,7 +33,10 @@ pub struct History {
     round: Option<i64>,
     /// How many rounds
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
-    limit: u32,
+    limit: usize,
+    /// Also rounds that only looked, for `liaison plan`
+    #[arg(long, conflicts_with = "item")]
+    all: bool,
 }
 
 impl History {
@@ -50,11 +56,13 @@ impl History {
                 (None, _) => Err(no_round(number).into()),
             };
         }
-        let limit = self.limit;
+        let (limit, all) = (self.limit, self.all);
         let read = move |db: &Connection| {
-            let rounds = round::latest(db, limit)?;
+            let rounds = round::latest(db, ROUNDS)?;
             rounds
                 .into_iter()
+                .filter(|round| all || round.trigger != "plan")
+                .take(limit)
                 .map(|round| {
                     let entries = journal::of_round(db, round.id)?;
                     Ok((round, entries))
@@ -236,8 +244,8 @@ pub fn to_json(entry: &Entry) -> Json {
         "class": intent.class.as_str(),
         "side": intent.side.as_str(),
         "action": intent.action.as_str(),
-        "item": intent.item.as_ref().map(|id| id.as_str()),
-        "record": intent.record.as_ref().map(|id| id.as_str()),
+        "item": intent.item.as_ref().map(ItemId::as_str),
+        "record": intent.record.as_ref().map(ItemId::as_str),
         "why": intent.why,
         "outcome": entry.outcome.as_str(),
         "attempts": entry.attempts,

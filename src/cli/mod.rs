@@ -86,16 +86,16 @@ Exit codes:
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// The configuration file, or the folder of a `config.toml` (else LIAISON_CONFIG, else the platform's place)
+    /// The configuration file, or the folder of a `config.toml` (else `LIAISON_CONFIG`, else the platform's place)
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The folder of what must not be lost (else LIAISON_STATE, else the platform's place)
+    /// The folder of what must not be lost (else `LIAISON_STATE`, else the platform's place)
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Print one JSON document instead of text
     #[arg(long, global = true)]
     pub json: bool,
-    /// Log more to the standard error: -v what is done, -vv details (or LIAISON_LOG=debug)
+    /// Log more to the standard error: -v what is done, -vv details (or `LIAISON_LOG=debug`)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }

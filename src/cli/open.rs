@@ -23,7 +23,7 @@ use crate::connector::maildir::{self, Maildir};
 use crate::connector::patient::Patient;
 use crate::connector::vdir::{self, Vdir};
 use crate::connector::{self, Connector};
-use crate::model::Class;
+use crate::model::{Address, Class};
 use crate::store::{Store, meta};
 use crate::sync::{Engine, Progress};
 
@@ -212,7 +212,8 @@ fn taken(file: &mut File) -> Stop {
 fn fresh(kept: &str, now: Timestamp) -> Option<Json> {
     let mut kept: Json = serde_json::from_str(kept).ok()?;
     let age = now.as_second() - kept.get("at")?.as_i64()?;
-    (0..METADATA_HOURS * 3600).contains(&age).then(|| kept["metadata"].take())
+    let metadata = kept.get_mut("metadata")?.take();
+    (0..METADATA_HOURS * 3600).contains(&age).then_some(metadata)
 }
 
 /// Whose state this is, is set the first time and never changes by itself: what was learnt about one mailbox and one
@@ -220,7 +221,7 @@ fn fresh(kept: &str, now: Timestamp) -> Option<Json> {
 async fn pin(store: &Store, settings: &Settings, dataverse: &Dataverse) -> anyhow::Result<()> {
     let mine = settings.mailbox.me();
     if !dataverse.me().is_empty() && dataverse.me().is_disjoint(&mine) {
-        let known: Vec<&str> = dataverse.me().iter().map(|address| address.as_str()).collect();
+        let known: Vec<&str> = dataverse.me().iter().map(Address::as_str).collect();
         return Err(Stop::new(
             Exit::Configuration,
             format!(

@@ -89,14 +89,14 @@ pub fn page(previews: &BTreeMap<Class, Preview>, lines: usize) -> Page {
                 page.line(format!("  → {hint}"));
             }
         }
-        let go = preview.go.iter().map(|(_, line)| line.as_str()).collect();
-        group(&mut page, &format!("{class}s, would be done"), go, lines);
+        let go: Vec<&str> = preview.go.iter().map(|(_, line)| line.as_str()).collect();
+        group(&mut page, &format!("{class}s, would be done"), &go, lines);
         let mut held: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (reason, _, line) in &preview.held {
             held.entry(reason).or_default().push(line);
         }
         for (reason, held) in held {
-            group(&mut page, &format!("{class}s, would wait: {reason}"), held, lines);
+            group(&mut page, &format!("{class}s, would wait: {reason}"), &held, lines);
         }
     }
     page
@@ -139,7 +139,7 @@ fn second((_, step, _): &(String, Step, String)) -> &Step {
     step
 }
 
-fn group(page: &mut Page, title: &str, found: Vec<&str>, lines: usize) {
+fn group(page: &mut Page, title: &str, found: &[&str], lines: usize) {
     if found.is_empty() {
         return;
     }
@@ -157,9 +157,9 @@ fn group(page: &mut Page, title: &str, found: Vec<&str>, lines: usize) {
 }
 
 fn to_json(preview: &Preview) -> Json {
-    let mut writes = json!({ "crm": {}, "mailbox": {} });
+    let mut writes: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
     for ((side, kind), (_, number)) in COLUMNS.into_iter().zip(counts(preview)) {
-        writes[side.as_str()][kind.as_str()] = json!(number);
+        writes.entry(side.as_str()).or_default().insert(kind.as_str(), number);
     }
     let held: Vec<Json> = preview
         .held
@@ -167,11 +167,7 @@ fn to_json(preview: &Preview) -> Json {
         .map(|(reason, _, line)| json!({ "reason": reason, "line": line }))
         .collect();
     let go: Vec<&str> = preview.go.iter().map(|(_, line)| line.as_str()).collect();
-    let mut json = preview.report.to_json();
-    json["writes"] = writes;
-    json["go"] = json!(go);
-    json["held_operations"] = json!(held);
-    json
+    json!({ "writes": writes, "go": go, "held": held, "report": preview.report.to_json() })
 }
 
 fn exit(previews: &BTreeMap<Class, Preview>) -> Exit {

@@ -70,20 +70,19 @@ impl Waiting {
     /// What the person can do, most important first: sentences with the command in them.
     pub fn notes(self) -> Vec<String> {
         let mut notes = Vec::new();
-        let mut add = |number: usize, word: &str, what: &str| {
+        let mut add = |number: usize, word: &str, (one, many): (&str, &str), what: &str| {
             if number > 0 {
-                let verb = if number == 1 { "waits" } else { "wait" };
+                let verb = if number == 1 { one } else { many };
                 notes.push(format!("→ {} {verb} {what}", count(number, word)));
             }
         };
-        add(
-            self.held,
-            "operation",
-            "for your word: see `liaison approve`, allow with `liaison approve --all`",
-        );
-        add(self.conflicts, "conflict", "for your choice: see `liaison conflicts`");
-        add(self.approved + self.chosen, "decision", "to be carried out: `liaison sync`");
-        add(self.aside, "item", "set aside until corrected: see `liaison status --all`");
+        let (wait, are) = (("waits", "wait"), ("is", "are"));
+        let approve = "for your word: see `liaison approve`, allow with `liaison approve --all`";
+        add(self.held, "operation", wait, approve);
+        add(self.conflicts, "conflict", wait, "for your choice: see `liaison conflicts`");
+        let decided = self.approved + self.chosen;
+        add(decided, "decision", wait, "to be carried out: `liaison sync`");
+        add(self.aside, "item", are, "set aside until corrected: see `liaison status --all`");
         notes
     }
 

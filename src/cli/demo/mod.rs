@@ -55,9 +55,7 @@ impl Demo {
         let (dir, url) = (stage.dir.clone(), stage.url.clone());
         stage.running.stop().await?;
         let figures = played?;
-        let mut json = figures.to_json();
-        json["dir"] = json!(dir);
-        json["url"] = json!(url);
+        let json = figures.to_json(&dir, &url);
         let exit = if figures.troubles().is_empty() { Exit::Done } else { Exit::Failed };
         Ok(Answer::new(Page::default(), json).exit(exit))
     }
@@ -240,19 +238,19 @@ impl Acts<'_> {
 
     /// What a person can ask afterwards.
     async fn questions(&mut self, story: &mut Story) -> anyhow::Result<()> {
-        let store = self.opened.engine.store.clone();
+        let kept = self.opened.engine.store.clone();
         let people = world::people::acquaintances();
         let both = people.get(world::edits::COLLISION).map(world::people::Person::name);
         let both = both.unwrap_or_default();
         story.chapter("Why? What was contested? What was written?")?;
         let settings = self.stage.here.load()?.settings;
-        let answer = explain::about(&store, &settings, &both).await?;
+        let answer = explain::about(&kept, &settings, &both).await?;
         story.command(&format!("explain '{both}'"), &answer)?;
-        let told = store.read(|db| conflicts::tell(db, true)).await?;
+        let told = kept.read(|db| conflicts::tell(db, true)).await?;
         self.figures.contested(&told);
         story.command("conflicts --all", &conflicts::list(&told, true))?;
         let moved = world::calendar::meeting_uid(world::calendar::MOVED);
-        let answer = history::of(&store, &moved).await?;
+        let answer = history::of(&kept, &moved).await?;
         story.command(&format!("history {moved}"), &answer)
     }
 

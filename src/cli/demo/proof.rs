@@ -1,6 +1,7 @@
 //! What the demo proves about itself: all four classes moved, a quiet world plans nothing, nothing is there twice.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
@@ -160,7 +161,8 @@ impl Figures {
         troubles
     }
 
-    pub fn to_json(&self) -> Json {
+    /// Where it took place, and what came of it.
+    pub fn to_json(&self, dir: &Path, url: &str) -> Json {
         let sides = |counts: &BTreeMap<Side, usize>| {
             let of = |side| counts.get(&side).copied().unwrap_or_default();
             json!({ "mailbox": of(Side::Mailbox), "crm": of(Side::Crm) })
@@ -184,6 +186,8 @@ impl Figures {
             })
             .collect();
         json!({
+            "dir": dir,
+            "url": url,
             "classes": classes,
             "last_round_operations": self.last_operations,
             "duplicates": self.duplicates,

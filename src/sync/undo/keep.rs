@@ -1,0 +1,191 @@
+//! What taking back changes in the store: the journal before, then link, bases and observation as the other end now is, so that
+//! nothing follows from it.
+
+use super::net::Effect;
+use super::{Inverse, Outcome};
+use crate::connector::{self, ErrorKind, Write, Written};
+use crate::mapping::Context;
+use crate::model::{Bases, Class, Fields, Link, LinkId, LinkState, Patch, Side, Version, name};
+use crate::plan::merge::apply;
+use crate::store::journal::{self, Action, EntryId, Intent};
+use crate::store::observation::{self, Observation};
+use crate::store::round::RoundId;
+use crate::store::{self, Transaction, kept, link};
+use crate::sync::{Engine, observe, record};
+
+/// Writes the intents into the journal. On the disk when it returns.
+pub(super) async fn intend(
+    engine: &Engine,
+    started: RoundId,
+    of: RoundId,
+    inverses: &[Inverse],
+) -> store::Result<Vec<EntryId>> {
+    let intents: Vec<Intent> = inverses.iter().map(|inverse| inverse.intent(of)).collect();
+    let removed: Vec<Option<Vec<u8>>> =
+        inverses.iter().map(|inverse| inverse.removed.clone()).collect();
+    let now = engine.clock.now();
+    engine
+        .store
+        .promise(move |tx| {
+            let ids = journal::intend(tx, started, now, &intents)?;
+            for (id, removed) in ids.iter().zip(&removed) {
+                if let Some(body) = removed {
+                    kept::put(tx, *id, body)?;
+                }
+            }
+            Ok(ids)
+        })
+        .await
+}
+
+impl Inverse {
+    fn intent(&self, of: RoundId) -> Intent {
+        let net = &self.net;
+        let (action, expect) = match &self.write {
+            Write::Create { .. } => (Action::Create, None),
+            Write::Update { version, .. } => (Action::Update, Some(version.clone())),
+            Write::Delete { version, .. } => (Action::Delete, Some(version.clone())),
+            Write::Mark { .. } => (Action::Mark, None),
+        };
+        // As in a sync, the body of a message stays out of the journal.
+        let quiet = net.class == Class::Email;
+        Intent {
+            class: net.class,
+            link: None,
+            item: net.item.clone(),
+            record: net.record.clone(),
+            side: net.side,
+            action,
+            why: format!("undo of round {of}"),
+            before: self.now.clone().map(|now| if quiet { Fields::new() } else { now }),
+            patch: if quiet { Patch::new() } else { self.patch.clone() },
+            expect,
+            key: format!("undo {}", net.last),
+        }
+    }
+}
+
+/// An inverse that was tried.
+pub(super) struct Done {
+    pub inverse: Inverse,
+    pub entry: EntryId,
+    pub result: connector::Result<Written>,
+}
+
+impl Done {
+    pub(super) fn outcome(&self) -> Outcome {
+        match &self.result {
+            Ok(_) => Outcome::Done,
+            Err(error) if error.kind == ErrorKind::Unreachable => {
+                Outcome::Unknown(error.to_string())
+            }
+            Err(error) => Outcome::Refused(error.to_string()),
+        }
+    }
+}
+
+pub(super) async fn commit(engine: &Engine, round: RoundId, done: Vec<Done>) -> store::Result<()> {
+    let (context, now) = (engine.context(), engine.clock.now());
+    engine
+        .store
+        .write(move |tx| {
+            for Done { inverse, entry, result } in &done {
+                let answer = record::answer(inverse.net.class, Some(result), &context);
+                journal::finish(tx, *entry, &answer, now)?;
+                if let Ok(written) = result {
+                    settle(tx, round, inverse, written, &context)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// Sets link, bases and observation as the other end now is, so that nothing follows from it.
+fn settle(
+    tx: &Transaction<'_>,
+    round: RoundId,
+    inverse: &Inverse,
+    written: &Written,
+    context: &Context,
+) -> store::Result<()> {
+    let net = &inverse.net;
+    let (class, side) = (net.class, net.side);
+    let fields = record::read_back(class, written, context);
+    match (&written.document, &fields) {
+        (Some(document), Some(_)) => {
+            let (id, version) = (document.id.clone(), document.version.clone());
+            let says = observe::read(class, document, context).ok();
+            let seen = Observation { side, class, id, version, content: says, problem: None };
+            observation::upsert(tx, round, &[seen])?;
+        }
+        _ => observation::remove(tx, side, class, std::slice::from_ref(&net.id))?,
+    }
+    let link = match side {
+        Side::Mailbox => link::by_item(tx, class, &net.id)?,
+        Side::Crm => link::by_record(tx, class, &net.id)?,
+    };
+    let version = written.document.as_ref().map(|document| document.version.clone());
+    match (net.effect, link) {
+        (Effect::Created, Some(mut link)) => {
+            link.state = LinkState::Released { gone: side };
+            link::update(tx, &link)
+        }
+        (Effect::Updated | Effect::Deleted, Some(mut link)) => {
+            let mut bases = link.bases.as_deref().cloned().unwrap_or_default();
+            let base = if side == Side::Mailbox { &mut bases.item } else { &mut bases.record };
+            let fields = fields.unwrap_or_default();
+            *base = apply(base, &taken(&inverse.patch, &fields));
+            let settled = version.filter(|_| *base == fields);
+            match side {
+                Side::Mailbox => link.item_version = settled,
+                Side::Crm => link.record_version = settled,
+            }
+            link.bases = Some(Box::new(bases));
+            link::update(tx, &link)
+        }
+        (Effect::Deleted, None) => restored(tx, inverse, fields, version, context),
+        (Effect::Created | Effect::Updated, None) => Ok(()),
+    }
+}
+
+/// What was read back of the fields that were written.
+fn taken(patch: &Patch, fields: &Fields) -> Patch {
+    patch.keys().map(|field| (field.clone(), fields.get(field).cloned())).collect()
+}
+
+/// The link of what was made again. Its other half went before, and that is remembered: else the next sync would follow that
+/// deletion a second time. When the other half comes back, both are a pair again.
+fn restored(
+    tx: &Transaction<'_>,
+    inverse: &Inverse,
+    fields: Option<Fields>,
+    version: Option<Version>,
+    context: &Context,
+) -> store::Result<()> {
+    let net = &inverse.net;
+    let (Some(item), Some(record)) = (net.item.clone(), net.record.clone()) else { return Ok(()) };
+    let fields = fields.unwrap_or_default();
+    let born_in_crm = name::born_in_crm(context.organisation, &inverse.uid).is_some();
+    let (item_version, record_version) = match net.side {
+        Side::Mailbox => (version, None),
+        Side::Crm => (None, version),
+    };
+    let link = Link {
+        id: LinkId(0),
+        class: net.class,
+        item,
+        record,
+        uid: inverse.uid.clone(),
+        origin: if born_in_crm { Side::Crm } else { Side::Mailbox },
+        state: LinkState::Released { gone: net.side.other() },
+        item_version,
+        record_version,
+        bases: Some(Box::new(Bases { item: fields.clone(), record: fields })),
+    };
+    match link::insert(tx, &link) {
+        // One half belongs to another pair by now: this one stays alone.
+        Err(error) if error.kind == store::ErrorKind::Exists => Ok(()),
+        done => done.map(drop),
+    }
+}
