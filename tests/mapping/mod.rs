@@ -12,5 +12,8 @@ mod task;
 #[allow(clippy::disallowed_methods, reason = "a test is told its size by the environment")]
 fn config() -> Config {
     let cases = std::env::var("LIAISON_CASES").ok().and_then(|cases| cases.parse().ok());
-    Config { cases: cases.unwrap_or(500), failure_persistence: None, ..Config::default() }
+    let cases: u32 = cases.unwrap_or(500);
+    // Some laws speak of few of the generated items only.
+    let max_global_rejects = cases.saturating_mul(20);
+    Config { cases, max_global_rejects, failure_persistence: None, ..Config::default() }
 }
