@@ -34,11 +34,13 @@ fn change() -> impl Strategy<Value = (&'static str, Option<Value>)> {
     ]
 }
 
-/// Fields as a task has them: an end only when it is completed, a status always.
+/// Fields as a task has them: an end only when it is completed, then also how far it is, a status always.
 fn lawful(mut fields: Fields) -> Fields {
     let status =
         fields.entry(field("statuscode")).or_insert_with(|| Value::Text("notstarted".to_owned()));
-    if *status != Value::Text("completed".to_owned()) {
+    if *status == Value::Text("completed".to_owned()) {
+        fields.entry(field("percentcomplete")).or_insert(Value::Number(100));
+    } else {
         fields.remove(&field("actualend"));
     }
     fields
@@ -170,6 +172,23 @@ fn kept(bytes: &[u8]) -> Vec<Vec<u8>> {
         .filter(|at| unknown(text.lines()[*at].name()))
         .map(|at| text.raw(at).to_vec())
         .collect()
+}
+
+#[test]
+fn a_completed_task_that_does_not_say_how_far_it_is_is_done() {
+    let file = |lines: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nBEGIN:VTODO\r\nUID:u-1\r\n{lines}END:VTODO\r\nEND:VCALENDAR\r\n"
+        )
+    };
+    let percent = |lines: &str| {
+        let fields = read(file(lines).as_bytes(), &context(TimeZone::UTC));
+        fields.get(&field("percentcomplete")).map(ToString::to_string)
+    };
+    assert_eq!(percent("STATUS:COMPLETED\r\n").as_deref(), Some("100"));
+    assert_eq!(percent("COMPLETED:20260106T100000Z\r\n").as_deref(), Some("100"));
+    assert_eq!(percent("STATUS:COMPLETED\r\nPERCENT-COMPLETE:40\r\n").as_deref(), Some("40"));
+    assert_eq!(percent("STATUS:IN-PROCESS\r\n"), None);
 }
 
 proptest! {

@@ -4,8 +4,8 @@
 //! * `statuscode` is always there, as a word ([`progress::Progress`]).
 //! * `actualend` counts only for a completed task: a row with one that lies in the past completes itself, and a task that is
 //!   reopened must lose it.
-//! * `percentcomplete` is there when it is not zero, `prioritycode` when it is not normal, a subject when it is not
-//!   [`NO_SUBJECT`].
+//! * `percentcomplete` is there when it is not zero; a completed task that does not say it is at 100, as the service has it.
+//! * `prioritycode` is there when it is not normal, a subject when it is not [`NO_SUBJECT`].
 //! * Days without a time are midnights of the user's zone; a file that has days keeps days as long as the times are midnights.
 
 use jiff::Timestamp;
@@ -54,16 +54,13 @@ pub fn read_item(bytes: &[u8], context: &Context) -> Result<Content, Unreadable>
         }
         _ => None,
     };
-    let percent = text
-        .property(task, "PERCENT-COMPLETE")
-        .and_then(|(_, line)| line.value().trim().parse().ok());
     let fields = fields([
         (SUBJECT, subject(property::text(&text, task, "SUMMARY"))),
         (DESCRIPTION, property::description(&text, task)),
         (START, times.start.map(Value::Moment)),
         (END, times.due.map(Value::Moment)),
         (ACTUAL_END, done.map(Value::Moment)),
-        (PERCENT, percentage(percent)),
+        (PERCENT, percentage(percent(&text, task), progress)),
         (PRIORITY, property::priority(&text, task)),
         (STATUS, Some(progress.value())),
     ]);
@@ -87,7 +84,7 @@ pub fn read_record(record: &Record, context: &Context) -> Result<Content, Unread
         (START, moment("scheduledstart")?),
         (END, moment("scheduledend")?),
         (ACTUAL_END, moment("actualend")?.filter(|_| progress == Progress::Completed)),
-        (PERCENT, percentage(read_number("percentcomplete", row)?)),
+        (PERCENT, percentage(read_number("percentcomplete", row)?, progress)),
         (PRIORITY, priority.map(Value::Number)),
         (STATUS, Some(progress.value())),
     ]);
@@ -171,8 +168,15 @@ fn fields<const N: usize>(values: [(Field, Option<Value>); N]) -> Fields {
     values.into_iter().filter_map(|(field, value)| Some((field, value?))).collect()
 }
 
-fn percentage(number: Option<i64>) -> Option<Value> {
-    number.filter(|number| (1..=100).contains(number)).map(Value::Number)
+/// What a component says itself about how far it is.
+fn percent(text: &Text<'_>, task: &Component) -> Option<i64> {
+    let (_, line) = text.property(task, "PERCENT-COMPLETE")?;
+    line.value().trim().parse().ok()
+}
+
+fn percentage(number: Option<i64>, progress: Progress) -> Option<Value> {
+    let completed = (progress == Progress::Completed).then_some(100);
+    number.filter(|number| (1..=100).contains(number)).or(completed).map(Value::Number)
 }
 
 fn only_task<'a>(calendar: &Calendar<'a>) -> Result<(Uid, &'a Component), Unreadable> {
@@ -229,18 +233,16 @@ fn write_onto(old: &[u8], change: Change<'_>, context: &Context) -> Result<Vec<u
     if touched(&PRIORITY) {
         property::set_priority(&mut edits, &text, task, whole.get(&PRIORITY));
     }
-    if touched(&PERCENT) {
-        let line = match whole.get(&PERCENT) {
-            Some(Value::Number(number)) => {
-                let old = text.property(task, "PERCENT-COMPLETE").map(|(_, line)| line.clone());
-                let line = old.unwrap_or_else(|| Line::new("PERCENT-COMPLETE", ""));
-                Some(line.with_value(number.to_string()))
-            }
-            _ => None,
-        };
+    let progress = Progress::of(whole.get(&STATUS));
+    let says = whole.get(&PERCENT);
+    if says != percentage(percent(&text, task), progress).as_ref() {
+        let line = says.map(|says| {
+            let old = text.property(task, "PERCENT-COMPLETE").map(|(_, line)| line.clone());
+            let line = old.unwrap_or_else(|| Line::new("PERCENT-COMPLETE", ""));
+            line.with_value(says.to_string())
+        });
         calendar::set(&mut edits, &text, task, "PERCENT-COMPLETE", line);
     }
-    let progress = Progress::of(whole.get(&STATUS));
     if touched(&STATUS) || touched(&PERCENT) || touched(&ACTUAL_END) {
         progress.write(&mut edits, &text, task);
     }
