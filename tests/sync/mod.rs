@@ -1,4 +1,5 @@
 //! The engine whole: real folders, the real connector, the sandbox organisation on loopback.
 
+mod corpus;
 mod rounds;
 mod world;

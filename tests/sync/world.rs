@@ -37,7 +37,16 @@ impl World {
         }
         let store = Store::open(&dir.path().join("state/store.db")).unwrap();
         let engine = engine(dir.path(), &sandbox, &store).await;
-        Self { dir, sandbox, store, engine }
+        let world = Self { dir, sandbox, store, engine };
+        world.live_in_berlin().await;
+        world
+    }
+
+    /// A series repeats by the clock of its owner: the organisation must know the same zone as the engine.
+    async fn live_in_berlin(&self) {
+        let me = self.get("anna", "WhoAmI").await["UserId"].as_str().unwrap().to_owned();
+        let settings = format!("usersettingscollection({me})");
+        self.send("anna", "PATCH", &settings, serde_json::json!({ "timezonecode": 110 })).await;
     }
 
     /// As after a restart of the program.
