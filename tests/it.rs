@@ -13,6 +13,7 @@
 )]
 
 mod architecture;
+mod cli;
 mod connector;
 mod crash;
 mod mapping;

@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::stock::{Assembly, Stock};
 use super::{Engine, Progress, observe};
 use crate::connector::{self, Connector, ErrorKind, Scope};
-use crate::model::{
-    Class, Completeness, Content, ItemId, Link, LinkState, Listing, Side, Version,
-};
+use crate::model::{Class, Completeness, Content, ItemId, Link, LinkState, Listing, Side, Version};
 use crate::plan::guard::{self, Guarded, Situation};
 use crate::plan::{self, Seen, World};
 use crate::store::round::RoundId;

@@ -1,0 +1,52 @@
+//! The help texts, as a person reads them.
+
+use super::installation::{liaison, run};
+
+const COMMANDS: [&str; 16] = [
+    "demo",
+    "sync",
+    "plan",
+    "approve",
+    "status",
+    "conflicts",
+    "conflicts settle",
+    "explain",
+    "history",
+    "undo",
+    "track",
+    "untrack",
+    "config",
+    "sandbox",
+    "sandbox serve",
+    "completions",
+];
+
+#[test]
+fn the_help_reads_as_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut all = run(liaison(folder.path()).arg("--help")).ends(0).out;
+    for command in COMMANDS {
+        let help = run(liaison(folder.path()).args(command.split(' ')).arg("--help")).ends(0).out;
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        // What every command understands is shown once.
+        let own = help.split("\nCommon options:").next().unwrap().to_owned();
+        let examples = help.find("\nExample").map_or("", |at| &help[at..]);
+        all.push_str(&format!("\n\n=== liaison {command}\n{own}{examples}"));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn every_shell_can_be_completed() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        run(liaison(folder.path()).args(["completions", shell])).ends(0).says("untrack");
+    }
+}
+
+#[test]
+fn the_version_is_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run(liaison(folder.path()).arg("--version")).ends(0);
+    assert_eq!(ran.out, format!("liaison {}\n", env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,223 @@
+//! One installation in a temporary folder, and a way to start the program on it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value as Json;
+
+/// What a run of the program came to.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// What `--json` printed.
+    pub fn json(&self) -> Json {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    #[track_caller]
+    pub fn ends(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "\n--- out\n{}\n--- err\n{}", self.out, self.err);
+        assert!(!self.err.contains("panicked"), "{}", self.err);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, part: &str) -> Self {
+        assert!(
+            self.out.contains(part) || self.err.contains(part),
+            "no “{part}”\n--- out\n{}\n--- err\n{}",
+            self.out,
+            self.err
+        );
+        self
+    }
+}
+
+/// The program, shielded from the settings of whoever runs the tests.
+pub fn liaison(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_liaison"));
+    command.env_clear().current_dir(folder);
+    for kept in ["PATH", "SYSTEMROOT", "TMPDIR", "TEMP"] {
+        if let Some(value) = std::env::var_os(kept) {
+            command.env(kept, value);
+        }
+    }
+    command.env("HOME", folder).env("TZ", "UTC");
+    command
+}
+
+/// Runs the program to its end.
+pub fn run(command: &mut Command) -> Ran {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A mailbox, a configuration and a state, in a folder of their own.
+pub struct Installation {
+    folder: tempfile::TempDir,
+}
+
+impl Installation {
+    /// Empty folders and a configuration that leads to this organisation.
+    pub fn new(url: &str, tokens: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for part in ["contacts", "calendar", "mail/cur", "mail/new", "mail/tmp"] {
+            fs::create_dir_all(folder.path().join("mailbox").join(part)).unwrap();
+        }
+        let new = Self { folder };
+        new.configure(url, &format!("cat '{}'", tokens.join("anna").display()), "");
+        new
+    }
+
+    pub fn configure(&self, url: &str, command: &str, more: &str) {
+        let text = format!(
+            r#"
+[organisation.test]
+url = "{url}"
+sync = true
+auth = {{ kind = "token", command = "{command}" }}
+
+[mailbox]
+address = "anna@example.org"
+zone = "Europe/Berlin"
+
+[mailbox.email]
+kind = "maildir"
+path = "mailbox/mail"
+
+[mailbox.contacts]
+kind = "vdir"
+path = "mailbox/contacts"
+
+[mailbox.appointments]
+kind = "vdir"
+path = "mailbox/calendar"
+
+[mailbox.tasks]
+kind = "vdir"
+path = "mailbox/calendar"
+{more}"#
+        );
+        fs::write(self.path("liaison.toml"), text).unwrap();
+    }
+
+    pub fn path(&self, below: &str) -> PathBuf {
+        self.folder.path().join(below)
+    }
+
+    pub fn write(&self, below: &str, text: &str) {
+        fs::write(self.path(below), text).unwrap();
+    }
+
+    pub fn read(&self, below: &str) -> String {
+        fs::read_to_string(self.path(below)).unwrap()
+    }
+
+    /// A card of the mailbox.
+    pub fn card(&self, name: &str, full: &str, phone: &str, tracked: bool) {
+        let category = if tracked { "CATEGORIES:Tracked to CRM\r\n" } else { "" };
+        let (first, last) = full.split_once(' ').unwrap();
+        self.write(
+            &format!("mailbox/contacts/{name}.vcf"),
+            &format!(
+                "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:{name}-uid\r\nFN:{full}\r\nN:{last};{first};;;\r\n\
+                 EMAIL:{name}@example.com\r\nTEL;TYPE=work,voice:{phone}\r\nX-KEPT:as it is\r\n\
+                 {category}END:VCARD\r\n"
+            ),
+        );
+    }
+
+    /// The program with this configuration and state.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = liaison(self.folder.path());
+        command.args(["--config", "liaison.toml", "--state", "state"]).args(arguments);
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        run(&mut self.command(arguments))
+    }
+
+    /// Runs with `--json`, whatever it ends with.
+    pub fn json(&self, arguments: &[&str]) -> Json {
+        run(self.command(arguments).arg("--json")).json()
+    }
+}
+
+/// An organisation served by another process; it ends with this.
+pub struct Organisation {
+    folder: tempfile::TempDir,
+    child: Child,
+    pub url: String,
+}
+
+impl Organisation {
+    pub fn serve() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = liaison(folder.path())
+            .args(["sandbox", "serve", "--dir", "organisation"])
+            .stdout(Stdio::piped())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("serving ").unwrap().to_owned();
+        Self { folder, child, url }
+    }
+
+    pub fn tokens(&self) -> PathBuf {
+        self.folder.path().join("organisation/tokens")
+    }
+
+    /// The rows of a query, as Anna sees them.
+    pub fn rows(&self, query: &str) -> Vec<Json> {
+        let (status, body) = self.request("GET", query, "");
+        assert_eq!(status, 200, "{body}");
+        let json: Json = serde_json::from_str(&body).unwrap();
+        json["value"].as_array().unwrap().clone()
+    }
+
+    /// Changes a row.
+    pub fn change(&self, path: &str, columns: &str) {
+        let (status, body) = self.request("PATCH", path, columns);
+        assert_eq!(status, 204, "{body}");
+    }
+
+    fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let token = fs::read_to_string(self.tokens().join("anna")).unwrap();
+        let host = self.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(
+            stream,
+            "{method} /api/data/v9.2/{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            token.trim(),
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+    }
+}
+
+impl Drop for Organisation {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}

@@ -1,0 +1,7 @@
+//! The program as its users start it: the real binary on folders of its own, the organisation in another process.
+
+mod bad;
+mod demo;
+mod help;
+mod installation;
+mod story;
