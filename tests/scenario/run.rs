@@ -163,7 +163,7 @@ pub async fn end(world: &mut World, report: &ClassReport) -> Result<End, String>
         pairs: world.pairs(),
         values: world.values(),
     };
-    let again = world.sync().await.ok_or("it died once more")?;
+    let again = world.sync().await?.ok_or("it died once more")?;
     if again.operations > 0 || again.error.is_some() {
         return Err(format!("a further sync did something: {again:?}"));
     }

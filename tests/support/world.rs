@@ -181,14 +181,17 @@ impl World {
     }
 
     /// One sync; `None` when the process died in it.
-    pub async fn sync(&mut self) -> Option<ClassReport> {
+    ///
+    /// # Errors
+    /// When the engine gave up although nothing is wrong with the store.
+    pub async fn sync(&mut self) -> Result<Option<ClassReport>, String> {
         self.clock.advance(Duration::from_mins(1));
         let result = self.engine().sync(&[self.class], "test").await;
         if self.faults.take_death() {
-            return None;
+            return Ok(None);
         }
-        let report = result.expect("the store is there");
-        Some(report.classes[&self.class].clone())
+        let report = result.map_err(|error| format!("the sync failed: {error}"))?;
+        Ok(Some(report.classes[&self.class].clone()))
     }
 
     /// Syncs, approves and starts again after a crash, until nothing happens any more.
@@ -198,7 +201,7 @@ impl World {
     pub async fn settle(&mut self, approval: Approval) -> Result<ClassReport, String> {
         for _ in 0..SYNCS {
             let calm = self.faults.are_over();
-            let Some(report) = self.sync().await else {
+            let Some(report) = self.sync().await? else {
                 self.start();
                 continue;
             };
