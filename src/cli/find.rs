@@ -38,7 +38,7 @@ impl Thing {
     /// A line to tell it from others.
     fn line(&self) -> String {
         let id = self.item.as_ref().or(self.record.as_ref()).map_or("", ItemId::as_str);
-        format!("{} “{}” ({id})", self.class, self.title)
+        format!("{}:{id}  “{}”", self.class, self.title)
     }
 }
 
@@ -74,14 +74,19 @@ pub async fn one(store: &Store, name: &str) -> anyhow::Result<Thing> {
     }
 }
 
-/// Everything that goes by this name: exact ids and names before parts of titles, what is there before what is gone.
+/// Everything that goes by this name: exact ids and names before parts of titles, what is there before what is gone. A class
+/// and a colon before it (`task:broken.ics`) leave out the others.
 ///
 /// # Errors
 /// When the store is lost.
 pub fn all(db: &Connection, name: &str) -> store::Result<Vec<Thing>> {
-    let name = name.trim();
+    let (classes, name) = match name.split_once(':').map(|(word, rest)| (Class::named(word), rest))
+    {
+        Some((Some(class), rest)) => (vec![class], rest.trim()),
+        _ => (Class::ALL.to_vec(), name.trim()),
+    };
     let mut known = Vec::new();
-    for class in Class::ALL {
+    for class in classes {
         known.extend(things(db, class)?);
     }
     let named = Named::new(name);

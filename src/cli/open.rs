@@ -128,8 +128,14 @@ impl Installation {
         tell: Tell,
     ) -> anyhow::Result<Opened> {
         check_mailbox(&store, settings).await?;
-        let dataverse = self.connect(settings, &store).await?;
+        let kept = store.read(|db| meta::get(db, METADATA)).await?;
+        let kept = kept.and_then(|kept| fresh(&kept, self.clock.now()));
+        let asked = kept.is_none();
+        let dataverse = self.connect(settings, kept).await?;
         pin(&store, settings, &dataverse).await?;
+        if asked {
+            self.keep(&store, &dataverse).await?;
+        }
         let engine = Engine {
             mailbox: mailbox(settings, &self.clock)?,
             settings: settings::engine(settings, &dataverse),
@@ -141,23 +147,21 @@ impl Installation {
         Ok(Opened { engine, classes: settings.classes().collect(), lock })
     }
 
-    async fn connect(&self, settings: &Settings, store: &Store) -> anyhow::Result<Dataverse> {
+    async fn connect(&self, settings: &Settings, kept: Option<Json>) -> anyhow::Result<Dataverse> {
         let Some((name, organisation)) = settings.sync_organisation() else {
             anyhow::bail!("no organisation says `sync = true`");
         };
-        let now = self.clock.now();
-        let kept = store.read(|db| meta::get(db, METADATA)).await?;
-        let kept = kept.and_then(|kept| fresh(&kept, now));
-        let asked = kept.is_none();
         let options = self.options(name, organisation, settings);
-        let dataverse = Dataverse::connect(options, self.clock.clone(), kept)
+        Dataverse::connect(options, self.clock.clone(), kept)
             .await
-            .with_context(|| format!("organisation `{name}` at {}", organisation.url))?;
-        if asked {
-            let kept = json!({ "at": now.as_second(), "metadata": dataverse.metadata().to_json() });
-            store.write(move |tx| meta::set(tx, METADATA, &kept.to_string())).await?;
-        }
-        Ok(dataverse)
+            .with_context(|| format!("organisation `{name}` at {}", organisation.url))
+    }
+
+    /// Keeps the organisation's metadata for a day.
+    async fn keep(&self, store: &Store, dataverse: &Dataverse) -> anyhow::Result<()> {
+        let at = self.clock.now().as_second();
+        let kept = json!({ "at": at, "metadata": dataverse.metadata().to_json() }).to_string();
+        Ok(store.write(move |tx| meta::set(tx, METADATA, &kept)).await?)
     }
 
     fn options(

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 use crate::model::Side;
 use crate::sync::Progress;
@@ -15,6 +15,8 @@ pub fn bar(json: bool) -> (ProgressBar, Arc<dyn Fn(Progress) + Send + Sync>) {
     if let Ok(style) = ProgressStyle::with_template("{msg:32} {wide_bar} {pos:>6}/{len:6}") {
         bar.set_style(style);
     }
+    // Also where an error ends it.
+    let bar = bar.with_finish(ProgressFinish::AndClear);
     let shown = bar.clone();
     (bar, Arc::new(move |progress| show(&shown, progress)))
 }

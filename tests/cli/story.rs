@@ -191,6 +191,12 @@ fn what_was_refused_waits_with_its_reason_and_is_tried_again_on_demand() {
     here.run(&["status"]).ends(3).says("late.ics: create task: refused").says("sync --retry");
     assert_eq!(operations(&here.json(&["sync"])), 0);
     assert_eq!(operations(&here.json(&["sync", "--retry"])), 1);
+    // It is in a folder for appointments and tasks, and broken, it may be either.
+    here.write("mailbox/calendar/broken.ics", "no calendar");
+    here.run(&["sync"]).ends(3);
+    here.run(&["explain", "broken.ics"]).ends(1).says("fits 2 things").says("task:broken.ics");
+    here.run(&["explain", "task:broken.ics"]).ends(0).says("set aside in the mailbox");
+    fs::remove_file(here.path("mailbox/calendar/broken.ics")).unwrap();
     here.write("mailbox/calendar/late.ics", &TASK.replace("report", "late"));
     here.run(&["sync"]).ends(0);
     here.run(&["status"]).ends(0);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::output::{self, Answer, Page, count, short};
@@ -64,9 +65,9 @@ impl Demo {
 async fn play(stage: &Stage) -> anyhow::Result<Figures> {
     let clock = &stage.here.clock;
     let started = clock.monotonic();
-    let mut story = Story { quiet: stage.here.json, number: 0 };
-    opening(stage, &mut story).await?;
     let (bar, tell) = progress::bar(stage.here.json);
+    let mut story = Story { quiet: stage.here.json, number: 0, bar };
+    opening(stage, &mut story).await?;
     let opened = stage.here.open(tell).await?;
     let mut acts = Acts { stage, opened, figures: Figures::default() };
     acts.first_plan(&mut story).await?;
@@ -76,7 +77,7 @@ async fn play(stage: &Stage) -> anyhow::Result<Figures> {
     acts.second_sync(&mut story).await?;
     acts.questions(&mut story).await?;
     acts.quiet(&mut story, &before).await?;
-    bar.finish_and_clear();
+    story.bar.finish_and_clear();
     acts.figures.requests = acts.opened.engine.crm.requests();
     acts.figures.seconds = clock.monotonic().saturating_sub(started).as_secs_f64();
     closing(stage, &mut story, &acts.figures)?;
@@ -87,6 +88,7 @@ async fn play(stage: &Stage) -> anyhow::Result<Figures> {
 struct Story {
     quiet: bool,
     number: usize,
+    bar: ProgressBar,
 }
 
 impl Story {
@@ -128,7 +130,8 @@ impl Story {
         for line in page.as_str().lines() {
             cut.line(short(line, WIDTH));
         }
-        Ok(output::tell(&cut)?)
+        // The bar and the story share a screen.
+        Ok(self.bar.suspend(|| output::tell(&cut))?)
     }
 }
 

@@ -117,3 +117,74 @@ impl Net {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Value;
+    use crate::store::journal::{Intent, Outcome};
+    use crate::store::round::RoundId;
+
+    /// A write to the record `contact/1` that left version `v<id>`; before it the title was `t<id>`.
+    fn entry(id: i64, action: Action, outcome: Outcome) -> Entry {
+        let field = Field::of("jobtitle");
+        let value = |text: String| Value::text(&text);
+        let before = value(format!("t{id}")).map(|old| Fields::from([(field.clone(), old)]));
+        Entry {
+            id: EntryId(id),
+            round: RoundId(1),
+            intent: Intent {
+                class: Class::Contact,
+                link: None,
+                item: Some(ItemId::new("a.vcf")),
+                record: Some(ItemId::new("contact/1")),
+                side: Side::Crm,
+                action,
+                why: String::new(),
+                before: before.filter(|_| action != Action::Create),
+                patch: Patch::from([(field, value(format!("t{}", id + 1)))]),
+                expect: None,
+                key: String::new(),
+            },
+            attempts: 1,
+            outcome,
+            after: None,
+            version: Some(Version::new(format!("v{id}"))),
+            error: None,
+            at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn the_writes_of_a_round_about_one_thing_come_to_one_effect() {
+        use Action::{Create, Delete, Mark, Update};
+        for (actions, expected) in [
+            ([Create].as_slice(), Some((Effect::Created, Some("v0")))),
+            (&[Create, Update], Some((Effect::Created, Some("v1")))),
+            (&[Create, Delete], None),
+            (&[Update, Update, Mark], Some((Effect::Updated, Some("v1")))),
+            (&[Update, Delete], Some((Effect::Deleted, Some("v1")))),
+            (&[Delete, Create], Some((Effect::Deleted, None))),
+            (&[Mark], None),
+        ] {
+            let entries = actions.iter().zip(0..);
+            let entries = entries.map(|(action, id)| entry(id, *action, Outcome::Done)).collect();
+            let nets = net(entries);
+            let found =
+                nets.first().map(|net| (net.effect, net.version.as_ref().map(Version::as_str)));
+            assert_eq!(found, expected, "{actions:?}");
+        }
+    }
+
+    #[test]
+    fn what_goes_back_is_what_stood_there_before_the_first_of_them() {
+        let entries = vec![
+            entry(0, Action::Update, Outcome::Done),
+            entry(1, Action::Update, Outcome::Refused),
+            entry(2, Action::Update, Outcome::Done),
+        ];
+        let nets = net(entries);
+        assert_eq!(nets[0].back()[&Field::of("jobtitle")], Value::text("t0"));
+        assert_eq!(nets[0].last, EntryId(2));
+    }
+}
