@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::merge::{Halves, Merged, merge};
 use super::operation::{Action, Change, Contest, Merge, Reason, Step};
-use super::pair::{Alone, Linked, Twins};
+use super::pair::{Alone, Linked, Remnant, Twins};
 use super::rules::{DeleteRule, OnLeave, Rules};
 use super::{Seen, Verdict, World};
 use crate::model::name;
@@ -104,6 +104,21 @@ pub fn alone(world: &World, rules: &Rules, alone: &Alone<'_>) -> Option<Step> {
         uid,
         action,
         reason,
+        contests: Vec::new(),
+    })
+}
+
+/// Decides about the row that a pair no longer has: it goes, as it was to when the pair got another.
+pub fn remnant(world: &World, rules: &Rules, remnant: &Remnant<'_>) -> Option<Step> {
+    let version = Here::of(world, Side::Crm, remnant.record)?.version.clone();
+    (rules.direction.carries(Side::Mailbox) && world.partial.is_empty()).then(|| Step {
+        class: world.class,
+        link: None,
+        item: None,
+        record: Some(remnant.record.clone()),
+        uid: remnant.uid.clone(),
+        action: Action::Delete { side: Side::Crm, expect: version },
+        reason: Reason::Converted,
         contests: Vec::new(),
     })
 }

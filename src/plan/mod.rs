@@ -82,6 +82,7 @@ pub fn plan(world: &World, rules: &Rules) -> Vec<Step> {
         pairs.linked.iter().filter_map(|linked| decide::linked(world, rules, linked)).collect();
     steps.extend(pairs.twins.iter().filter_map(|twins| decide::twins(world, rules, twins)));
     steps.extend(pairs.alone.iter().filter_map(|alone| decide::alone(world, rules, alone)));
+    steps.extend(pairs.remnants.iter().filter_map(|row| decide::remnant(world, rules, row)));
     steps.sort_by(|one, two| (&one.record, &one.item).cmp(&(&two.record, &two.item)));
     steps
 }

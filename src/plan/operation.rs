@@ -83,6 +83,8 @@ pub enum Reason {
     DeletedAndChanged(Side),
     LeftFilter,
     BothGone,
+    /// An appointment became a series, or the other way round: this is the row that it was.
+    Converted,
     /// A person chose.
     Chosen,
 }
@@ -249,6 +251,7 @@ impl fmt::Display for Reason {
             }
             Self::LeftFilter => f.write_str("left the sync filter"),
             Self::BothGone => f.write_str("gone on both sides"),
+            Self::Converted => f.write_str("it stands in another table by now"),
             Self::Chosen => f.write_str("as chosen"),
         }
     }

@@ -15,6 +15,8 @@ pub struct Pairs<'w> {
     pub linked: Vec<Linked<'w>>,
     pub twins: Vec<Twins<'w>>,
     pub alone: Vec<Alone<'w>>,
+    /// Rows of a pair that stands in another table.
+    pub remnants: Vec<Remnant<'w>>,
     /// Items whose record is linked with another item: copies, or twins that were paired by hand.
     pub taken: Vec<&'w ItemId>,
 }
@@ -45,6 +47,14 @@ pub struct Alone<'w> {
     pub ambiguous: bool,
 }
 
+/// A row of an appointment that became a series, or the other way round: the pair has another row by now, in the table that
+/// its item belongs to. Something came between making the one and deleting the other.
+#[derive(Debug)]
+pub struct Remnant<'w> {
+    pub uid: &'w Uid,
+    pub record: &'w ItemId,
+}
+
 type Free<'w> = BTreeMap<&'w ItemId, &'w Content>;
 
 /// Sorts the world into pairs.
@@ -53,8 +63,10 @@ pub fn pair(world: &World) -> Pairs<'_> {
     let mut items = free(world, Side::Mailbox);
     let mut records = free(world, Side::Crm);
     follow_links(world, &mut items, &mut records, &mut pairs);
+    by_table(world, &mut items, &mut records, &mut pairs);
     by_name(world, &mut items, &mut records, &mut pairs);
     by_uid(&mut items, &mut records, &mut pairs);
+    remnants(world, &mut records, &mut pairs);
     let doubtful = by_evidence(world, &mut items, &mut records, &mut pairs);
     for (side, free) in [(Side::Mailbox, items), (Side::Crm, records)] {
         pairs.alone.extend(free.into_iter().map(|(id, content)| Alone {
@@ -112,6 +124,80 @@ fn follow_links<'w>(
 fn uids<'w>(free: &Free<'w>) -> BTreeMap<&'w Uid, &'w ItemId> {
     // Of several with one id the first keeps it; the others stand alone and are told apart by the observer.
     free.iter().rev().map(|(id, content)| (&content.uid, *id)).collect()
+}
+
+/// Of two rows that one appointment has, the one in the table that its item belongs to.
+fn by_table<'w>(
+    world: &'w World,
+    items: &mut Free<'w>,
+    records: &mut Free<'w>,
+    pairs: &mut Pairs<'w>,
+) {
+    let rows = rows(world, records);
+    let here: Vec<(&ItemId, &Content)> =
+        items.iter().map(|(id, content)| (*id, *content)).collect();
+    for (item, content) in here {
+        let Some(rows) = rows.get(&content.uid) else { continue };
+        let table = Table::of(world.class, &content.fields);
+        let right = rows.iter().find(|(_, row)| row.table == table);
+        let replaces = |right: &RecordId| {
+            rows.iter().any(|(_, row)| is_conversion(world.organisation, *right, *row))
+        };
+        if let Some((record, _)) = right.filter(|(_, right)| replaces(right)) {
+            take(items, records, item, record, Evidence::Uid, pairs);
+        }
+    }
+}
+
+/// The rows of appointments, by the global id they carry.
+fn rows<'w>(world: &World, records: &Free<'w>) -> BTreeMap<&'w Uid, Vec<(&'w ItemId, RecordId)>> {
+    let mut rows: BTreeMap<&Uid, Vec<(&ItemId, RecordId)>> = BTreeMap::new();
+    if world.class == Class::Appointment {
+        for (id, content) in records {
+            rows.entry(&content.uid).or_default().extend(RecordId::parse(id).map(|row| (*id, row)));
+        }
+    }
+    rows
+}
+
+/// Whether one of the rows was made to replace the other: the derived id is the proof.
+fn is_conversion(organisation: uuid::Uuid, one: RecordId, other: RecordId) -> bool {
+    let made = |new: RecordId, old: RecordId| {
+        new.table != old.table
+            && new.guid == name::converted_guid(organisation, new.table, old.guid)
+    };
+    made(one, other) || made(other, one)
+}
+
+/// Takes out the other row of every pair that has two. Nobody may make an item of it.
+fn remnants<'w>(world: &'w World, records: &mut Free<'w>, pairs: &mut Pairs<'w>) {
+    let rows = rows(world, records);
+    let linked = pairs.linked.iter().map(|pair| (&pair.link.uid, pair.item, pair.record));
+    let twins = pairs.twins.iter().filter_map(|pair| {
+        let content = world.content(Side::Mailbox, pair.item)?;
+        Some((&content.uid, pair.item, pair.record))
+    });
+    let mut found = Vec::new();
+    for (uid, item, record) in linked.chain(twins) {
+        let (Some(rows), Some(kept)) = (rows.get(uid), RecordId::parse(record)) else { continue };
+        // Which of the two is the right one shows the item; where nothing changed, the pair is right.
+        let right = match world.seen(Side::Mailbox, item) {
+            Seen::Here { content: Some(content), .. } => {
+                Some(Table::of(world.class, &content.fields))
+            }
+            Seen::Here { content: None, .. } => Some(kept.table),
+            Seen::Gone | Seen::Left | Seen::Unseen => None,
+        };
+        for (id, row) in
+            rows.iter().filter(|(_, row)| is_conversion(world.organisation, kept, *row))
+        {
+            records.remove(id);
+            if right.is_some_and(|right| right != row.table) {
+                found.push(Remnant { uid, record: id });
+            }
+        }
+    }
+    pairs.remnants = found;
 }
 
 /// One was made from the other: the derived name is the proof. An item whose record is another item's by now is left out:

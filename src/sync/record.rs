@@ -471,10 +471,12 @@ fn put(tx: &Transaction<'_>, outcome: &Outcome) -> store::Result<Option<LinkId>>
             }
             Err(error) => Err(error),
         },
-        Change::Put(changed) => {
-            link::update(tx, changed)?;
-            Ok(Some(changed.id))
-        }
+        Change::Put(changed) => match link::update(tx, changed) {
+            // Where it was to lead is another pair's: it stays as it is, and nobody else has to wait for that.
+            Ok(()) => Ok(Some(changed.id)),
+            Err(error) if error.kind == store::ErrorKind::Exists => Ok(Some(changed.id)),
+            Err(error) => Err(error),
+        },
         Change::Release(id, gone) => {
             let Some(mut link) = link::get(tx, *id)? else { return Ok(None) };
             link.state = LinkState::Released { gone: *gone };
