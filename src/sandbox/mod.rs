@@ -28,6 +28,8 @@ pub mod service;
 pub mod store;
 #[cfg(test)]
 mod tests;
+/// The time zones that user settings can name.
+pub mod zone;
 
 use clock::Clock;
 use server::faults::Faults;

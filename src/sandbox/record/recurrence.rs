@@ -227,32 +227,12 @@ pub fn derive(whole: &Row, changes: &mut Row) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The time zone behind a Dynamics time zone code; those that the table does not have count as UTC.
-pub fn zone(code: i64) -> TimeZone {
-    let name = match code {
-        4 => "America/Los_Angeles",
-        10 => "America/Denver",
-        20 => "America/Chicago",
-        35 => "America/New_York",
-        85 => "Europe/London",
-        90 => "Africa/Casablanca",
-        95 => "Europe/Budapest",
-        100 => "Europe/Warsaw",
-        105 => "Europe/Paris",
-        110 => "Europe/Berlin",
-        130 => "Europe/Athens",
-        190 => "Asia/Kolkata",
-        235 => "Asia/Tokyo",
-        _ => "UTC",
-    };
-    TimeZone::get(name).unwrap_or(TimeZone::UTC)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::zone;
 
-    fn starts(columns: &[(&str, i64)], start: &str, zone: i64, count: usize) -> Vec<String> {
+    fn starts(columns: &[(&str, i64)], start: &str, code: i64, count: usize) -> Vec<String> {
         let mut row: Row = columns
             .iter()
             .map(|(name, value)| ((*name).to_owned(), Value::Integer(*value)))
@@ -261,7 +241,7 @@ mod tests {
             row.insert(column.to_owned(), Value::Text(start.to_owned()));
         }
         row.entry("duration".to_owned()).or_insert(Value::Integer(60));
-        let pattern = Pattern::read(&row, &super::zone(zone)).unwrap();
+        let pattern = Pattern::read(&row, &zone::of(code)).unwrap();
         pattern.starts().take(count).map(clock::text).collect()
     }
 

@@ -3,12 +3,13 @@
 //! was changed becomes an exception (3), one that was deleted stands in `deletedexceptionslist`,
 //! which here is the original starts in UTC, comma separated.
 
-use super::recurrence::{self, Pattern};
+use super::recurrence::Pattern;
 use super::{cascade, party, rules, set_lookup};
 use crate::sandbox::clock;
 use crate::sandbox::refusal::Refusal;
 use crate::sandbox::schema::{self, Table};
 use crate::sandbox::store::{self, Context, Row};
+use crate::sandbox::zone;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params};
 use std::collections::BTreeSet;
@@ -97,11 +98,11 @@ fn pattern(context: &Context<'_>, master: &Row) -> Result<Pattern, Refusal> {
     let code: Option<i64> = context
         .connection
         .prepare_cached(
-            "SELECT COALESCE(timezonecode, 92) FROM usersettings WHERE systemuserid = ?",
+            "SELECT COALESCE(timezonecode, ?2) FROM usersettings WHERE systemuserid = ?1",
         )?
-        .query_row([owner], |row| row.get(0))
+        .query_row(params![owner, zone::DEFAULT], |row| row.get(0))
         .optional()?;
-    Pattern::read(master, &recurrence::zone(code.unwrap_or(92)))
+    Pattern::read(master, &zone::of(code.unwrap_or(zone::DEFAULT)))
 }
 
 fn deleted(master: &Row) -> Vec<i64> {

@@ -14,6 +14,7 @@ pub(super) fn tables() -> Vec<Draft> {
         privilege(),
         mailbox(),
         usersettings(),
+        timezonedefinition(),
         savedquery(),
         userquery(),
     ]
@@ -385,6 +386,30 @@ fn usersettings() -> Draft {
         collections: &[],
         ownership: Ownership::Unit,
         privilege: "UserSettings",
+        keys: &[],
+        flags: NONE,
+    }
+}
+
+/// The zones that `usersettings.timezonecode` names.
+fn timezonedefinition() -> Draft {
+    let columns = vec![
+        number("timezonecode", 0, 1000).read_only(),
+        text("standardname", 100).read_only(),
+        text("userinterfacename", 100).read_only(),
+        number("bias", -1500, 1500).read_only(),
+    ];
+    Draft {
+        logical: "timezonedefinition",
+        schema: "TimeZoneDefinition",
+        set: "timezonedefinitions",
+        code: 4810,
+        id: "timezonedefinitionid",
+        primary_name: "userinterfacename",
+        columns,
+        collections: &[],
+        ownership: Ownership::Organisation,
+        privilege: "TimeZoneDefinition",
         keys: &[],
         flags: NONE,
     }

@@ -5,6 +5,7 @@ use super::{Counters, Row, insert, text};
 use crate::sandbox::clock;
 use crate::sandbox::schema::{self, Table};
 use crate::sandbox::security::{Depth, RIGHTS, Right};
+use crate::sandbox::zone;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeSet;
@@ -126,6 +127,7 @@ pub(super) fn first(
         columns.extend(lookup("businessunitid", "businessunit", unit));
         seed.row("team", &columns)?;
     }
+    seed.zones()?;
     seed.privileges()?;
     for role in [Role::Salesperson, Role::Basic, Role::Administrator] {
         seed.role(role, &head)?;
@@ -205,6 +207,21 @@ impl Seed<'_> {
         }
         insert(self.connection, table, &row)?;
         Ok(text(&row, table.id).unwrap_or_default().to_owned())
+    }
+
+    fn zones(&mut self) -> Result<(), rusqlite::Error> {
+        for zone in zone::ZONES {
+            self.row(
+                "timezonedefinition",
+                &[
+                    ("timezonecode", Value::Integer(zone.code)),
+                    ("standardname", Value::Text(zone.standard.to_owned())),
+                    ("userinterfacename", Value::Text(zone.display())),
+                    ("bias", Value::Integer(zone.bias)),
+                ],
+            )?;
+        }
+        Ok(())
     }
 
     /// One row for each privilege that any table has.
@@ -305,7 +322,7 @@ impl Seed<'_> {
         let mut columns = vec![
             ("systemuserid", Value::Text(id.to_owned())),
             ("incomingemailfilteringmethod", Value::Integer(1)),
-            ("timezonecode", Value::Integer(92)),
+            ("timezonecode", Value::Integer(zone::DEFAULT)),
             ("localeid", Value::Integer(1033)),
             ("uilanguageid", Value::Integer(1033)),
             ("paginglimit", Value::Integer(50)),
@@ -394,11 +411,13 @@ fn owned(id: &str, unit: &str) -> Vec<(&'static str, Value)> {
     .concat()
 }
 
-/// What a role grants. Everybody reads users, units, roles and saved queries; settings, mailboxes
+/// What a role grants. Everybody reads users, units, roles, saved queries and time zones; settings, mailboxes
 /// and user queries are one's own.
 fn granted(role: Role, table: &Table, right: Right) -> Option<Depth> {
     let administrator = role == Role::Administrator;
     match table.logical {
+        // Part of the product: nobody makes a time zone.
+        "timezonedefinition" => matches!(right, Right::Read).then_some(Depth::Global),
         _ if administrator => Some(Depth::Global),
         "usersettings" => matches!(right, Right::Read | Right::Write).then_some(Depth::Basic),
         "mailbox" => matches!(right, Right::Read).then_some(Depth::Basic),

@@ -161,3 +161,35 @@ async fn a_far_exception_survives_and_old_instances_stay() {
         .await;
     assert_eq!(first["value"][0]["addressused"], "new@example.net");
 }
+
+#[tokio::test]
+async fn a_series_repeats_by_the_clock_that_the_user_chose_and_nobody_makes_clocks() {
+    let world = World::new().await;
+    let me = world.me("anna").await;
+    let settings = format!("usersettingscollection({me})");
+    assert_eq!(world.row("anna", &settings).await["timezonecode"], 92);
+    let zones = "timezonedefinitions?$select=standardname,userinterfacename,bias&$filter=timezonecode eq 255";
+    let sydney = world.row("erik", zones).await["value"][0].clone();
+    assert_eq!(
+        (&sydney["standardname"], &sydney["bias"]),
+        (&json!("AUS Eastern Standard Time"), &json!(-600))
+    );
+    let path = format!("timezonedefinitions({})", sydney["timezonedefinitionid"].as_str().unwrap());
+    for user in ["anna", "admin"] {
+        world.patch(user, &path, json!({"bias": 0})).await.refused(403, "0x80040220");
+        world.delete(user, &path).await.refused(403, "0x80040220");
+        let new = json!({"standardname": "Mars Standard Time", "timezonecode": 999});
+        world.post(user, "timezonedefinitions", new).await.refused(403, "0x80040220");
+    }
+    world.patch("anna", &settings, json!({"timezonecode": 255})).await.expect(204);
+    let mut weekly = weekly();
+    // Summer time ends in Sydney on the 5th of April.
+    weekly["patternstartdate"] = json!("2026-03-30T00:00:00Z");
+    weekly["starttime"] = json!("2026-03-30T00:00:00Z");
+    weekly["endtime"] = json!("2026-03-30T00:30:00Z");
+    weekly["occurrences"] = json!(2);
+    let id = world.make("anna", "recurringappointmentmasters", weekly).await;
+    let rows = instances(&world, &id).await;
+    let starts: Vec<&str> = rows.iter().map(|(start, ..)| start.as_str()).collect();
+    assert_eq!(starts, ["2026-03-30T00:00:00Z", "2026-04-06T01:00:00Z"]);
+}
