@@ -80,6 +80,21 @@ impl Fetch {
         self
     }
 
+    /// The same query with columns of the row of another table that has the same value in `column`, if there is one. They are
+    /// named `alias.column` in the answer.
+    #[must_use]
+    pub fn with_linked(mut self, table: &str, column: &str, alias: &str, columns: &[&str]) -> Self {
+        let link = Node::new("link-entity")
+            .with("name", table)
+            .with("from", column)
+            .with("to", column)
+            .with("link-type", "outer")
+            .with("alias", alias);
+        let named = |column: &&str| Node::new("attribute").with("name", *column);
+        self.entity.children.push(columns.iter().map(named).fold(link, Node::child));
+        self
+    }
+
     /// The path of a page, below the root of the Web API.
     pub fn path(&self, entity_set: &str, page: &Page) -> String {
         let mut fetch = Node::new("fetch")

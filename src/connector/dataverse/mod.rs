@@ -70,6 +70,7 @@ pub struct Dataverse {
     business_unit: Uuid,
     user: Uuid,
     me: BTreeSet<Address>,
+    zone: Option<String>,
 }
 
 impl Dataverse {
@@ -82,14 +83,16 @@ impl Dataverse {
         let http = Http::new(&tls::client_config(options.extra_ca.as_deref())?, options.limits)?;
         let bearer = TokenCommand::new(options.token_command);
         let client = Client::new(http, &options.url, bearer, clock)?;
-        let mut questions =
-            vec![Operation::new(Method::Get, "WhoAmI"), Operation::new(Method::Get, my_row())];
+        let mut questions: Vec<Operation> = ["WhoAmI".to_owned(), my_row(), my_zone()]
+            .map(|path| Operation::new(Method::Get, path))
+            .into();
         if kept.is_none() {
             questions.extend(Metadata::questions());
         }
         let replies = client.read(questions.into_iter().map(Part::One).collect()).await?;
         let now = client.clock().now();
-        let [Reply::One(who), Reply::One(me), rest @ ..] = replies.as_slice() else {
+        let [Reply::One(who), Reply::One(me), Reply::One(zone), rest @ ..] = replies.as_slice()
+        else {
             return Err(nonsense());
         };
         let who = match who.json() {
@@ -108,9 +111,9 @@ impl Dataverse {
                 Metadata::read(organisation, &client.read(questions).await?, now)?
             }
         };
-        let me = addresses(me.json());
+        let (me, zone) = (addresses(me.json()), standard_name(zone.json()));
         let (name, filters, business_unit) = (options.name, options.filters, id("BusinessUnitId")?);
-        Ok(Self { name, client, metadata, filters, organisation, business_unit, user, me })
+        Ok(Self { name, client, metadata, filters, organisation, business_unit, user, me, zone })
     }
 
     /// The organisation's name in the configuration.
@@ -134,6 +137,12 @@ impl Dataverse {
     /// The user's own addresses.
     pub fn me(&self) -> &BTreeSet<Address> {
         &self.me
+    }
+
+    /// The time zone of the user's own settings, by its Windows name. `None` when the organisation did not tell. Days of a
+    /// pattern and original starts of a series are counted in it.
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.as_deref()
     }
 
     /// What the tables look like.
@@ -201,6 +210,22 @@ fn my_row() -> String {
     let me = Condition::operator(id, "eq-userid");
     Fetch::by_values("systemuser", id, &[id, "internalemailaddress"], me)
         .path("systemusers", &Page::first())
+}
+
+/// The path of the name of the user's own time zone.
+fn my_zone() -> String {
+    let id = "systemuserid";
+    let me = Condition::operator(id, "eq-userid");
+    Fetch::by_values("usersettings", id, &[id, "timezonecode"], me)
+        .with_linked("timezonedefinition", "timezonecode", "zone", &["standardname"])
+        .path("usersettingscollection", &Page::first())
+}
+
+/// A user who may not read the own settings has no known zone.
+fn standard_name(answer: Option<Json>) -> Option<String> {
+    let rows = answer.and_then(odata::rows)?;
+    let name = rows.first()?.get("zone.standardname")?.as_str()?;
+    Some(name.to_owned())
 }
 
 /// A user who may not read the own row has no known address.

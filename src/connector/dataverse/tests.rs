@@ -33,6 +33,7 @@ async fn organisation(script: Vec<Response<Body>>, limits: Limits) -> Dataverse 
         business_unit: Uuid::nil(),
         user: Uuid::nil(),
         me: BTreeSet::new(),
+        zone: None,
     }
 }
 

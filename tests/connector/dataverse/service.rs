@@ -190,3 +190,36 @@ async fn a_certificate_is_trusted_only_through_its_authority() {
     options.extra_ca = Some(authority);
     assert!(Dataverse::connect(options, Clock::system(), None).await.is_ok());
 }
+
+#[tokio::test]
+async fn the_users_zone_comes_with_the_first_answer_and_may_be_unknown() {
+    let organisation = Organisation::start().await;
+    let crm = organisation.connect("anna").await;
+    assert_eq!((crm.zone(), crm.requested().requests), (Some("UTC"), 1));
+    let choose = async |code: i64| {
+        let path = format!("usersettingscollection({})", crm.user());
+        let change = Operation::new(Method::Patch, path).body(&json!({"timezonecode": code}));
+        organisation.elsewhere("anna", change).await;
+        organisation.connect("anna").await
+    };
+    let berlin = choose(110).await;
+    assert_eq!((berlin.zone(), berlin.requested().requests), (Some("W. Europe Standard Time"), 1));
+    assert_eq!(organisation.connect("bo").await.zone(), Some("UTC"), "everybody has an own zone");
+    let unknown = choose(999).await;
+    assert_eq!(unknown.zone(), None);
+    assert!(unknown.list(Class::Contact).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_organisations_zones_have_rules_here() {
+    let organisation = Organisation::start().await;
+    let query = Operation::new(Method::Get, "timezonedefinitions?$select=standardname");
+    let answer = organisation.elsewhere("anna", query).await.json().unwrap();
+    let zones = answer["value"].as_array().unwrap();
+    assert!(zones.len() > 50);
+    for zone in zones {
+        let name = zone["standardname"].as_str().unwrap();
+        let iana = liaison::mapping::zone::windows::iana(name);
+        assert!(iana.is_some_and(|iana| jiff::tz::TimeZone::get(iana).is_ok()), "{name}");
+    }
+}
