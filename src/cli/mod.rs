@@ -23,6 +23,8 @@ pub mod progress;
 pub mod settings;
 /// What waits, and the command for it.
 pub mod waiting;
+/// In which zone days are counted.
+pub mod zone;
 
 // The commands.
 

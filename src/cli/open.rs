@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::exit::{Exit, Stop};
-use super::{Common, settings};
+use super::{Common, settings, zone};
 use crate::clock::Clock;
 use crate::config::settings::{Auth, Folder, Organisation};
 use crate::config::{self, Directories, Loaded, Settings};
@@ -57,6 +57,8 @@ pub struct Opened {
     pub engine: Engine,
     /// The classes that take part.
     pub classes: Vec<Class>,
+    /// What the user must know about the time zone.
+    pub notice: Option<String>,
     pub lock: Lock,
 }
 
@@ -136,15 +138,17 @@ impl Installation {
         if asked {
             self.keep(&store, &dataverse).await?;
         }
+        let crm = crm_zone(&store, &dataverse).await?;
+        let chosen = zone::choose(&settings.mailbox.zone, crm.as_deref(), self.clock.now());
         let engine = Engine {
             mailbox: mailbox(settings, &self.clock)?,
-            settings: settings::engine(settings, &dataverse),
+            settings: settings::engine(settings, &dataverse, chosen.zone),
             crm: Arc::new(Patient::new(Arc::new(dataverse), PATIENCE)),
             store,
             clock: self.clock.clone(),
             progress: tell,
         };
-        Ok(Opened { engine, classes: settings.classes().collect(), lock })
+        Ok(Opened { engine, classes: settings.classes().collect(), notice: chosen.notice, lock })
     }
 
     async fn connect(&self, settings: &Settings, kept: Option<Json>) -> anyhow::Result<Dataverse> {
@@ -266,6 +270,18 @@ async fn pin(store: &Store, settings: &Settings, dataverse: &Dataverse) -> anyho
             .await?;
     }
     Ok(())
+}
+
+/// The zone of the CRM user. When the organisation does not tell this time, it is the one that it told last: a series must not
+/// be counted in another zone because of one bad answer.
+async fn crm_zone(store: &Store, dataverse: &Dataverse) -> anyhow::Result<Option<String>> {
+    let kept = store.read(|db| meta::get(db, meta::ZONE)).await?;
+    let Some(told) = dataverse.zone().map(str::to_owned) else { return Ok(kept) };
+    if kept.as_ref() != Some(&told) {
+        let told = told.clone();
+        store.write(move |tx| meta::set(tx, meta::ZONE, &told)).await?;
+    }
+    Ok(Some(told))
 }
 
 /// A mailbox that is not the one of this state is refused before anybody is asked for anything.

@@ -54,7 +54,9 @@ pub async fn show(
         previews.insert(class, opened.engine.preview(class).await?);
     }
     bar.finish_and_clear();
-    Ok(answer(&previews, lines))
+    let mut answer = answer(&previews, lines);
+    answer.notes.extend(opened.notice);
+    Ok(answer)
 }
 
 /// The answer to `plan`.

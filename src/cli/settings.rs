@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
+
 use crate::config::Settings;
 use crate::config::settings::{self, Conflict, Deletion, Guard, Limit, Tracking};
 use crate::connector::dataverse::Dataverse;
@@ -12,14 +14,14 @@ use crate::plan::guard::Limits;
 use crate::plan::{ConflictPolicy, DeleteRule, OnLeave, Rules};
 use crate::sync::{self, ClassSettings};
 
-/// The settings of an engine that works for this mailbox and this organisation.
-pub fn engine(settings: &Settings, dataverse: &Dataverse) -> sync::Settings {
+/// The settings of an engine that works for this mailbox and this organisation and counts days in this zone.
+pub fn engine(settings: &Settings, dataverse: &Dataverse, zone: TimeZone) -> sync::Settings {
     let mailbox = &settings.mailbox;
     sync::Settings {
         organisation: dataverse.organisation(),
         mailbox: mailbox.address.clone(),
         me: mailbox.me().union(dataverse.me()).cloned().collect(),
-        zone: mailbox.zone.clone(),
+        zone,
         lengths: Lengths(dataverse.lengths()),
         limits: limits(settings.guard),
         classes: settings.classes().map(|class| (class, of(settings.sync.of(class)))).collect(),

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::output::{Answer, Page, count, short};
 use super::waiting::Waiting;
-use super::{Exit, Installation};
+use super::{Exit, Installation, zone};
 use crate::config::Settings;
 use crate::model::{Class, ItemId, LinkState, Side};
 use crate::store::decision::{self, Outcome};
@@ -39,13 +39,19 @@ impl Status {
         let store = here.store().await?;
         let classes: Vec<Class> = loaded.settings.classes().collect();
         let state = store.read(move |db| State::read(db, &classes)).await?;
-        Ok(state.answer(&loaded.settings, self.all))
+        let crm = state.zone.as_deref();
+        let zone = zone::choose(&loaded.settings.mailbox.zone, crm, here.clock.now());
+        let mut answer = state.answer(&loaded.settings, self.all);
+        answer.notes.extend(zone.notice);
+        Ok(answer)
     }
 }
 
 /// All that the answer is made of.
 struct State {
     organisation: Option<String>,
+    /// Of the CRM user, as it was last told.
+    zone: Option<String>,
     last: Option<Round>,
     classes: BTreeMap<Class, ClassState>,
 }
@@ -80,6 +86,7 @@ impl State {
         let worked = |round: &&Round| round.trigger != "plan";
         Ok(Self {
             organisation: meta::get(db, meta::ORGANISATION)?,
+            zone: meta::get(db, meta::ZONE)?,
             last: rounds.iter().find(worked).cloned(),
             classes: found,
         })

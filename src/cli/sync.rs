@@ -69,7 +69,9 @@ impl Sync {
         let report = opened.engine.sync(&classes, "command").await?;
         bar.finish_and_clear();
         let waiting = opened.engine.store.read(move |db| Waiting::all(db, &classes)).await?;
-        Ok(answer(&report, waiting))
+        let mut answer = answer(&report, waiting);
+        answer.notes.extend(opened.notice);
+        Ok(answer)
     }
 }
 

@@ -81,8 +81,17 @@ pub enum Auth {
 pub struct Mailbox {
     pub address: Address,
     pub aliases: BTreeSet<Address>,
-    pub zone: TimeZone,
+    pub zone: Zone,
     pub folders: Classes<Option<Folder>>,
+}
+
+/// What `zone` in `[mailbox]` says.
+#[derive(Debug, Clone)]
+pub enum Zone {
+    /// `"system"`: the zone of the CRM user's own settings or, as long as that is not known, this one of the machine.
+    System(TimeZone),
+    /// A name: this zone, whatever the CRM says.
+    Named(TimeZone),
 }
 
 impl Mailbox {

@@ -10,6 +10,8 @@ pub const ORGANISATION: &str = "organisation";
 pub const USER: &str = "user";
 /// The mailbox's address.
 pub const MAILBOX: &str = "mailbox";
+/// The time zone of the CRM user's own settings, by its Windows name, when it was last told.
+pub const ZONE: &str = "zone";
 
 /// The text under this key.
 ///

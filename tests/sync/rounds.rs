@@ -166,3 +166,64 @@ async fn ten_thousand_contacts_cost_few_requests() {
     assert!(new <= 30, "{new} requests for 10,000 new contacts");
     assert!(idle <= 4, "{idle} requests for a round without changes");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_series_keeps_its_days_across_a_clock_change() {
+    let world = World::new().await;
+    // Half past midnight on Mondays is still Sunday in UTC; the clock changes on the 29th of March.
+    let weekly = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nBEGIN:VEVENT\r\nUID:night\r\nDTSTAMP:20260101T000000Z\r\n\
+         DTSTART;TZID=Europe/Berlin:20370316T003000\r\nDTEND;TZID=Europe/Berlin:20370316T010000\r\nSUMMARY:Night shift\r\n\
+         RRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=5\r\nEXDATE;TZID=Europe/Berlin:20370323T003000\r\nEND:VEVENT\r\n\
+         BEGIN:VEVENT\r\nUID:night\r\nRECURRENCE-ID;TZID=Europe/Berlin:20370330T003000\r\nDTSTAMP:20260101T000000Z\r\n\
+         DTSTART;TZID=Europe/Berlin:20370330T110000\r\nDTEND;TZID=Europe/Berlin:20370330T113000\r\nSUMMARY:By day\r\n\
+         END:VEVENT\r\nEND:VCALENDAR\r\n";
+    world.put("calendar/night.ics", weekly);
+    let class = Class::Appointment;
+    let done = world.first_sync(&[class]).await;
+    let report = &done.classes[&class];
+    assert!(report.error.is_none() && report.quarantined == 0 && report.refused == 0, "{report:?}");
+    let read = || std::fs::read_to_string(world.path("calendar/night.ics")).unwrap();
+    assert_eq!(read(), weekly);
+    let quiet = world.sync(&[class]).await;
+    assert!(quiet.operations() == 0 && quiet.classes[&class].in_step(), "{quiet:?}");
+    assert_eq!(read(), weekly);
+
+    let series = world
+        .rows("recurringappointmentmasters?$select=daysofweekmask,deletedexceptionslist")
+        .await;
+    assert_eq!((series.len(), &series[0]["daysofweekmask"]), (1, &json!(2)), "{series:?}");
+    assert_eq!(series[0]["deletedexceptionslist"], "2037-03-22T23:30:00Z");
+    let exceptions =
+        "appointments?$select=originalstartdate,scheduledstart&$filter=instancetypecode eq 3";
+    let rows = world.rows(exceptions).await;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(rows[0]["originalstartdate"], "2037-03-29T22:30:00Z");
+    assert_eq!(rows[0]["scheduledstart"], "2037-03-30T09:00:00Z");
+
+    let moved = json!({
+        "Target": {
+            "@odata.type": "Microsoft.Dynamics.CRM.appointment",
+            "seriesid": series[0]["activityid"],
+            "scheduledstart": "2037-04-13T12:00:00Z",
+            "scheduledend": "2037-04-13T12:30:00Z",
+        },
+        "OriginalStartDate": "2037-04-12T22:30:00Z",
+        "IsDeleted": false,
+    });
+    let action = "appointments/Microsoft.Dynamics.CRM.CreateException";
+    world.send("bo", "POST", action, moved).await;
+    let report = world.sync(&[class]).await;
+    assert_eq!(report.classes[&class].updated.get(&Side::Mailbox), Some(&1), "{report:?}");
+    let text = read();
+    for line in [
+        "RECURRENCE-ID;TZID=Europe/Berlin:20370413T003000\r\n",
+        "DTSTART;TZID=Europe/Berlin:20370413T140000\r\n",
+        "DTEND;TZID=Europe/Berlin:20370413T143000\r\n",
+        "RECURRENCE-ID;TZID=Europe/Berlin:20370330T003000\r\n",
+        "EXDATE;TZID=Europe/Berlin:20370323T003000\r\n",
+        "RRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=5\r\n",
+    ] {
+        assert!(text.contains(line), "{line}{text}");
+    }
+    assert_eq!(world.sync(&[class]).await.operations(), 0);
+}

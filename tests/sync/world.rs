@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use liaison::cli::zone;
 use liaison::clock::Clock;
+use liaison::config::settings::Zone;
 use liaison::connector::dataverse::{self, Dataverse};
 use liaison::connector::http::Limits;
 use liaison::connector::patient::Patient;
@@ -37,12 +39,13 @@ impl World {
         }
         let store = Store::open(&dir.path().join("state/store.db")).unwrap();
         let engine = engine(dir.path(), &sandbox, &store).await;
-        let world = Self { dir, sandbox, store, engine };
+        let mut world = Self { dir, sandbox, store, engine };
         world.live_in_berlin().await;
+        world.restart().await;
         world
     }
 
-    /// A series repeats by the clock of its owner: the organisation must know the same zone as the engine.
+    /// A series repeats by the clock of its owner, which the engine learns from the organisation.
     async fn live_in_berlin(&self) {
         let me = self.get("anna", "WhoAmI").await["UserId"].as_str().unwrap().to_owned();
         let settings = format!("usersettingscollection({me})");
@@ -143,6 +146,7 @@ async fn engine(dir: &Path, sandbox: &Running, store: &Store) -> Engine {
         limits: Limits::default(),
     };
     let crm = Dataverse::connect(options, clock.clone(), None).await.unwrap();
+    let zone = zone::choose(&Zone::System(TimeZone::UTC), crm.zone(), clock.now()).zone;
     let (organisation, lengths) = (crm.organisation(), Lengths(crm.lengths()));
     let vdir = |path: &str, classes: &[Class]| -> Arc<dyn Connector> {
         let options =
@@ -177,7 +181,7 @@ async fn engine(dir: &Path, sandbox: &Running, store: &Store) -> Engine {
             organisation,
             mailbox: anna.clone(),
             me: BTreeSet::from([anna]),
-            zone: TimeZone::get("Europe/Berlin").unwrap(),
+            zone,
             lengths,
             limits: liaison::plan::guard::Limits::default(),
             classes: BTreeMap::from([

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::Paths;
 use crate::config::error::Result;
 use crate::config::section::Section;
-use crate::config::settings::{Classes, Folder, Mailbox};
+use crate::config::settings::{Classes, Folder, Mailbox, Zone};
 use crate::config::tree::{Place, Value};
 use crate::model::{Address, Class};
 
@@ -73,15 +73,15 @@ fn address(section: &Section<'_>, key: &str, text: &str, place: Place) -> Result
     })
 }
 
-fn zone(section: &mut Section<'_>) -> Result<TimeZone> {
+fn zone(section: &mut Section<'_>) -> Result<Zone> {
     let (name, place) = section.required("zone")?;
     if name == "system" {
-        return TimeZone::try_system().map_err(|_| {
+        return TimeZone::try_system().map(Zone::System).map_err(|_| {
             let error = section.reading.error(place, "the time zone of the system is not known");
             error.hint("name it: zone = \"Europe/Berlin\" in [mailbox]")
         });
     }
-    TimeZone::get(name).map_err(|_| {
+    TimeZone::get(name).map(Zone::Named).map_err(|_| {
         let error =
             section.reading.error(place, format!("`zone`: no time zone is called `{name}`"));
         error.hint("use an IANA name, like \"Europe/Berlin\", or \"system\"")
