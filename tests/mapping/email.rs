@@ -432,3 +432,35 @@ fn message() -> impl Strategy<Value = Message> {
         Message([header.into_bytes(), body].concat())
     })
 }
+
+/// All mails that come with the parser, what its authors collected in years: to the CRM, back, and into a new message,
+/// all of them say the same.
+#[test]
+fn every_mail_of_the_parser_is_mapped_or_refused_with_a_reason() {
+    let metadata = cargo_metadata::MetadataCommand::new().exec().unwrap();
+    let package = metadata.packages.iter().find(|p| p.name.as_str() == "mail-parser").unwrap();
+    let mut folders = vec![package.manifest_path.parent().unwrap().join("resources")];
+    let (mut mapped, mut refused) = (0, Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir_utf8().unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path().to_owned());
+            } else if entry.path().extension() == Some("eml") {
+                let bytes = std::fs::read(entry.path()).unwrap();
+                match email::read_item(&bytes, &BTreeSet::new(), &context()) {
+                    Ok(read) => {
+                        mapped += 1;
+                        let filed = email::read_record(&row(file(&read)), &context()).unwrap();
+                        same(&read.fields, &filed.fields, &[]).unwrap();
+                        let again = item(&compose(&filed));
+                        assert_eq!(again.uid, read.uid, "{}", entry.path());
+                        same(&read.fields, &again.fields, &[]).unwrap();
+                    }
+                    Err(reason) => refused.push(format!("{}: {reason}", entry.path())),
+                }
+            }
+        }
+    }
+    println!("{mapped} mapped, refused: {refused:#?}");
+    assert!(mapped > 90 && refused.len() < 10, "{mapped} mapped, refused: {refused:#?}");
+}

@@ -1,5 +1,6 @@
 //! The activities, the union over them, their parties and their attachments.
 
+use super::parties::{PARTIES, attachment, party};
 use super::{Collection, Column, Draft, Flags, Kind, Ownership};
 
 pub(super) fn tables() -> Vec<Draft> {
@@ -19,7 +20,7 @@ const ACTIVITY: Flags = Flags {
 };
 
 const PRIORITY: &[(i32, &str)] = &[(0, "Low"), (1, "Normal"), (2, "High")];
-const INSTANCE_TYPE: &[(i32, &str)] = &[
+pub(super) const INSTANCE_TYPE: &[(i32, &str)] = &[
     (0, "Not Recurring"),
     (1, "Recurring Master"),
     (2, "Recurring Instance"),
@@ -40,23 +41,23 @@ const APPOINTMENT_STATUS: &[(i32, i32, &str)] = &[
 
 const ANY_INT: Kind = Kind::Integer { min: 0, max: i32::MAX as i64 };
 
-const fn text(name: &'static str, max: u32) -> Column {
+pub(super) const fn text(name: &'static str, max: u32) -> Column {
     Column::new(name, Kind::Text { max })
 }
 
-const fn time(name: &'static str) -> Column {
+pub(super) const fn time(name: &'static str) -> Column {
     Column::new(name, Kind::DateTime)
 }
 
-const fn flag(name: &'static str) -> Column {
+pub(super) const fn flag(name: &'static str) -> Column {
     Column::new(name, Kind::Boolean)
 }
 
-const fn number(name: &'static str, min: i64, max: i64) -> Column {
+pub(super) const fn number(name: &'static str, min: i64, max: i64) -> Column {
     Column::new(name, Kind::Integer { min, max })
 }
 
-const fn pick(name: &'static str, options: &'static [(i32, &'static str)]) -> Column {
+pub(super) const fn pick(name: &'static str, options: &'static [(i32, &'static str)]) -> Column {
     Column::new(name, Kind::Picklist { options })
 }
 
@@ -400,107 +401,5 @@ fn pointer() -> Draft {
         privilege: "Activity",
         keys: &[],
         flags: Flags { offline: true, notes: true, ..Flags::default() },
-    }
-}
-
-/// Who may stand in a party.
-const PARTIES: &[&str] = &["account", "contact", "lead", "queue", "systemuser"];
-
-fn party() -> Draft {
-    let columns = vec![
-        Column::new(
-            "activityid",
-            Kind::Lookup {
-                targets: &[
-                    "email",
-                    "appointment",
-                    "recurringappointmentmaster",
-                    "task",
-                    "phonecall",
-                    "activitypointer",
-                ],
-            },
-        )
-        .read_only(),
-        Column::new("partyid", Kind::Lookup { targets: PARTIES }),
-        text("partyidname", 400).read_only(),
-        pick(
-            "participationtypemask",
-            &[
-                (1, "Sender"),
-                (2, "To Recipient"),
-                (3, "CC Recipient"),
-                (4, "BCC Recipient"),
-                (5, "Required attendee"),
-                (6, "Optional attendee"),
-                (7, "Organizer"),
-                (8, "Regarding"),
-                (9, "Owner"),
-                (10, "Resource"),
-                (11, "Customer"),
-            ],
-        ),
-        text("addressused", 200),
-        number("addressusedemailcolumnnumber", 1, 1_000_000_000).read_only(),
-        text("exchangeentryid", 1024),
-        flag("ispartydeleted").read_only(),
-        flag("donotemail").read_only(),
-        flag("donotphone").read_only(),
-        flag("donotfax").read_only(),
-        flag("donotpostalmail").read_only(),
-        pick("instancetypecode", INSTANCE_TYPE).read_only(),
-        time("scheduledstart").read_only(),
-        time("scheduledend").read_only(),
-    ];
-    Draft {
-        logical: "activityparty",
-        schema: "ActivityParty",
-        set: "activityparties",
-        code: 135,
-        id: "activitypartyid",
-        primary_name: "partyidname",
-        columns,
-        collections: &[],
-        ownership: Ownership::Parent,
-        privilege: "Activity",
-        keys: &[],
-        flags: Flags::default(),
-    }
-}
-
-fn attachment() -> Draft {
-    let columns = vec![
-        text("subject", 2000),
-        text("filename", 255),
-        text("mimetype", 256),
-        Column::new("body", Kind::Binary),
-        number("filesize", 0, 1_000_000_000).read_only(),
-        number("attachmentnumber", 0, 1_000_000_000),
-        text("attachmentcontentid", 256),
-        flag("isfollowed"),
-        Column::new("attachmentid", Kind::Guid),
-        Column::new("objecttypecode", Kind::EntityName).create_only(),
-        Column::new("activitysubject", Kind::Text { max: 200 }).read_only(),
-        Column::new(
-            "objectid",
-            Kind::Lookup {
-                targets: &["email", "appointment", "recurringappointmentmaster", "activitypointer"],
-            },
-        )
-        .create_only(),
-    ];
-    Draft {
-        logical: "activitymimeattachment",
-        schema: "ActivityMimeAttachment",
-        set: "activitymimeattachments",
-        code: 1001,
-        id: "activitymimeattachmentid",
-        primary_name: "filename",
-        columns,
-        collections: &[],
-        ownership: Ownership::Parent,
-        privilege: "Activity",
-        keys: &[],
-        flags: Flags { offline: true, optimistic: true, ..Flags::default() },
     }
 }

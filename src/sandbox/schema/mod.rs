@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 
 mod activities;
 mod administration;
+mod parties;
 mod people;
 
 /// The type of a column, with what limits its values.

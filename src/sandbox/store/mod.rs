@@ -14,6 +14,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 mod ddl;
+mod queries;
 pub mod seed;
 
 /// How long to wait for a file that another process is about to let go.
