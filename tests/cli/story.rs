@@ -133,6 +133,33 @@ fn what_was_made_and_deleted_comes_and_goes_by_undo() {
 }
 
 #[test]
+fn a_first_round_is_taken_back_and_made_again_on_demand() {
+    let organisation = Organisation::serve();
+    let here = in_step(&organisation);
+    let card = here.read("mailbox/contacts/ann.vcf");
+    let there = || {
+        let count = |set: &str| organisation.rows(&format!("{set}?$select=createdon")).len();
+        (count("contacts"), count("tasks"))
+    };
+    let rounds = here.json(&["history"]);
+    let first = rounds["rounds"][0]["round"].to_string();
+    let undone = here.json(&["undo", &first, "--yes"]);
+    assert_eq!((there(), undone["outcomes"].as_array().unwrap().len()), ((0, 0), 3), "{undone}");
+    assert_eq!(operations(&here.json(&["sync"])), 0);
+    assert_eq!(here.read("mailbox/contacts/ann.vcf"), card);
+    here.run(&["explain", "ann.vcf"]).ends(0).says("you untracked it");
+    here.run(&["track", "ann.vcf"]).ends(0);
+    assert_eq!(operations(&here.json(&["sync"])), 1);
+    assert_eq!(there(), (1, 0));
+    // The rest comes back by taking back that it was taken back.
+    let round = undone["undo_round"].to_string();
+    here.run(&["undo", &round, "--yes"]).ends(0).says("took back 2 of 2").says("it is there again");
+    assert_eq!(there(), (1, 2));
+    assert_eq!(operations(&here.json(&["sync"])), 0);
+    here.run(&["explain", "task:report.ics"]).ends(0).says("both sides agree");
+}
+
+#[test]
 fn what_was_contested_is_flipped_by_a_word() {
     let organisation = Organisation::serve();
     let here = in_step(&organisation);

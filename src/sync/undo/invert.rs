@@ -6,7 +6,9 @@ use super::net::{Effect, Net};
 use super::{Inverse, Undo};
 use crate::connector::{self, ErrorKind, Write};
 use crate::mapping::{self, Change, Context};
-use crate::model::{Address, Body, Content, Document, Field, Patch, Side, Uid, Value, Version};
+use crate::model::{
+    Address, Body, Class, Content, Document, Field, Patch, Side, Uid, Value, Version,
+};
 use crate::plan::merge::apply;
 use crate::sync::{Engine, describe, observe};
 
@@ -89,7 +91,10 @@ impl Planner<'_> {
             Some(_) => return Err("it changed since".to_owned()),
             None => return Err("it is not known what the round left there".to_owned()),
         }
-        let content = observe::read(net.class, &document, &self.context)?;
+        let mut content = observe::read(net.class, &document, &self.context)?;
+        if let Some(uid) = &net.uid {
+            content.uid = uid.clone();
+        }
         Ok(Here { document, content })
     }
 
@@ -121,6 +126,9 @@ impl Planner<'_> {
 
     /// Makes again what was deleted, under its old name.
     fn restore(&self, net: &Net, kept: Option<Vec<u8>>) -> Result<Inverse, String> {
+        if net.class == Class::Email {
+            return Err("`liaison track` files the message again".to_owned());
+        }
         let Some(kept) = kept else { return Err("what was deleted was not kept".to_owned()) };
         let patch: Patch =
             net.before.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect();

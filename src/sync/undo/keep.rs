@@ -1,16 +1,20 @@
 //! What taking back changes in the store: the journal before, then link, bases and observation as the other end now is, so that
 //! nothing follows from it.
 
+use jiff::Timestamp;
+
 use super::net::Effect;
 use super::{Inverse, Outcome};
 use crate::connector::{self, ErrorKind, Write, Written};
 use crate::mapping::Context;
-use crate::model::{Bases, Class, Fields, Link, LinkId, LinkState, Patch, Side, Version, name};
+use crate::model::{
+    Bases, Class, Fields, ItemId, Link, LinkId, LinkState, Patch, Side, Version, name,
+};
 use crate::plan::merge::apply;
 use crate::store::journal::{self, Action, EntryId, Intent};
 use crate::store::observation::{self, Observation};
 use crate::store::round::RoundId;
-use crate::store::{self, Transaction, kept, link};
+use crate::store::{self, Connection, Transaction, kept, link, mark};
 use crate::sync::{Engine, observe, record};
 
 /// Writes the intents into the journal. On the disk when it returns.
@@ -21,21 +25,53 @@ pub(super) async fn intend(
     inverses: &[Inverse],
 ) -> store::Result<Vec<EntryId>> {
     let intents: Vec<Intent> = inverses.iter().map(|inverse| inverse.intent(of)).collect();
-    let removed: Vec<Option<Vec<u8>>> =
-        inverses.iter().map(|inverse| inverse.removed.clone()).collect();
-    let now = engine.clock.now();
+    let (inverses, now) = (inverses.to_vec(), engine.clock.now());
     engine
         .store
         .promise(move |tx| {
             let ids = journal::intend(tx, started, now, &intents)?;
-            for (id, removed) in ids.iter().zip(&removed) {
-                if let Some(body) = removed {
+            for (id, inverse) in ids.iter().zip(&inverses) {
+                if let Some(body) = &inverse.removed {
                     kept::put(tx, *id, body)?;
+                }
+                if inverse.net.effect == Effect::Created {
+                    let_go(tx, inverse, now)?;
                 }
             }
             Ok(ids)
         })
         .await
+}
+
+/// The link of what stands at this id.
+///
+/// # Errors
+/// When the store is lost.
+pub(super) fn link_of(
+    db: &Connection,
+    class: Class,
+    side: Side,
+    id: &ItemId,
+) -> store::Result<Option<Link>> {
+    match side {
+        Side::Mailbox => link::by_item(db, class, id),
+        Side::Crm => link::by_record(db, class, id),
+    }
+}
+
+/// What is about to be deleted takes no part any more, and that is known before it is deleted: should we never learn what came
+/// of it, the next sync must not take it for a deletion to be followed. An item is as if the user had untracked it; of a
+/// record it is remembered that its item is gone.
+fn let_go(tx: &Transaction<'_>, inverse: &Inverse, now: Timestamp) -> store::Result<()> {
+    let net = &inverse.net;
+    let Some(mut link) = link_of(tx, net.class, net.side, &net.id)? else { return Ok(()) };
+    match net.side {
+        Side::Crm => mark::set(tx, net.class, &link.uid, false, now),
+        Side::Mailbox => {
+            link.state = LinkState::Released { gone: Side::Mailbox };
+            link::update(tx, &link)
+        }
+    }
 }
 
 impl Inverse {
@@ -92,8 +128,15 @@ pub(super) async fn commit(engine: &Engine, round: RoundId, done: Vec<Done>) -> 
             for Done { inverse, entry, result } in &done {
                 let answer = record::answer(inverse.net.class, Some(result), &context);
                 journal::finish(tx, *entry, &answer, now)?;
-                if let Ok(written) = result {
-                    settle(tx, round, inverse, written, &context)?;
+                match result {
+                    Ok(written) => settle(tx, (round, now), inverse, written, &context)?,
+                    // It stays, and takes part as before.
+                    Err(error) if error.kind != ErrorKind::Unreachable => {
+                        if inverse.net.effect == Effect::Created && inverse.net.side == Side::Crm {
+                            mark::set(tx, inverse.net.class, &inverse.uid, true, now)?;
+                        }
+                    }
+                    Err(_) => {}
                 }
             }
             Ok(())
@@ -104,7 +147,7 @@ pub(super) async fn commit(engine: &Engine, round: RoundId, done: Vec<Done>) -> 
 /// Sets link, bases and observation as the other end now is, so that nothing follows from it.
 fn settle(
     tx: &Transaction<'_>,
-    round: RoundId,
+    (round, now): (RoundId, Timestamp),
     inverse: &Inverse,
     written: &Written,
     context: &Context,
@@ -121,16 +164,12 @@ fn settle(
         }
         _ => observation::remove(tx, side, class, std::slice::from_ref(&net.id))?,
     }
-    let link = match side {
-        Side::Mailbox => link::by_item(tx, class, &net.id)?,
-        Side::Crm => link::by_record(tx, class, &net.id)?,
-    };
+    let link = link_of(tx, class, side, &net.id)?;
     let version = written.document.as_ref().map(|document| document.version.clone());
     match (net.effect, link) {
-        (Effect::Created, Some(mut link)) => {
-            link.state = LinkState::Released { gone: side };
-            link::update(tx, &link)
-        }
+        // Untracked, with nothing on the other side: tracked again, it is made again.
+        (Effect::Created, Some(link)) if side == Side::Crm => link::remove(tx, &[link.id]),
+        (Effect::Created, Some(_)) => Ok(()),
         (Effect::Updated | Effect::Deleted, Some(mut link)) => {
             let mut bases = link.bases.as_deref().cloned().unwrap_or_default();
             let base = if side == Side::Mailbox { &mut bases.item } else { &mut bases.record };
@@ -144,7 +183,12 @@ fn settle(
             link.bases = Some(Box::new(bases));
             link::update(tx, &link)
         }
-        (Effect::Deleted, None) => restored(tx, inverse, fields, version, context),
+        (Effect::Deleted, None) => {
+            if mark::all(tx, class)?.get(&inverse.uid) == Some(&false) {
+                mark::set(tx, class, &inverse.uid, true, now)?;
+            }
+            restored(tx, inverse, fields, version, context)
+        }
         (Effect::Created | Effect::Updated, None) => Ok(()),
     }
 }

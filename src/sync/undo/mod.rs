@@ -16,7 +16,7 @@ mod net;
 
 use invert::Planner;
 use keep::Done;
-use net::{Effect, Net};
+use net::Net;
 
 /// What taking back a round comes to.
 #[derive(Debug, Clone, Default)]
@@ -81,14 +81,13 @@ impl Engine {
                 Ok(found) => found,
                 Err(error) => return Ok(Err(error)),
             };
-            for net in nets {
-                let removed = match net.effect {
-                    Effect::Deleted => {
-                        let entry = net.last;
-                        self.store.read(move |db| kept::get(db, entry)).await?
-                    }
-                    Effect::Created | Effect::Updated => None,
+            for mut net in nets {
+                let (entry, id) = (net.last, net.id.clone());
+                let known = move |db: &store::Connection| {
+                    Ok((kept::get(db, entry)?, keep::link_of(db, class, side, &id)?))
                 };
+                let (removed, link) = self.store.read(known).await?;
+                net.uid = link.map(|link| link.uid);
                 let here = found.remove(&net.id);
                 planner.plan(net, here, removed);
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::connector::{self, ErrorKind};
-use crate::model::{Class, Field, Fields, ItemId, Patch, RecordId, Side, Table, Version};
+use crate::model::{Class, Field, Fields, ItemId, Patch, RecordId, Side, Table, Uid, Version};
 use crate::store::journal::{self, Action, Entry, EntryId};
 
 /// All that a round did to one thing on one side, taken together.
@@ -15,6 +15,8 @@ pub(super) struct Net {
     pub effect: Effect,
     pub item: Option<ItemId>,
     pub record: Option<ItemId>,
+    /// The global name by its link, where there is one: a record does not always know it.
+    pub uid: Option<Uid>,
     /// What stood there before the round, as far as it is known.
     pub before: Fields,
     /// The fields that the round changed.
@@ -79,6 +81,7 @@ impl Net {
             effect,
             item: entry.intent.item,
             record: entry.intent.record,
+            uid: None,
             before: entry.intent.before.unwrap_or_default(),
             changed: entry.intent.patch.into_keys().collect(),
             version: entry.version,
