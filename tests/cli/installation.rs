@@ -182,6 +182,13 @@ impl Organisation {
         self.folder.path().join("organisation/tokens")
     }
 
+    /// The databases it is kept in.
+    pub fn databases(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.folder.path().join("organisation")).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        files.filter(|file| file.extension().is_some_and(|end| end == "sqlite")).collect()
+    }
+
     /// The rows of a query, as Anna sees them.
     pub fn rows(&self, query: &str) -> Vec<Json> {
         let (status, body) = self.request("GET", query, "");

@@ -3,5 +3,5 @@
 mod bad;
 mod demo;
 mod help;
-mod installation;
+pub mod installation;
 mod story;

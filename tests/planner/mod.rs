@@ -2,5 +2,5 @@
 
 mod guard;
 mod properties;
-mod simulation;
+pub mod simulation;
 mod table;

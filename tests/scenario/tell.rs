@@ -188,9 +188,12 @@ pub fn configure(class: Class, settings: &mut Settings, word: &str) {
                 "category" => track::Track::Category,
                 _ => track::Track::Manual,
             };
-            if value == "none" {
-                of.email.automatic = email::Automatic::None;
-            }
+            of.email.automatic = match value {
+                "all" => email::Automatic::All,
+                "replies" => email::Automatic::Replies,
+                "known-senders" => email::Automatic::KnownSenders,
+                _ => email::Automatic::None,
+            };
         }
         "filter" => value.clone_into(&mut of.filter),
         _ => {

@@ -46,7 +46,9 @@ fn names(class: Class) -> &'static [(&'static str, &'static str)] {
             ("every", "recurrence"),
             ("status", "statuscode"),
         ],
-        Class::Email => &[("", "subject"), ("from", "from"), ("id", "messageid")],
+        Class::Email => {
+            &[("", "subject"), ("from", "from"), ("id", "messageid"), ("re", "inreplyto")]
+        }
     }
 }
 
@@ -106,6 +108,10 @@ pub fn show(class: Class, fields: &Fields) -> String {
     for (short, name) in names(class) {
         let field = Field::of(name);
         let Some(value) = fields.get(&field) else { continue };
+        // What a message is called in the story is enough.
+        if matches!(*short, "id" | "re") {
+            continue;
+        }
         if usual(class).is_some_and(|usual| usual == (field, value.clone())) {
             continue;
         }

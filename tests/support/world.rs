@@ -12,8 +12,8 @@ use liaison::connector::Connector;
 use liaison::mapping::{self, Change, Context};
 use liaison::model::fields::Address;
 use liaison::model::{
-    Body, Class, Document, Fields, ItemId, Link, LinkState, Patch, Record, RecordId, Side, Table,
-    Uid,
+    Body, Class, Document, Field, Fields, ItemId, Link, LinkState, Patch, Record, RecordId, Side,
+    Table, Uid,
 };
 use liaison::plan::guard::Stop;
 use liaison::store::{Store, conflict, hold, link, mark};
@@ -413,7 +413,10 @@ impl World {
             Some(old) => cell::difference(old, &whole),
             None => whole.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect(),
         };
-        let uid = uid(key);
+        let uid = match whole.get(&Field::of("messageid")) {
+            Some(name) => uid(&name.to_string()),
+            None => uid(key),
+        };
         let change = Change { uid: &uid, patch: &patch, whole: &whole };
         match side {
             Side::Mailbox => self.edit_item(key, place.item.filter(|_| there.is_some()), change),
@@ -425,7 +428,7 @@ impl World {
         let old = id.as_ref().and_then(|id| self.ends.lock().unwrap().mailbox.get(id).cloned());
         let context = self.context();
         let bytes = match self.class {
-            Class::Email => message(key, change.whole),
+            Class::Email => message(change.uid, change.whole),
             class => mapping::write_item(class, change, old.as_deref(), &context).unwrap(),
         };
         let id = id.unwrap_or_else(|| self.item_id(key));
@@ -469,9 +472,13 @@ impl World {
                 let bytes = ends.mailbox[&id].clone();
                 ends.mailbox.insert(ItemId::new(format!("copy-of-{id}")), bytes);
             }
-            (Side::Mailbox, "renamed") => {
+            (Side::Mailbox, "renamed" | "junk" | "archived") => {
                 let bytes = ends.mailbox.remove(&id).unwrap();
-                let new = ItemId::new(format!("renamed-{id}"));
+                let new = ItemId::new(match what {
+                    "junk" => format!("Junk/{key}"),
+                    "archived" => format!("Archive/{key}"),
+                    _ => format!("renamed-{id}"),
+                });
                 ends.mailbox.insert(new.clone(), bytes);
                 drop(ends);
                 self.keys.entry(key.to_owned()).or_default().item = Some(new);
@@ -523,8 +530,33 @@ pub fn me() -> BTreeSet<Address> {
     Address::parse(ME).into_iter().collect()
 }
 
-fn message(_key: &str, _fields: &Fields) -> Vec<u8> {
-    Vec::new()
+/// A message; it has the name that the story gives it, else one made of its key.
+fn message(uid: &Uid, fields: &Fields) -> Vec<u8> {
+    let text = |name: &'static str| fields.get(&Field::of(name)).map(ToString::to_string);
+    let answers = text("inreplyto").map(|id| {
+        format!(
+            "In-Reply-To: <{id}@example.org>
+"
+        )
+    });
+    format!(
+        "From: {}
+To: {ME}
+Subject: {}
+Message-ID: <{uid}>
+{}\
+         Date: Tue, 01 Jun 2027 08:00:00 +0000
+MIME-Version: 1.0
+\
+         Content-Type: text/plain; charset=utf-8
+
+Good morning.
+",
+        text("from").unwrap_or_default(),
+        text("subject").unwrap_or_default(),
+        answers.unwrap_or_default(),
+    )
+    .into_bytes()
 }
 
 /// In memory where the machine has such a place: thousands of stores come and go.
