@@ -28,6 +28,7 @@ pub mod observe;
 pub mod part;
 pub mod prepare;
 pub mod record;
+pub mod recover;
 pub mod report;
 pub mod stock;
 pub mod undo;

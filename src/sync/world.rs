@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::stock::{Assembly, Stock};
-use super::{Engine, Progress, observe};
+use super::{Engine, Progress, observe, recover};
 use crate::connector::{self, Connector, ErrorKind, Scope};
 use crate::model::{Class, Completeness, Content, ItemId, Link, LinkState, Listing, Side, Version};
 use crate::plan::guard::{self, Guarded, Situation};
@@ -66,6 +66,7 @@ impl Engine {
             Ok(records) => records,
             Err(error) => return Ok(Err(error)),
         };
+        recover::run(self, class, &items, &records).await?;
         self.put_together(class, round, mailbox.as_ref(), items, records).await
     }
 
