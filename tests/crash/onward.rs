@@ -1,0 +1,93 @@
+//! People do not wait for a process that died: they change the same field again before it is back. What they said last stands
+//! at the end, on both sides, and our own half-finished write is nobody's opinion.
+
+use liaison::model::{Class, Side};
+
+use crate::scenario::tell;
+use crate::support::cell::{self, Cell};
+use crate::support::faults::{Fault, Faults, Point};
+use crate::support::world::{Approval, World};
+
+/// A story of one thing and one side: what it says first (a new thing where that is nothing), after a change, and after the
+/// change that follows the crash.
+struct Case {
+    side: Side,
+    /// The policy under which the echo would win.
+    policy: &'static str,
+    first: &'static str,
+    then: &'static str,
+    last: &'static str,
+}
+
+#[test]
+fn what_people_say_after_a_crash_is_not_lost_to_our_own_write() {
+    let cases = [
+        (Side::Mailbox, "crm", "Berg tel=1", "tel=2", "tel=3"),
+        (Side::Crm, "mailbox", "Berg tel=1", "tel=2", "tel=3"),
+        (Side::Mailbox, "crm", "Berg tel=1", "tel=", "tel=3"),
+        (Side::Mailbox, "crm", "-", "Berg tel=2", "tel=3"),
+        (Side::Crm, "mailbox", "-", "Berg tel=2", "tel=3"),
+    ];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut crashes = 0;
+    for (side, policy, first, then, last) in cases {
+        crashes += runtime.block_on(Case { side, policy, first, then, last }.run());
+    }
+    println!("{crashes} crashes with people going on");
+}
+
+impl Case {
+    async fn run(&self) -> usize {
+        let story = format!("case\n  with conflict={}\n", self.policy);
+        let settings = tell::read("contact", &story).remove(0).settings;
+        let mut world = World::new(Class::Contact, settings.clone());
+        world.edit(Side::Mailbox, "rest", &patch("Rest"));
+        if self.first != "-" {
+            world.edit(self.side, "berg", &patch(self.first));
+        }
+        world.settle(Approval::First).await.unwrap();
+        world.edit(self.side, "berg", &patch(self.then));
+        let before = world.snapshot();
+        world.faults = Faults::none();
+        world.settle(Approval::First).await.unwrap();
+        let points = world.faults.points();
+        let mut crashes = 0;
+        for (number, point) in points.iter().enumerate() {
+            for fault in [Fault::Die, Fault::Lost] {
+                if point.faults().contains(&fault) && *point != Point::BeforeCommit {
+                    let faults = Faults::at(number, fault);
+                    let mut world = World::resume(Class::Contact, &settings, &before, faults);
+                    self.go_on(&mut world, &format!("{fault:?} at point {number} ({point})")).await;
+                    crashes += 1;
+                }
+            }
+        }
+        crashes
+    }
+
+    async fn go_on(&self, world: &mut World, what: &str) {
+        while !world.faults.are_over() {
+            if world.sync().await.unwrap().is_none() {
+                world.start();
+            }
+        }
+        world.edit(self.side, "berg", &patch(self.last));
+        let report = world.settle(Approval::First).await.unwrap();
+        let rows = world.rows();
+        assert_eq!(rows[0], "Berg tel=3 | Berg tel=3 | linked", "{what} ({self:?}): {rows:?}");
+        assert_eq!((rows.len(), report.conflicts), (2, 0), "{what} ({self:?})");
+    }
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {} → {} → {}", self.side, self.first, self.then, self.last)
+    }
+}
+
+fn patch(text: &str) -> liaison::model::Patch {
+    match cell::parse(Class::Contact, text) {
+        Cell::Says { patch, .. } => patch,
+        Cell::Same | Cell::Gone => panic!("{text} says nothing"),
+    }
+}
