@@ -1,4 +1,5 @@
 //! Connectors against real ends.
 
 mod dataverse;
+mod microsoft;
 mod organisation;

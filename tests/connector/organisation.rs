@@ -13,7 +13,7 @@ use liaison::connector::http::{Http, Limits};
 use liaison::connector::tls;
 use liaison::model::Table;
 use liaison::sandbox::{self, Running, Sandbox};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, Request};
 use serde_json::Value as Json;
@@ -39,6 +39,8 @@ impl Organisation {
         let dir = tempfile::tempdir().unwrap();
         let authority_key = KeyPair::generate().unwrap();
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        // A name of its own: with the name of the server's certificate that one would count as self-signed.
+        authority.distinguished_name.push(DnType::CommonName, "Authority of a test");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = authority.self_signed(&authority_key).unwrap();
         let issuer = Issuer::new(authority, authority_key);
@@ -59,9 +61,18 @@ impl Organisation {
         (Self { running, data, _dir: dir }, extra_ca)
     }
 
+    pub(super) fn url(&self) -> &str {
+        &self.running.url
+    }
+
+    /// The file that holds a user's token.
+    pub(super) fn token_file(&self, user: &str) -> PathBuf {
+        self.data.join("tokens").join(user)
+    }
+
     /// The command that prints a user's token.
     pub(super) fn token_command(&self, user: &str) -> String {
-        format!("cat '{}'", self.data.join("tokens").join(user).display())
+        format!("cat '{}'", self.token_file(user).display())
     }
 
     pub(super) fn options(&self, user: &str, filters: BTreeMap<Table, Vec<String>>) -> Options {
