@@ -58,7 +58,8 @@ impl Found {
     }
 
     /// Who is both required and optional is required. An appointment that the user has with nobody else has no organizer:
-    /// the CRM must name one, and a calendar does not.
+    /// the CRM must name one, and a calendar does not. Guests whom nobody is said to have asked were asked by the user: so the
+    /// CRM has it, and the file must not be made an invitation of ours on that ground.
     fn fields(mut self, me: &BTreeSet<Address>) -> Fields {
         if let Some(organizer) = &self.organizer {
             self.required.remove(organizer);
@@ -67,6 +68,9 @@ impl Found {
         self.optional.retain(|person| !self.required.contains(person));
         if self.required.is_empty() && self.optional.is_empty() {
             self.organizer = self.organizer.filter(|organizer| !me.contains(&organizer.address));
+        } else if self.organizer.is_none() {
+            let user = |address: &Address| Person { name: String::new(), address: address.clone() };
+            self.organizer = me.first().map(user);
         }
         let people =
             |people: BTreeSet<Person>| (!people.is_empty()).then_some(Value::People(people));

@@ -288,6 +288,28 @@ fn a_new_appointment() {
 }
 
 #[test]
+fn guests_whom_nobody_asked_were_asked_by_the_user() {
+    let anna = Address::parse("anna@x.example").unwrap();
+    let context = Context { me: BTreeSet::from([anna]), ..context() };
+    let organizer = |lines: &str| {
+        let event = format!("DTSTART:20260105T100000Z\n{lines}");
+        let says = read_item(file(&[&event]).as_bytes(), &context).unwrap().fields;
+        says.get(&ORGANIZER).map(ToString::to_string)
+    };
+    let guest = "ATTENDEE:mailto:a@x.example\n";
+    assert_eq!(organizer(guest).as_deref(), Some("anna@x.example"));
+    assert_eq!(
+        organizer(&format!("ORGANIZER:mailto:nobody\n{guest}")).as_deref(),
+        Some("anna@x.example")
+    );
+    assert_eq!(
+        organizer(&format!("ORGANIZER:mailto:b@x.example\n{guest}")).as_deref(),
+        Some("b@x.example")
+    );
+    assert_eq!(organizer(""), None);
+}
+
+#[test]
 fn people_who_stay_keep_their_lines() {
     let event = "DTSTART:20260105T100000Z\nORGANIZER;X=1:mailto:boss@x.example\nATTENDEE;ROLE=CHAIR:mailto:boss@x.example\n\
         ATTENDEE;PARTSTAT=ACCEPTED;X=2:mailto:a@x.example\nATTENDEE;CUTYPE=ROOM:mailto:room@x.example\nATTENDEE:mailto:b@x.example\n";
