@@ -15,6 +15,13 @@ use crate::store::observation;
 use crate::store::quarantine::{self, Failure};
 use crate::store::round::RoundId;
 
+/// Copies are not set aside as a version that failed: whether an item is one depends on another, and is looked at each time.
+const COPY_OF: &str = "copy of ";
+
+fn copy_of(keeper: &ItemId) -> Version {
+    Version::new(format!("{COPY_OF}{keeper}"))
+}
+
 impl Engine {
     /// Two items with one global name are one thing twice. The linked one, else the first, goes on; the others wait.
     pub(super) async fn set_copies_aside(
@@ -30,43 +37,63 @@ impl Engine {
                 by_uid.entry(uid).or_default().push(id);
             }
         }
-        let mut failures = Vec::new();
-        for ids in by_uid.values().filter(|ids| ids.len() > 1) {
+        let mut copies: BTreeMap<ItemId, ItemId> = BTreeMap::new();
+        for ids in by_uid.values() {
             let keeper = ids.iter().find(|id| linked.contains(**id)).or(ids.first());
-            for id in ids.iter().filter(|id| Some(**id) != keeper.copied()) {
-                let version = seen
-                    .heads
-                    .get(*id)
-                    .map_or_else(|| Version::new(""), |head| head.version.clone());
-                failures.push(Failure {
-                    side: Side::Mailbox,
-                    class,
-                    id: (*id).clone(),
-                    version,
-                    reason: format!(
-                        "it has the same UID as {}",
-                        keeper.map_or("", |id| id.as_str())
-                    ),
-                    hint: Some("delete one of the two, or give it a UID of its own".to_owned()),
-                });
-            }
+            let Some(keeper) = keeper else { continue };
+            let others = ids.iter().filter(|id| *id != keeper);
+            copies.extend(others.map(|id| ((*id).clone(), (*keeper).clone())));
         }
-        for failure in &failures {
-            seen.heads.remove(&failure.id);
-            if linked.contains(&failure.id) {
-                seen.items.insert(failure.id.clone(), Seen::Unseen);
+        for id in copies.keys() {
+            seen.heads.remove(id);
+            if linked.contains(id) {
+                seen.items.insert(id.clone(), Seen::Unseen);
             } else {
-                seen.items.remove(&failure.id);
+                seen.items.remove(id);
             }
         }
         // Several copies of one message (in several folders) are ordinary.
-        if failures.is_empty() || class == Class::Email {
+        if class == Class::Email { Ok(()) } else { self.note_copies(class, &copies, stored).await }
+    }
+
+    /// Lists the copies with their reasons, and takes those from the list that are none any more.
+    async fn note_copies(
+        &self,
+        class: Class,
+        copies: &BTreeMap<ItemId, ItemId>,
+        stored: &Stock,
+    ) -> store::Result<()> {
+        let noted = |id: &ItemId| stored.quarantined.get(&(Side::Mailbox, id.clone()));
+        let fresh: Vec<Failure> = copies
+            .iter()
+            .filter(|(id, keeper)| noted(id) != Some(&copy_of(keeper)))
+            .map(|(id, keeper)| Failure {
+                side: Side::Mailbox,
+                class,
+                id: id.clone(),
+                version: copy_of(keeper),
+                reason: format!("it has the same UID as {keeper}"),
+                hint: Some("delete one of the two, or give it a UID of its own".to_owned()),
+            })
+            .collect();
+        let over: Vec<ItemId> = stored
+            .quarantined
+            .iter()
+            .filter(|((side, id), version)| {
+                *side == Side::Mailbox
+                    && version.as_str().starts_with(COPY_OF)
+                    && !copies.contains_key(id)
+            })
+            .map(|((_, id), _)| id.clone())
+            .collect();
+        if fresh.is_empty() && over.is_empty() {
             return Ok(());
         }
         let now = self.clock.now();
         self.store
             .write(move |tx| {
-                for failure in &failures {
+                quarantine::remove(tx, Side::Mailbox, class, &over)?;
+                for failure in &fresh {
                     quarantine::put(tx, failure, now)?;
                 }
                 Ok(())

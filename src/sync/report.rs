@@ -97,7 +97,8 @@ impl ClassReport {
         self.operations += pass.operations;
         self.refused += pass.refused;
         self.unknown += pass.unknown;
-        if pass.error.is_none() {
+        // A pass that failed before it had looked knows nothing.
+        if !pass.listed.is_empty() {
             self.listed = pass.listed;
             self.linked = pass.linked;
             self.released = pass.released;
