@@ -1,5 +1,6 @@
 //! The engine whole: real folders, the real connector, the sandbox organisation on loopback.
 
+mod bad_input;
 mod corpus;
 mod rounds;
 mod world;

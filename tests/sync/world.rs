@@ -24,7 +24,11 @@ use liaison::sync::{ClassSettings, Engine, Report, Settings};
 /// Everything a sync needs, in a directory of its own.
 pub struct World {
     pub dir: tempfile::TempDir,
-    pub sandbox: Running,
+    /// `None` while it is stopped.
+    pub sandbox: Option<Running>,
+    /// Where the organisation keeps its data.
+    organisation: PathBuf,
+    url: String,
     pub store: Store,
     pub engine: Engine,
 }
@@ -32,14 +36,24 @@ pub struct World {
 impl World {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let sandbox =
-            Sandbox::start(sandbox::Options::new(&dir.path().join("organisation"))).await.unwrap();
+        let organisation = dir.path().join("organisation");
+        Self::around(dir, organisation).await
+    }
+
+    /// With the organisation in one folder and all the rest in another.
+    pub async fn with_organisation_and_home(organisation: &Path, home: &Path) -> Self {
+        Self::around(tempfile::tempdir_in(home).unwrap(), organisation.to_owned()).await
+    }
+
+    async fn around(dir: tempfile::TempDir, organisation: PathBuf) -> Self {
+        let sandbox = Sandbox::start(sandbox::Options::new(&organisation)).await.unwrap();
         for folder in ["contacts", "calendar", "mail/cur", "mail/new", "mail/tmp"] {
             std::fs::create_dir_all(dir.path().join(folder)).unwrap();
         }
         let store = Store::open(&dir.path().join("state/store.db")).unwrap();
-        let engine = engine(dir.path(), &sandbox, &store).await;
-        let mut world = Self { dir, sandbox, store, engine };
+        let url = sandbox.url.clone();
+        let engine = engine(dir.path(), &organisation, &url, &store).await;
+        let mut world = Self { dir, sandbox: Some(sandbox), organisation, url, store, engine };
         world.live_in_berlin().await;
         world.restart().await;
         world
@@ -54,7 +68,18 @@ impl World {
 
     /// As after a restart of the program.
     pub async fn restart(&mut self) {
-        self.engine = engine(self.dir.path(), &self.sandbox, &self.store).await;
+        self.engine = engine(self.dir.path(), &self.organisation, &self.url, &self.store).await;
+    }
+
+    /// Starts the organisation again after it was stopped: same data, same address.
+    pub async fn start_again(&mut self) {
+        let mut options = sandbox::Options::new(&self.organisation);
+        options.listen = self.url.strip_prefix("http://").unwrap().parse().unwrap();
+        self.sandbox = Some(Sandbox::start(options).await.unwrap());
+    }
+
+    fn token(&self, user: &str) -> String {
+        self.sandbox.as_ref().unwrap().token(user).unwrap()
     }
 
     /// As after a reinstall: nothing is remembered.
@@ -96,8 +121,8 @@ impl World {
 
     /// Asks the organisation as a user would, for checking and for colleagues' edits.
     pub async fn get(&self, user: &str, path: &str) -> serde_json::Value {
-        let url = format!("{}/api/data/v9.2/{path}", self.sandbox.url);
-        let token = self.sandbox.token(user).unwrap();
+        let url = format!("{}/api/data/v9.2/{path}", self.url);
+        let token = self.token(user);
         let answer = client().get(url).bearer_auth(token).send().await.unwrap();
         let status = answer.status();
         let text = answer.text().await.unwrap();
@@ -105,8 +130,8 @@ impl World {
     }
 
     pub async fn send(&self, user: &str, method: &str, path: &str, body: serde_json::Value) {
-        let url = format!("{}/api/data/v9.2/{path}", self.sandbox.url);
-        let token = self.sandbox.token(user).unwrap();
+        let url = format!("{}/api/data/v9.2/{path}", self.url);
+        let token = self.token(user);
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let answer =
             client().request(method, url).bearer_auth(token).json(&body).send().await.unwrap();
@@ -127,7 +152,7 @@ fn client() -> reqwest::Client {
         .unwrap()
 }
 
-async fn engine(dir: &Path, sandbox: &Running, store: &Store) -> Engine {
+async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store) -> Engine {
     let clock = Clock::system();
     let filters = Class::ALL.into_iter().flat_map(fetch::defaults).fold(
         BTreeMap::<Table, Vec<String>>::new(),
@@ -136,10 +161,10 @@ async fn engine(dir: &Path, sandbox: &Running, store: &Store) -> Engine {
             filters
         },
     );
-    let token = dir.join("organisation/tokens/anna");
+    let token = organisation.join("tokens/anna");
     let options = dataverse::Options {
         name: "sandbox".to_owned(),
-        url: sandbox.url.to_string(),
+        url: url.to_owned(),
         token_command: format!("cat '{}'", token.display()),
         extra_ca: None,
         filters,
