@@ -11,7 +11,7 @@ use super::{Exit, Installation, Stop};
 use crate::model::{Fields, ItemId, Side, Value};
 use crate::store::journal::{self, Action, Entry, Outcome};
 use crate::store::round::{self, Round, RoundId};
-use crate::store::{self, Connection, Store};
+use crate::store::{self, Connection, Store, observation};
 use crate::sync::describe;
 
 /// How far back rounds are looked for.
@@ -50,7 +50,11 @@ impl History {
         }
         if let Some(number) = self.round {
             let id = RoundId(number);
-            let read = move |db: &Connection| Ok((round::get(db, id)?, journal::of_round(db, id)?));
+            let read = move |db: &Connection| {
+                let entries = journal::of_round(db, id)?.into_iter();
+                let titled = entries.map(|entry| Ok((title(db, &entry)?, entry)));
+                Ok((round::get(db, id)?, titled.collect::<store::Result<Vec<_>>>()?))
+            };
             return match store.read(read).await? {
                 (Some(round), entries) => Ok(one(&round, &entries)),
                 (None, _) => Err(no_round(number).into()),
@@ -120,19 +124,30 @@ fn about(thing: &Thing, entries: &[Entry]) -> Answer {
     )
 }
 
-fn one(round: &Round, entries: &[Entry]) -> Answer {
+/// What a write was about; what messages say is not in the journal, but in what was last seen.
+fn title(db: &Connection, entry: &Entry) -> store::Result<String> {
+    let intent = &entry.intent;
+    let told = entry.after.as_ref().or(intent.before.as_ref()).filter(|fields| !fields.is_empty());
+    if let Some(fields) = told {
+        return Ok(describe::title(intent.class, fields));
+    }
+    let items: Vec<ItemId> = intent.item.iter().cloned().collect();
+    let seen = observation::contents(db, Side::Mailbox, intent.class, &items)?;
+    let fields = seen.into_values().next().map(|content| content.fields);
+    Ok(describe::title(intent.class, &fields.unwrap_or_default()))
+}
+
+fn one(round: &Round, entries: &[(String, Entry)]) -> Answer {
     let mut page = Page::default();
     page.line(format!("round {}, {} ({})", round.id, moment(round.started), round.trigger));
-    for entry in entries {
-        let fields = entry.after.as_ref().or(entry.intent.before.as_ref());
-        let title = describe::title(entry.intent.class, fields.unwrap_or(&Fields::new()));
+    for (title, entry) in entries {
         page.line(format!("{} “{title}”", entry.intent.class));
         page.append(&told(entry));
     }
     if entries.is_empty() {
         page.line("  it wrote nothing");
     }
-    let json: Vec<Json> = entries.iter().map(to_json).collect();
+    let json: Vec<Json> = entries.iter().map(|(_, entry)| to_json(entry)).collect();
     Answer::new(page, json!({ "round": round.id.0, "entries": json, "report": round.report }))
 }
 

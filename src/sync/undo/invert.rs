@@ -52,6 +52,7 @@ impl Planner<'_> {
         let title = match &here {
             Some(Ok(document)) => observe::read(net.class, document, &self.context)
                 .map(|content| describe::title(net.class, &content.fields)),
+            _ if net.before.is_empty() => Ok(describe::title(net.class, &net.seen)),
             _ => Ok(describe::title(net.class, &net.before)),
         };
         let title = title.unwrap_or_else(|_| net.id.to_string());

@@ -8,7 +8,7 @@ use super::Engine;
 use crate::connector::{self, ErrorKind, Write};
 use crate::model::{Class, Fields, ItemId, Patch, Side, Uid};
 use crate::store::round::{self, RoundId};
-use crate::store::{self, journal, kept};
+use crate::store::{self, journal, kept, observation};
 
 mod invert;
 mod keep;
@@ -83,11 +83,15 @@ impl Engine {
             };
             for mut net in nets {
                 let (entry, id) = (net.last, net.id.clone());
+                let items: Vec<ItemId> = net.item.iter().cloned().collect();
                 let known = move |db: &store::Connection| {
-                    Ok((kept::get(db, entry)?, keep::link_of(db, class, side, &id)?))
+                    let seen = observation::contents(db, Side::Mailbox, class, &items)?;
+                    let fields = seen.into_values().next().map(|content| content.fields);
+                    Ok((kept::get(db, entry)?, keep::link_of(db, class, side, &id)?, fields))
                 };
-                let (removed, link) = self.store.read(known).await?;
+                let (removed, link, seen) = self.store.read(known).await?;
                 net.uid = link.map(|link| link.uid);
+                net.seen = seen.unwrap_or_default();
                 let here = found.remove(&net.id);
                 planner.plan(net, here, removed);
             }

@@ -17,6 +17,8 @@ pub(super) struct Net {
     pub record: Option<ItemId>,
     /// The global name by its link, where there is one: a record does not always know it.
     pub uid: Option<Uid>,
+    /// What it says in the mailbox, where the journal does not tell: messages.
+    pub seen: Fields,
     /// What stood there before the round, as far as it is known.
     pub before: Fields,
     /// The fields that the round changed.
@@ -82,6 +84,7 @@ impl Net {
             item: entry.intent.item,
             record: entry.intent.record,
             uid: None,
+            seen: Fields::new(),
             before: entry.intent.before.unwrap_or_default(),
             changed: entry.intent.patch.into_keys().collect(),
             version: entry.version,
