@@ -182,6 +182,12 @@ impl Organisation {
         self.folder.path().join("organisation/tokens")
     }
 
+    /// Kills it, whatever it is doing.
+    pub fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// The databases it is kept in.
     pub fn databases(&self) -> Vec<PathBuf> {
         let files = fs::read_dir(self.folder.path().join("organisation")).unwrap();
@@ -224,7 +230,6 @@ impl Organisation {
 
 impl Drop for Organisation {
     fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.stop();
     }
 }

@@ -216,7 +216,7 @@ creates_max = 100000
         panic!("it does not come to rest");
     }
 
-    fn check(&self) {
+    fn check(mut self) {
         let mut here = BTreeMap::new();
         for (path, text) in files(&self.installation.path("mailbox/contacts")) {
             let value = |name: &str| {
@@ -242,6 +242,7 @@ creates_max = 100000
         assert_eq!((here.len(), there.len()), (self.said.len(), self.said.len()));
         self.check_calendar("tasks", "task", TASKS);
         self.check_calendar("appointments", "meeting", APPOINTMENTS);
+        self.organisation.stop();
         intact(&self.installation.path("state/store.db"));
         let databases = self.organisation.databases();
         assert_eq!(databases.len(), 1, "{databases:?}");
