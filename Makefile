@@ -1,6 +1,6 @@
 # What a change must pass. CI calls `check` and nothing else.
 
-.PHONY: check fetch fmt clippy doc deny test slow bench audit
+.PHONY: check fetch fmt clippy doc deny test slow bench sabotage audit
 .NOTPARALLEL:
 
 export CARGO_TERM_COLOR ?= auto
@@ -42,8 +42,13 @@ test:
 slow:
 	LIAISON_CASES=50000 LIAISON_WORLDS=200000 LIAISON_KILLS=200 $(MAKE) --no-print-directory PROFILE=ci test
 
+# What planning and the wire cost; fails when a limit is passed.
 bench:
-	cargo bench --locked
+	benches/run.sh
+
+# Deliberate bugs, each of which a test must catch.
+sabotage:
+	python3 tests/sabotage/run.py
 
 # Known vulnerabilities in dependencies; fetches the database of RustSec.
 audit:

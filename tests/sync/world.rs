@@ -28,7 +28,7 @@ pub struct World {
     pub sandbox: Option<Running>,
     /// Where the organisation keeps its data.
     organisation: PathBuf,
-    url: String,
+    pub url: String,
     pub store: Store,
     pub engine: Engine,
 }
