@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use crate::support::resources;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use liaison::mapping::{Context, Lengths};
@@ -175,22 +176,10 @@ fn as_the_series(record: &Record, original: Timestamp) -> Map<String, Json> {
 
 /// The calendars that the calcard crate is tested with.
 pub(super) fn in_the_wild() -> Vec<(PathBuf, Vec<u8>)> {
-    let metadata =
-        cargo_metadata::MetadataCommand::new().other_options(vec!["--offline".to_owned()]).exec();
-    let metadata = metadata.expect("cargo metadata");
-    let calcard = metadata
-        .packages
-        .iter()
-        .find(|package| package.name.as_str() == "calcard")
-        .expect("calcard");
-    let folder = calcard.manifest_path.parent().expect("a folder").join("resources/ical");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .expect("resources")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "ics"))
-        .collect();
-    files.sort();
-    files.into_iter().map(|path| (path.clone(), std::fs::read(path).expect("a file"))).collect()
+    resources::files("calcard", |path| resources::has_extension(path, "ics"))
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read(path).expect("a file")))
+        .collect()
 }
 
 /// Damage to a file, to be done with [`damaged`].

@@ -19,6 +19,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::config;
+use crate::support::resources;
 
 // What is generated.
 
@@ -372,22 +373,10 @@ fn try_all(bytes: &[u8]) -> bool {
 
 /// The cards that the calcard crate is tested with.
 fn cards_in_the_wild() -> Vec<(PathBuf, Vec<u8>)> {
-    let metadata =
-        cargo_metadata::MetadataCommand::new().other_options(vec!["--offline".to_owned()]).exec();
-    let metadata = metadata.expect("cargo metadata");
-    let calcard = metadata
-        .packages
-        .iter()
-        .find(|package| package.name.as_str() == "calcard")
-        .expect("calcard");
-    let folder = calcard.manifest_path.parent().expect("a folder").join("resources/vcard");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .expect("resources")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "vcf"))
-        .collect();
-    files.sort();
-    files.into_iter().map(|path| (path.clone(), std::fs::read(path).expect("a file"))).collect()
+    resources::files("calcard", |path| resources::has_extension(path, "vcf"))
+        .into_iter()
+        .map(|path| (path.clone(), std::fs::read(path).expect("a file")))
+        .collect()
 }
 
 #[test]

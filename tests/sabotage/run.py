@@ -74,9 +74,12 @@ def mutate(bug, text):
 
 def sound(copy, bugs):
     """Without a bug, every named test must pass, or its failing shows nothing."""
-    for binary in sorted({bug.get("binary", "it") for bug in bugs}):
-        tests = sorted({test for bug in bugs if bug.get("binary", "it") == binary for test in bug["tests"]})
-        failed = copy.failures({"name": "no bug", "binary": binary, "tests": tests})
+    runs = {}
+    for bug in bugs:
+        of = runs.setdefault((bug.get("binary", "it"), bug.get("story", "")), set())
+        of.update(bug["tests"])
+    for (binary, story), tests in sorted(runs.items()):
+        failed = copy.failures({"name": "no bug", "binary": binary, "story": story, "tests": sorted(tests)})
         if failed:
             raise SystemExit(f"without any bug these fail: {failed}")
 

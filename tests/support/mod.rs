@@ -1,6 +1,7 @@
-//! Two ends in memory, faults to put around them, and a world to let rounds run in.
+//! Two ends in memory, faults to put around them, and a world to let rounds run in; files that nobody here wrote.
 
 pub mod cell;
 pub mod fake;
 pub mod faults;
+pub mod resources;
 pub mod world;

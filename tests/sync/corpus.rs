@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use cargo_metadata::MetadataCommand;
 use liaison::model::{Class, ItemId, LinkState, Side};
 use liaison::store::{decision, journal, link, observation, quarantine, round};
 
 use super::world::World;
+use crate::support::resources::{self, has_extension};
 
 /// Far above what the work takes, far below what a person would wait for.
 const TIME_LIMIT: Duration = Duration::from_mins(8);
@@ -70,9 +70,9 @@ fn fill(world: &World) -> BTreeMap<String, PathBuf> {
         fs::copy(&from, world.path(&target)).unwrap();
         assert!(put.insert(target, from).is_none());
     };
-    let calcard = resources("calcard");
     for (extension, folder) in [("ics", "calendar"), ("vcf", "contacts")] {
-        for (number, from) in files(&calcard, &|path| has_extension(path, extension)) {
+        let files = resources::files("calcard", |path| has_extension(path, extension));
+        for (number, from) in files.into_iter().enumerate() {
             copy(format!("{folder}/{number:04}-{}", name_of(&from)), from);
         }
     }
@@ -80,44 +80,11 @@ fn fill(world: &World) -> BTreeMap<String, PathBuf> {
         let folder = path.parent().and_then(Path::file_name).unwrap_or_default();
         has_extension(path, "eml") || folder == "cur" || folder == "new"
     };
-    for (number, from) in files(&resources("mail-parser"), &is_message) {
+    for (number, from) in resources::files("mail-parser", is_message).into_iter().enumerate() {
         let name = name_of(&from).replace(|c: char| !c.is_ascii_alphanumeric(), "-");
         copy(format!("mail/cur/{number:04}-{name}:2,S"), from);
     }
     put
-}
-
-/// The folder of test resources of a dependency, as it was downloaded.
-fn resources(name: &str) -> PathBuf {
-    let metadata = MetadataCommand::new()
-        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .other_options(["--locked".to_owned(), "--offline".to_owned()])
-        .exec()
-        .unwrap();
-    let package = metadata.packages.iter().find(|package| *package.name == name).unwrap();
-    package.manifest_path.parent().unwrap().join("resources").into_std_path_buf()
-}
-
-/// The files below a folder that are wanted, numbered in a stable order.
-fn files(root: &Path, wanted: &dyn Fn(&Path) -> bool) -> Vec<(usize, PathBuf)> {
-    let (mut found, mut folders) = (Vec::new(), vec![root.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if wanted(&path) {
-                found.push(path);
-            }
-        }
-    }
-    assert!(!found.is_empty(), "{} holds nothing of use", root.display());
-    found.sort();
-    found.into_iter().enumerate().collect()
-}
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|found| found == extension)
 }
 
 fn name_of(path: &Path) -> String {
