@@ -110,6 +110,9 @@ fn agree(tx: &Transaction<'_>, entry: &Entry, found: &Fields) -> store::Result<(
         put(target, field, now);
     }
     link.bases = Some(bases);
+    // The bases moved without the halves being compared with them: neither counts as unchanged any more.
+    link.item_version = None;
+    link.record_version = None;
     match link.id {
         LinkId(0) => match link::insert(tx, &link) {
             // One half is another pair's by now: the plan says what that means.
