@@ -271,7 +271,7 @@ const ORGANISATION: &str = "LIAISON_ORGANISATION";
 #[test]
 fn a_full_disk_loses_nothing() {
     let (disk, organisation) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let script = "mount -t tmpfs -o size=6m none \"$LIAISON_SMALL_DISK\" && exec \"$0\" --exact sync::bad_input::on_a_small_disk --ignored --nocapture";
+    let script = "mount -t tmpfs -o size=16m none \"$LIAISON_SMALL_DISK\" && exec \"$0\" --exact sync::bad_input::on_a_small_disk --ignored --nocapture";
     let output = Command::new("unshare")
         .args(["-rm", "sh", "-c", script])
         .arg(std::env::current_exe().unwrap())
