@@ -5,6 +5,7 @@ use super::Engine;
 use crate::model::{
     Bases, Class, Content, Field, Fields, Link, LinkId, LinkState, Listing, Patch, Side, Value,
 };
+use crate::plan::Reason;
 use crate::store::journal::{self, Action, Answer, Entry, Outcome};
 use crate::store::{self, Connection, Transaction, link, observation};
 
@@ -47,7 +48,10 @@ pub async fn run(
                     (Action::Create | Action::Update, Some(content))
                         if took_place(entry, &content.fields) =>
                     {
-                        agree(tx, entry, &content.fields)?;
+                        // What a person chose goes to both sides: neither had said it before.
+                        if entry.intent.why != Reason::Chosen.to_string() {
+                            agree(tx, entry, &content.fields)?;
+                        }
                         Outcome::Done
                     }
                     _ => Outcome::Refused,
