@@ -1,5 +1,13 @@
 //! What it costs to plan: 100,000 linked contacts, of which one in a hundred changed. Time of the plan alone, and time and
 //! peak memory of the plan and of a whole look (listings, store, plan), each in a process of its own.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::similar_names,
+    clippy::too_many_lines,
+    reason = "a bench stops at the first surprise, and prints its figures"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -127,7 +135,7 @@ fn record_id(number: usize) -> ItemId {
 
 /// The version of a half: one in a hundred was changed, on either side in turn.
 fn version(number: usize, side: Side) -> Version {
-    let turn = if number % 200 == 0 { Side::Mailbox } else { Side::Crm };
+    let turn = if number.is_multiple_of(200) { Side::Mailbox } else { Side::Crm };
     let changed = number.is_multiple_of(100) && side == turn;
     Version::new(if changed { "the version after that" } else { "the version both settled at" })
 }

@@ -1,5 +1,13 @@
 //! What the wire costs: 10,000 new contacts and a quiet round through the sandbox, beside the same operations in bare
 //! `$batch` requests. The sandbox runs in this process, so that both share the same two ends.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::similar_names,
+    clippy::too_many_lines,
+    reason = "a bench stops at the first surprise, and prints its figures"
+)]
 
 use std::fmt::Write as _;
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! What to do so that both sides say the same again. Pure: the same world gives the same plan.
 //!
-//! [`pair()`](pair::pair) finds what belongs together, [`decide()`](decide::decide) says what becomes of each pair,
+//! [`pair()`](pair::pair) finds what belongs together, [`decide`] says what becomes of each pair,
 //! [`merge()`](merge::merge) works out the fields, [`guard()`](guard::guard) stops what a person should see first, and after the writes
 //! [`settle()`](settle::settle) says what both sides now agree on.
 

@@ -1,4 +1,4 @@
-//! What must outlive the process: SQLite, one writer, a few readers; all SQL of the program (but the sandbox's).
+//! What must outlive the process: `SQLite`, one writer, a few readers; all SQL of the program (but the sandbox's).
 //!
 //! One file a table, with free functions on a transaction or connection and the conversion between row and type beside
 //! them, so that callers put what belongs together into one transaction. The store decides nothing: it does not know

@@ -22,7 +22,7 @@ const LOG_BYTES_MAX: i64 = 16 << 20;
 /// Between two looks at a lock that another process holds: there is no way to wait for it with a limit.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// What [`file`] hands over.
+/// What [`file()`] hands over.
 #[derive(Debug)]
 pub struct Opened {
     pub writer: Connection,

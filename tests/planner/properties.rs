@@ -219,7 +219,7 @@ impl History {
             let ids: Vec<ItemId> = self.simulation.side(side).keys().cloned().collect();
             for id in ids {
                 match self.dice.roll(10) {
-                    0 | 1 | 2 => self.person_edits(side, &id),
+                    0..=2 => self.person_edits(side, &id),
                     3 => self.person_deletes(side, &id),
                     4 => self.hide(side, &id),
                     _ => {}

@@ -51,10 +51,12 @@ fn text(value: &str) -> Option<Value> {
     Value::text(value)
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as the tables want it")]
 fn at(text: &str) -> Option<Value> {
     Some(Value::Moment(text.parse().unwrap()))
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as the tables want it")]
 fn people(addresses: &[&str]) -> Option<Value> {
     let person = |address: &&str| Person {
         name: "P, Q".to_owned(),

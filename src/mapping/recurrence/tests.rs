@@ -162,7 +162,7 @@ fn a_calendar_that_is_ahead_tells_the_same_days() {
     let next_day = first.date().tomorrow().unwrap().at(5, 0, 0, 0);
     let expected: Vec<Date> =
         starts(first, &series).map(|start| start.date().tomorrow().unwrap()).collect();
-    assert_eq!(starts(next_day, &ahead).map(|start| start.date()).collect::<Vec<_>>(), expected);
+    assert_eq!(starts(next_day, &ahead).map(DateTime::date).collect::<Vec<_>>(), expected);
     assert!(moved(&ahead, -1) == Some(series));
     let monthly = read("FREQ=MONTHLY", first, &TimeZone::UTC).unwrap();
     assert_eq!(moved(&monthly, 1), None);
