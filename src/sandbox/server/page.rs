@@ -16,7 +16,7 @@ const MAX_VALUE: usize = 20_000;
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:76rem;padding:0 1rem;color:#222;background:#fff}\
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2rem}p.note{color:#555}table{border-collapse:collapse;width:100%}\
-th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd;vertical-align:top;overflow-wrap:anywhere}th{background:#f4f4f4;font-weight:600}\
+th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ddd;vertical-align:top;overflow-wrap:break-word}th{white-space:nowrap;background:#f4f4f4;font-weight:600}\
 a{color:#0645ad;text-decoration:none}a:hover{text-decoration:underline}td.value{white-space:pre-wrap}";
 
 /// `/` or `/records/<set>/<id>`.
