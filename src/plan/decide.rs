@@ -354,7 +354,11 @@ impl<'w> Case<'w> {
                     Class::Email => false,
                     Class::Contact => on == Side::Crm && self.link.origin == Side::Crm,
                     Class::Task => is_open(left),
-                    Class::Appointment => is_to_come(left, self.world) && is_mine(left, self.world),
+                    // The CRM names nobody whom it does not know: the item may say that somebody else asks.
+                    Class::Appointment => {
+                        let mine = |fields: &Fields| is_mine(fields, self.world);
+                        is_to_come(left, self.world) && mine(&bases.item) && mine(&bases.record)
+                    }
                 },
             }
     }
