@@ -533,30 +533,18 @@ pub fn me() -> BTreeSet<Address> {
 /// A message; it has the name that the story gives it, else one made of its key.
 fn message(uid: &Uid, fields: &Fields) -> Vec<u8> {
     let text = |name: &'static str| fields.get(&Field::of(name)).map(ToString::to_string);
-    let answers = text("inreplyto").map(|id| {
-        format!(
-            "In-Reply-To: <{id}@example.org>
-"
-        )
-    });
-    format!(
-        "From: {}
-To: {ME}
-Subject: {}
-Message-ID: <{uid}>
-{}\
-         Date: Tue, 01 Jun 2027 08:00:00 +0000
-MIME-Version: 1.0
-\
-         Content-Type: text/plain; charset=utf-8
-
-Good morning.
-",
-        text("from").unwrap_or_default(),
-        text("subject").unwrap_or_default(),
-        answers.unwrap_or_default(),
-    )
-    .into_bytes()
+    let mut lines = vec![
+        format!("From: {}", text("from").unwrap_or_default()),
+        format!("To: {ME}"),
+        format!("Subject: {}", text("subject").unwrap_or_default()),
+        format!("Message-ID: <{uid}>"),
+        "Date: Tue, 01 Jun 2027 08:00:00 +0000".to_owned(),
+        "MIME-Version: 1.0".to_owned(),
+        "Content-Type: text/plain; charset=utf-8".to_owned(),
+    ];
+    lines.extend(text("inreplyto").map(|id| format!("In-Reply-To: <{id}@example.org>")));
+    lines.extend([String::new(), "Good morning.".to_owned(), String::new()]);
+    lines.join("\r\n").into_bytes()
 }
 
 /// In memory where the machine has such a place: thousands of stores come and go.
