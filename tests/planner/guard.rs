@@ -88,6 +88,13 @@ fn an_approval_lets_exactly_its_steps_pass() {
     );
     assert_eq!(guarded.held.len(), 0, "one delete more is below the limit on its own");
     assert_eq!(guarded.go.len(), 9);
+    let more: Vec<ItemId> = simulation.records.keys().take(6).cloned().collect();
+    simulation.records.retain(|id, _| !more.contains(id));
+    let approved: BTreeSet<_> = steps.iter().map(Step::key).collect();
+    let guarded =
+        guard(simulation.plan(), &Limits::default(), &Situation { approved, ..situation(20) });
+    assert_eq!(guarded.held.len(), 7, "seven more are too many, whatever was approved before");
+    assert_eq!(guarded.go.len(), 8);
 }
 
 /// Held steps never come loose because others of the hold have vanished.

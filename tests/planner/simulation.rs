@@ -80,7 +80,8 @@ pub struct Simulation {
     /// Every value that a write replaced or removed, as the journal keeps it.
     pub journal: Vec<Value>,
     pub creates: BTreeMap<(Side, ItemId), usize>,
-    pub deletes: BTreeSet<(Side, ItemId)>,
+    /// What we deleted, and the other half, which must have been deleted before.
+    pub deletes: BTreeMap<(Side, ItemId), ItemId>,
     pub tracked: bool,
     /// Texts longer than this are cut by the CRM.
     pub crm_holds: usize,
@@ -101,7 +102,7 @@ impl Simulation {
             verdicts: BTreeMap::new(),
             journal: Vec::new(),
             creates: BTreeMap::new(),
-            deletes: BTreeSet::new(),
+            deletes: BTreeMap::new(),
             tracked: true,
             crm_holds: 12,
             clock: 0,
@@ -361,17 +362,15 @@ impl Simulation {
     }
 
     fn delete(&mut self, link: LinkId, step: &Step, side: Side, expect: &Version, fails: bool) {
-        let id = match side {
-            Side::Mailbox => step.item.clone().unwrap(),
-            Side::Crm => step.record.clone().unwrap(),
-        };
+        let (item, record) = (step.item.clone().unwrap(), step.record.clone().unwrap());
+        let (id, other) = if side == Side::Mailbox { (item, record) } else { (record, item) };
         if fails || self.side(side).get(&id).is_some_and(|thing| version(thing) != *expect) {
             return;
         }
         if let Some(thing) = self.side_mut(side).remove(&id) {
             self.journal.extend(thing.fields.into_values());
         }
-        self.deletes.insert((side, id));
+        self.deletes.insert((side, id), other);
         self.links.remove(&link);
     }
 

@@ -99,6 +99,21 @@ async fn an_unreadable_file_is_listed_and_stops_no_other() {
     assert_eq!(kinds, [None, refused, Some(ErrorKind::Missing), refused, refused]);
 }
 
+/// Such a file cannot be named in an answer: it must not look deleted.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_name_that_cannot_be_told_makes_the_listing_partial() {
+    use std::os::unix::ffi::OsStrExt;
+    let (directory, vdir) = calendar();
+    fs::write(directory.path().join("good.ics"), event("good")).unwrap();
+    assert!(vdir.list(Class::Appointment).await.unwrap().is_complete());
+    let name = std::ffi::OsStr::from_bytes(b"bad-\xff.ics");
+    fs::write(directory.path().join(name), event("bad")).unwrap();
+    let listing = vdir.list(Class::Appointment).await.unwrap();
+    assert!(!listing.is_complete());
+    assert_eq!(listing.entries.len(), 1);
+}
+
 #[tokio::test]
 async fn a_directory_that_is_gone_is_an_error_for_every_call() {
     let (directory, vdir) = calendar();
