@@ -94,7 +94,7 @@ fn an_open_task_has_no_end() {
     assert_eq!(
         patched(
             "STATUS:COMPLETED\nCOMPLETED:20260105T100000Z\nX-KEEP:1\n",
-            &[(STATUS, text("inprogress")), (ACTUAL_END, None)]
+            &[(STATUS, text("inprogress")), (PERCENT, None), (ACTUAL_END, None)]
         ),
         "STATUS:IN-PROCESS\nX-KEEP:1\n"
     );
