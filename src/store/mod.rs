@@ -28,6 +28,7 @@ pub mod observation;
 pub mod open;
 pub mod quarantine;
 pub mod round;
+pub mod settled;
 
 #[cfg(test)]
 mod tests;
