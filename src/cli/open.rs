@@ -318,6 +318,7 @@ fn mailbox(
                 let options = maildir::Options { path: path.clone(), leave_out: BTreeSet::new() };
                 found.insert(class, Arc::new(Maildir::new(options, clock.clone())));
             }
+            Some(Folder::Imap(_) | Folder::Pop3(_) | Folder::Dav(_)) => {}
             None => {}
         }
     }
