@@ -85,7 +85,9 @@ async fn through_the_engine() -> (u64, f64, u64, f64) {
 /// The same rows, made with the same operations, and nothing else.
 async fn bare(clock: &Clock) -> (u64, f64) {
     let world = World::new().await;
-    let http = Http::new(&tls::client_config(None).expect("TLS"), Limits::default()).expect("HTTP");
+    let http =
+        Http::new(&tls::client_config(&tls::Trust::Platform).expect("TLS"), Limits::default())
+            .expect("HTTP");
     let token = world.dir.path().join("organisation/tokens/anna");
     let bearer = TokenCommand::new(format!("cat '{}'", token.display()));
     let client = Client::new(http, &world.url, bearer, clock.clone()).expect("a client");

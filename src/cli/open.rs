@@ -21,6 +21,7 @@ use crate::connector::dataverse::{self, Dataverse};
 use crate::connector::http::Limits;
 use crate::connector::maildir::{self, Maildir};
 use crate::connector::patient::Patient;
+use crate::connector::tls::Trust;
 use crate::connector::vdir::{self, Vdir};
 use crate::connector::{self, Connector};
 use crate::model::{Address, Class};
@@ -180,7 +181,7 @@ impl Installation {
             name: name.to_owned(),
             url: organisation.url.to_string(),
             token_command: in_folder(folder, command),
-            extra_ca: organisation.ca.clone(),
+            trust: organisation.ca.clone().map_or(Trust::Platform, Trust::Authority),
             filters: settings::filters(settings),
             limits: Limits::default(),
         }

@@ -1,9 +1,9 @@
-//! A bearer token from a command of the user's choice (`az account get-access-token …`, `pass show …`). It must not know what
-//! the token opens, and never shows or keeps it anywhere but in memory.
+//! A bearer token or a password from a command of the user's choice (`az account get-access-token …`, `pass show …`). It must
+//! not know what the secret opens, and never shows or keeps it anywhere but in memory.
 
 use std::fmt;
 use std::process::Stdio;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
@@ -12,44 +12,64 @@ use tokio::process::Command;
 use super::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
-/// A command that prints a token, and the token it printed last.
-pub struct TokenCommand {
-    command: String,
-    token: Mutex<Option<Secret>>,
+/// Who signs in at a mail or DAV server, and with what.
+#[derive(Debug, Clone)]
+pub struct Account {
+    pub user: String,
+    pub secret: Arc<SecretCommand>,
 }
 
-impl fmt::Debug for TokenCommand {
+/// What a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A bearer token: expires, and is made anew by running the command again.
+    Token,
+    Password,
+}
+
+/// A command that prints a secret, and the secret it printed last.
+pub struct SecretCommand {
+    command: String,
+    kind: Kind,
+    secret: Mutex<Option<Secret>>,
+}
+
+impl fmt::Debug for SecretCommand {
     /// A command line may hold what must not be seen.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TokenCommand")
+        f.write_str("SecretCommand")
     }
 }
 
 /// A person may have to unlock a keyring meanwhile.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
 
-/// Tokens have a few kilobytes; more is not a token.
+/// Tokens have a few kilobytes; more is none.
 const SIZE_LIMIT: u64 = 64 << 10;
 
-impl TokenCommand {
+impl SecretCommand {
     /// `command` is a line for the system's shell.
-    pub fn new(command: impl Into<String>) -> Self {
-        Self { command: command.into(), token: Mutex::new(None) }
+    pub fn new(kind: Kind, command: impl Into<String>) -> Self {
+        Self { command: command.into(), kind, secret: Mutex::new(None) }
     }
 
-    /// The command, to be named where its token is not accepted.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The command, to be named where its secret is not accepted.
     pub fn command(&self) -> &str {
         &self.command
     }
 
-    /// The token; the command runs the first time only.
+    /// The secret; the command runs the first time only.
     ///
     /// # Errors
     /// [`ErrorKind::Unauthorised`] when the command gives none.
-    pub async fn token(&self) -> Result<Secret> {
-        let known = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    pub async fn secret(&self) -> Result<Secret> {
+        let known = self.secret.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match known {
-            Some(token) => Ok(token),
+            Some(secret) => Ok(secret),
             None => self.renewed().await,
         }
     }
@@ -59,11 +79,11 @@ impl TokenCommand {
     /// # Errors
     /// [`ErrorKind::Unauthorised`] when the command gives none.
     pub async fn renewed(&self) -> Result<Secret> {
-        let token = tokio::time::timeout(TIME_LIMIT, self.run())
+        let secret = tokio::time::timeout(TIME_LIMIT, self.run())
             .await
             .map_err(|_| self.failed("gave nothing in a minute"))??;
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
-        Ok(token)
+        *self.secret.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret.clone());
+        Ok(secret)
     }
 
     async fn run(&self) -> Result<Secret> {
@@ -90,16 +110,34 @@ impl TokenCommand {
         if !status.success() {
             return Err(self.failed(&format!("ended with {status}")));
         }
-        let token = printed.trim();
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(self.failed("printed something that is no token"));
+        let secret = match self.kind {
+            Kind::Token => printed.trim(),
+            // The first line, as `pass` has it; a password may begin or end with a blank.
+            Kind::Password => printed.lines().next().unwrap_or_default(),
+        };
+        let fits = match self.kind {
+            Kind::Token => secret.bytes().all(|byte| byte.is_ascii_graphic()),
+            Kind::Password => !secret.chars().any(char::is_control),
+        };
+        if secret.is_empty() || !fits {
+            return Err(self.failed(&format!("printed something that is no {}", self.kind.word())));
         }
-        Ok(Secret::new(token))
+        Ok(Secret::new(secret))
     }
 
     fn failed(&self, what: &str) -> Error {
-        Error::new(ErrorKind::Unauthorised, format!("the token command {what}"))
-            .hint(format!("run it by hand, it must print one token: {}", self.command))
+        let kind = self.kind.word();
+        Error::new(ErrorKind::Unauthorised, format!("the {kind} command {what}"))
+            .hint(format!("run it by hand, it must print one {kind}: {}", self.command))
+    }
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Password => "password",
+        }
     }
 }
 
@@ -125,12 +163,14 @@ mod tests {
     async fn the_command_runs_once_until_the_token_is_renewed() {
         let dir = tempfile::tempdir().unwrap();
         let count = dir.path().join("count");
-        let command =
-            TokenCommand::new(format!("echo x >> {0}; wc -l < {0} | tr -d ' '", count.display()));
-        assert_eq!(command.token().await.unwrap().expose(), "1");
-        assert_eq!(command.token().await.unwrap().expose(), "1");
+        let command = SecretCommand::new(
+            Kind::Token,
+            format!("echo x >> {0}; wc -l < {0} | tr -d ' '", count.display()),
+        );
+        assert_eq!(command.secret().await.unwrap().expose(), "1");
+        assert_eq!(command.secret().await.unwrap().expose(), "1");
         assert_eq!(command.renewed().await.unwrap().expose(), "2");
-        assert_eq!(command.token().await.unwrap().expose(), "2");
+        assert_eq!(command.secret().await.unwrap().expose(), "2");
     }
 
     #[tokio::test]
@@ -143,9 +183,20 @@ mod tests {
             "/no/such/command",
             "printf '\\377'",
         ] {
-            let error = TokenCommand::new(line).token().await.unwrap_err();
+            let error = SecretCommand::new(Kind::Token, line).secret().await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Unauthorised, "{line}");
             assert!(error.hint.unwrap().contains(line));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_is_the_first_line_as_it_is() {
+        let password = |line: &str| SecretCommand::new(Kind::Password, line);
+        let printed = password("printf ' correct höse \\nuser: anna\\n'").secret().await.unwrap();
+        assert_eq!(printed.expose(), " correct höse ");
+        for line in ["true", "echo; echo second", "printf 'a\\tb'"] {
+            let error = password(line).secret().await.unwrap_err();
+            assert!(error.message.contains("password"), "{line}: {error}");
         }
     }
 }

@@ -174,7 +174,7 @@ fn transport(host: &str, error: reqwest::Error) -> Error {
     let untrusted = certificate_problem(&error);
     let failed = Error::new(ErrorKind::Unreachable, format!("{host} {what}")).caused_by(error);
     if untrusted {
-        failed.hint("its certificate is not trusted: if the server is your own, name its authority with extra_ca")
+        failed.hint("its certificate is not trusted: if the server is your own, name its authority with `ca`")
     } else {
         failed
     }

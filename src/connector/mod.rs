@@ -11,14 +11,18 @@ pub mod auth;
 pub mod dataverse;
 pub mod error;
 pub mod file;
+pub mod finding;
 pub mod http;
 pub mod maildir;
+pub mod net;
+pub mod news;
 pub mod patient;
 pub mod tls;
 pub mod vdir;
 pub mod watch;
 
 pub use error::{Error, ErrorKind, Result, Retry, Scope};
+pub use news::{Cursor, News, Part};
 
 /// One end of the sync. All calls have a time limit; a batch reports one result an item, in the order asked.
 #[async_trait]
@@ -28,6 +32,27 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// When nothing could be listed. A listing that broke off is `Ok` and `Partial`.
     async fn list(&self, class: Class) -> Result<Listing>;
+
+    /// What happened since `since`, at the price of what happened; everything where there is no cursor, or it is too old.
+    ///
+    /// # Errors
+    /// As for [`Connector::list`].
+    async fn news(&self, class: Class, _since: &Cursor) -> Result<News> {
+        Ok(News::whole(self.list(class).await?))
+    }
+
+    /// As [`Connector::read`], but enough if only the head of a message comes: from its first byte to the empty line that ends
+    /// its header. Other items come whole.
+    ///
+    /// # Errors
+    /// As for [`Connector::read`].
+    async fn heads(
+        &self,
+        class: Class,
+        ids: &[ItemId],
+    ) -> Result<BTreeMap<ItemId, Result<Document>>> {
+        self.read(class, ids).await
+    }
 
     /// Reads items whole. The answer has an entry for every id asked for: [`ErrorKind::Missing`] is positive evidence
     /// that the item is gone, [`ErrorKind::Forbidden`] that it cannot be judged.

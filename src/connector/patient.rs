@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Connector, Error, ErrorKind, Result, Write, Written};
+use super::{Connector, Cursor, Error, ErrorKind, News, Result, Write, Written};
 use crate::model::record::PartyRef;
 use crate::model::{Address, Class, Document, ItemId, Listing, Uid};
 
@@ -52,6 +52,30 @@ impl Connector for Patient {
         let mut attempt = 1;
         loop {
             match self.inner.list(class).await {
+                Err(error) => self.wait_out(error, &mut attempt).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn news(&self, class: Class, since: &Cursor) -> Result<News> {
+        let mut attempt = 1;
+        loop {
+            match self.inner.news(class, since).await {
+                Err(error) => self.wait_out(error, &mut attempt).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn heads(
+        &self,
+        class: Class,
+        ids: &[ItemId],
+    ) -> Result<BTreeMap<ItemId, Result<Document>>> {
+        let mut attempt = 1;
+        loop {
+            match self.inner.heads(class, ids).await {
                 Err(error) => self.wait_out(error, &mut attempt).await?,
                 done => return done,
             }

@@ -1,11 +1,13 @@
 //! The one TLS configuration, for every protocol: rustls with ring, TLS 1.2 or newer, the platform's trust. It must not know
 //! who connects to what.
 
+use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -13,21 +15,78 @@ use rustls_platform_verifier::Verifier;
 
 use super::{Error, ErrorKind, Result};
 
-/// Trust as the platform has it, plus the certificates in a PEM file: the authority of a self-hosted server.
+mod pin;
+
+/// What makes a server's certificate good.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// As the platform has it.
+    #[default]
+    Platform,
+    /// Also what the authorities in this PEM file signed: a self-hosted server.
+    Authority(PathBuf),
+    /// Nothing but this certificate, whoever signed it and whatever names it holds.
+    Pin(Fingerprint),
+}
+
+/// The SHA-256 of a certificate in DER form.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Of a certificate.
+    pub fn of(certificate: &CertificateDer<'_>) -> Self {
+        use sha2::{Digest as _, Sha256};
+        Self(Sha256::digest(certificate).into())
+    }
+
+    /// Reads 64 hexadecimal digits, with colons or without, as `openssl x509 -fingerprint -sha256` prints them.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: Vec<u8> = text
+            .chars()
+            .filter(|digit| *digit != ':')
+            .map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+            .collect::<Option<_>>()?;
+        let bytes: Vec<u8> =
+            digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |sum, d| sum << 4 | d)).collect();
+        let even = digits.len().is_multiple_of(2);
+        bytes.try_into().ok().filter(|_| even).map(Self)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The configuration of a client that goes by this trust.
 ///
 /// # Errors
 /// [`ErrorKind::Local`] when the file cannot be read, holds no certificate, or the platform's trust cannot be loaded.
-pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig> {
+pub fn client_config(trust: &Trust) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
-    let extra = extra_ca.map(certificates).transpose()?.unwrap_or_default();
-    let verifier = verifier(extra, &provider).map_err(|error| {
+    let loading = |error: rustls::Error| {
         Error::new(ErrorKind::Local, "load the certificates to trust").caused_by(error)
-    })?;
+    };
+    let verifier: Arc<dyn ServerCertVerifier> = match trust {
+        Trust::Platform => Arc::new(verifier(Vec::new(), &provider).map_err(loading)?),
+        Trust::Authority(path) => {
+            Arc::new(verifier(certificates(path)?, &provider).map_err(loading)?)
+        }
+        Trust::Pin(pinned) => Arc::new(pin::Pinned::new(*pinned, &provider)),
+    };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(ErrorKind::Local, "set up TLS").caused_by(error))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     Ok(config)
 }
@@ -53,7 +112,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
         .map_err(|error| Error::new(ErrorKind::Local, doing()).caused_by(error.to_string()))?;
     if found.is_empty() {
         return Err(Error::new(ErrorKind::Local, format!("{}: none is there", doing()))
-            .hint("extra_ca names a file in PEM format"));
+            .hint("`ca` names a file in PEM format"));
     }
     Ok(found)
 }
@@ -68,18 +127,34 @@ mod tests {
         let good = dir.path().join("ca.pem");
         let key = rcgen::generate_simple_self_signed(vec!["crm.example.org".into()]).unwrap();
         fs::write(&good, key.cert.pem()).unwrap();
-        assert!(client_config(Some(&good)).is_ok());
+        assert!(client_config(&Trust::Authority(good.clone())).is_ok());
         for bad in
             ["", "no certificate", "-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n"]
         {
             let file = dir.path().join("bad.pem");
             fs::write(&file, bad).unwrap();
-            assert_eq!(client_config(Some(&file)).unwrap_err().kind, ErrorKind::Local, "{bad:?}");
+            assert_eq!(
+                client_config(&Trust::Authority(file.clone())).unwrap_err().kind,
+                ErrorKind::Local,
+                "{bad:?}"
+            );
         }
         assert_eq!(
-            client_config(Some(&dir.path().join("none"))).unwrap_err().kind,
+            client_config(&Trust::Authority(dir.path().join("none"))).unwrap_err().kind,
             ErrorKind::Local
         );
-        assert!(client_config(None).is_ok());
+        assert!(client_config(&Trust::Platform).is_ok());
+    }
+
+    #[test]
+    fn a_fingerprint_reads_as_it_is_printed() {
+        let digits = "00ff".repeat(16);
+        let pin = Fingerprint::parse(&digits).unwrap();
+        assert_eq!(pin.to_string(), digits);
+        let colons = "00:FF:".repeat(16);
+        assert_eq!(Fingerprint::parse(colons.trim_end_matches(':')), Some(pin));
+        for bad in ["", "00", &digits[1..], &format!("{digits}0"), &format!("{digits}00"), "zz"] {
+            assert_eq!(Fingerprint::parse(bad), None, "{bad}");
+        }
     }
 }

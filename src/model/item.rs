@@ -89,6 +89,11 @@ impl ItemId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name of the folder that a message lies in; empty for what lies in the one collection of its class.
+    pub fn collection(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(collection, _)| collection)
+    }
 }
 
 impl fmt::Display for ItemId {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use liaison::clock::Clock;
-use liaison::connector::auth::TokenCommand;
+use liaison::connector::auth::{Kind, SecretCommand};
 use liaison::connector::dataverse::batch::{Answer, Operation, Part, Reply};
 use liaison::connector::dataverse::client::Client;
 use liaison::connector::dataverse::{Dataverse, Options};
@@ -80,7 +80,7 @@ impl Organisation {
             name: "sandbox".to_owned(),
             url: self.running.url.clone(),
             token_command: self.token_command(user),
-            extra_ca: None,
+            trust: tls::Trust::Platform,
             filters,
             limits: Limits::default(),
         }
@@ -101,8 +101,10 @@ impl Organisation {
 
     /// What somebody does with another program.
     pub(super) async fn elsewhere(&self, user: &str, operation: Operation) -> Answer {
-        let http = Http::new(&tls::client_config(None).unwrap(), Limits::default()).unwrap();
-        let bearer = TokenCommand::new(self.token_command(user));
+        let http =
+            Http::new(&tls::client_config(&tls::Trust::Platform).unwrap(), Limits::default())
+                .unwrap();
+        let bearer = SecretCommand::new(Kind::Token, self.token_command(user));
         let client = Client::new(http, &self.running.url, bearer, Clock::system()).unwrap();
         let replies = client.send(&[Part::One(operation)]).await.unwrap();
         let [Reply::One(answer)] = replies.as_slice() else { panic!("not one answer") };
@@ -117,7 +119,9 @@ impl Organisation {
         let bearer = format!("Bearer {}", self.running.token("admin").unwrap());
         request.headers_mut().insert(AUTHORIZATION, bearer.parse().unwrap());
         *request.body_mut() = Some(order.to_string().into());
-        let http = Http::new(&tls::client_config(None).unwrap(), Limits::default()).unwrap();
+        let http =
+            Http::new(&tls::client_config(&tls::Trust::Platform).unwrap(), Limits::default())
+                .unwrap();
         let answer = http.send(request).await.unwrap();
         assert!(answer.status.is_success(), "{}", String::from_utf8_lossy(&answer.body));
     }

@@ -145,9 +145,12 @@ impl World {
 }
 
 fn client() -> reqwest::Client {
-    liaison::connector::tls::client_config(None).unwrap();
+    liaison::connector::tls::client_config(&liaison::connector::tls::Trust::Platform).unwrap();
     reqwest::Client::builder()
-        .tls_backend_preconfigured(liaison::connector::tls::client_config(None).unwrap())
+        .tls_backend_preconfigured(
+            liaison::connector::tls::client_config(&liaison::connector::tls::Trust::Platform)
+                .unwrap(),
+        )
         .build()
         .unwrap()
 }
@@ -166,7 +169,7 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store) -> En
         name: "sandbox".to_owned(),
         url: url.to_owned(),
         token_command: format!("cat '{}'", token.display()),
-        extra_ca: None,
+        trust: liaison::connector::tls::Trust::Platform,
         filters,
         limits: Limits::default(),
     };

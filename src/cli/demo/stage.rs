@@ -62,7 +62,7 @@ impl Stage {
         let url = running.url.clone();
         configure(&here, &url)?;
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::client_config(None)?)
+            .tls_backend_preconfigured(tls::client_config(&tls::Trust::Platform)?)
             .build()?;
         let api = Api::open(&dir, client)?;
         let zone = TimeZone::get(ZONE)?;

@@ -9,7 +9,7 @@ use reqwest::{Method, Request, Url};
 use super::batch::{self, MAX_BODY, MAX_OPERATIONS, Part, Reply};
 use super::error::{refused, refused_whole};
 use crate::clock::Clock;
-use crate::connector::auth::TokenCommand;
+use crate::connector::auth::SecretCommand;
 use crate::connector::http::{self, Http};
 use crate::connector::{Error, ErrorKind, Result};
 use crate::secret::Secret;
@@ -27,7 +27,7 @@ pub struct Client {
     http: Http,
     /// `…/api/data/v9.2/`
     root: Url,
-    bearer: TokenCommand,
+    bearer: SecretCommand,
     clock: Clock,
     requests: AtomicU64,
     operations: AtomicU64,
@@ -38,7 +38,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] when the address cannot be used.
-    pub fn new(http: Http, url: &str, bearer: TokenCommand, clock: Clock) -> Result<Self> {
+    pub fn new(http: Http, url: &str, bearer: SecretCommand, clock: Clock) -> Result<Self> {
         let url = http::server_url(url)?;
         let root = format!("{}/api/data/v9.2/", url.as_str().trim_end_matches('/'));
         let root = Url::parse(&root).map_err(|error| {
@@ -91,7 +91,7 @@ impl Client {
         let boundary = self.clock.unique().simple().to_string();
         let body = batch::encode(parts, self.root.path(), &boundary);
         let operations = parts.iter().map(Part::operations).sum();
-        let token = self.bearer.token().await?;
+        let token = self.bearer.secret().await?;
         let mut answer = self.post(&body, &boundary, &token, operations).await?;
         if answer.status == 401 {
             let token = self.bearer.renewed().await?;

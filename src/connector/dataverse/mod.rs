@@ -6,15 +6,15 @@
 //! known here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::auth::TokenCommand;
+use super::auth::{Kind, SecretCommand};
 use super::http::{Http, Limits};
-use super::{Connector, Error, ErrorKind, Result, Write, Written, tls};
+use super::tls::{self, Trust};
+use super::{Connector, Error, ErrorKind, Result, Write, Written};
 use crate::clock::Clock;
 use crate::model::record::PartyRef;
 use crate::model::{Address, Class, Document, ItemId, Listing, Table, Uid};
@@ -52,8 +52,8 @@ pub struct Options {
     pub url: String,
     /// A command line that prints a bearer token.
     pub token_command: String,
-    /// PEM file with the authority of a self-hosted server.
-    pub extra_ca: Option<PathBuf>,
+    /// What makes its certificate good.
+    pub trust: Trust,
     /// `FetchXML` by table: what takes part is the union. A class without a filter does not take part.
     pub filters: BTreeMap<Table, Vec<String>>,
     pub limits: Limits,
@@ -80,8 +80,8 @@ impl Dataverse {
     /// # Errors
     /// When the organisation cannot be reached, does not accept the token, or is no Dataverse organisation.
     pub async fn connect(options: Options, clock: Clock, kept: Option<Json>) -> Result<Self> {
-        let http = Http::new(&tls::client_config(options.extra_ca.as_deref())?, options.limits)?;
-        let bearer = TokenCommand::new(options.token_command);
+        let http = Http::new(&tls::client_config(&options.trust)?, options.limits)?;
+        let bearer = SecretCommand::new(Kind::Token, options.token_command);
         let client = Client::new(http, &options.url, bearer, clock)?;
         let mut questions: Vec<Operation> = ["WhoAmI".to_owned(), my_row(), my_zone()]
             .map(|path| Operation::new(Method::Get, path))

@@ -186,8 +186,8 @@ async fn a_certificate_is_trusted_only_through_its_authority() {
     assert!(options.url.starts_with("https://"));
     let refused = Dataverse::connect(options.clone(), Clock::system(), None).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Unreachable);
-    assert!(refused.hint.unwrap().contains("extra_ca"));
-    options.extra_ca = Some(authority);
+    assert!(refused.hint.unwrap().contains("`ca`"));
+    options.trust = liaison::connector::tls::Trust::Authority(authority);
     assert!(Dataverse::connect(options, Clock::system(), None).await.is_ok());
 }
 
