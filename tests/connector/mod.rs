@@ -1,5 +1,6 @@
 //! Connectors against real ends.
 
+mod conformance;
 mod dataverse;
 mod microsoft;
 mod organisation;

@@ -1,12 +1,13 @@
 //! Other programs that work on the same data: Python's own libraries, with nothing of ours.
 
 use std::fmt;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 
-use super::{PASSWORD, python, script};
+use super::{PASSWORD, missing, python, script};
 
 /// Another IMAP client of a user, `imaplib`.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ impl Imap {
     pub fn steps(&self, steps: &Json) -> Vec<Json> {
         let input =
             json!({ "port": self.port, "user": self.user, "password": PASSWORD, "steps": steps });
-        run("imap.py", &input)
+        run(&IMAP, "imap.py", &input)
     }
 
     fn step(&self, step: Json) -> Json {
@@ -78,6 +79,16 @@ impl Imap {
 
     pub fn rename_folder(&self, folder: &str, to: &str) {
         self.step(json!({ "do": "rename", "folder": folder, "to": to }));
+    }
+
+    /// The names of all folders, as the server writes them.
+    pub fn folders(&self) -> Vec<String> {
+        serde_json::from_value(self.step(json!({ "do": "folders" }))).unwrap()
+    }
+
+    /// Deletes all messages of a folder for good.
+    pub fn clear(&self, folder: &str) {
+        self.step(json!({ "do": "clear", "folder": folder }));
     }
 
     /// All messages of a folder.
@@ -133,7 +144,7 @@ impl Dav {
             })
             .collect();
         let input = json!({ "user": self.user, "password": PASSWORD, "requests": requests });
-        let answers = run("dav.py", &input).into_iter().map(|answer| Answer {
+        let answers = run(&DAV, "dav.py", &input).into_iter().map(|answer| Answer {
             status: answer["status"].as_u64().unwrap().try_into().unwrap(),
             headers: serde_json::from_value(answer["headers"].clone()).unwrap(),
             body: decode(&answer["body"]),
@@ -189,20 +200,42 @@ impl Dav {
     }
 }
 
-fn run(name: &str, input: &Json) -> Vec<Json> {
+/// A script that waits for orders until this process ends.
+struct Program {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+static IMAP: Mutex<Option<Program>> = Mutex::new(None);
+static DAV: Mutex<Option<Program>> = Mutex::new(None);
+
+fn run(program: &Mutex<Option<Program>>, name: &str, order: &Json) -> Vec<Json> {
+    // Another test that failed in here took its program along.
+    let mut kept = program.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut program = kept.take().unwrap_or_else(|| start(name));
+    let mut line = order.to_string();
+    line.push('\n');
+    program.child.stdin.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
+    line.clear();
+    program.answers.read_line(&mut line).unwrap();
+    let answer: Json = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{name} ended"));
+    *kept = Some(program);
+    drop(kept);
+    let Json::Array(answers) = answer else {
+        panic!("{name}: {}", answer["failed"].as_str().unwrap())
+    };
+    answers
+}
+
+fn start(name: &str) -> Program {
     let mut child = Command::new(python())
         .arg(script(name))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|_| super::missing("the Python environment of the tests"));
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.to_string().as_bytes()).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+        .unwrap_or_else(|_| missing("the Python environment of the tests"));
+    let answers = BufReader::new(child.stdout.take().unwrap());
+    Program { child, answers }
 }
 
 /// Bytes as text that JSON holds: one character each.

@@ -1,11 +1,9 @@
-"""An IMAP client of a user, driven by JSON: {port, user, password, steps: [{do, folder, ...}]} in, a list of answers out.
-Bytes travel as characters of the same number."""
-import imaplib, json, re, sys
+"""An IMAP client, driven by lines of JSON: {port, user, password, steps: [{do, folder, ...}]} in, a list of answers out, or what
+went wrong. A connection each. Bytes travel as characters of the same number."""
+import imaplib, json, re, sys, traceback
 
 imaplib._MAXLINE = 10_000_000
-order = json.load(sys.stdin)
-client = imaplib.IMAP4('127.0.0.1', order['port'])
-client.login(order['user'], order['password'])
+client = None
 
 
 def good(answer):
@@ -31,6 +29,23 @@ def uids(step):
 def append(step):
     for message in step['messages']:
         good(client.append(quoted(step['folder']), '(' + step['flags'] + ')', None, message.encode('latin-1')))
+
+
+def folders(step):
+    names = []
+    for line in good(client.list()):
+        # Names that do not fit into a quoted string come as a literal.
+        name = line[1] if isinstance(line, tuple) else line and re.search(rb'\) (?:"[^"]*"|NIL) (.*)$', line).group(1)
+        if name:
+            name = name.decode()
+            names.append(re.sub(r'\\(.)', r'\1', name[1:-1]) if name.startswith('"') else name)
+    return sorted(names)
+
+
+def clear(step):
+    select(step)
+    good(client.store('1:*', '+FLAGS', '(\\Deleted)')) if client.untagged_responses['EXISTS'][-1] != b'0' else None
+    good(client.expunge())
 
 
 def flag(step):
@@ -81,7 +96,14 @@ def fetch(step):
 
 
 actions = {'append': append, 'flag': flag, 'delete': delete, 'move': move, 'create': create, 'drop': drop,
-           'rename': rename, 'list': list_, 'fetch': fetch}
-answers = [actions[step['do']](step) for step in order['steps']]
-client.logout()
-json.dump(answers, sys.stdout)
+           'rename': rename, 'list': list_, 'fetch': fetch, 'folders': folders, 'clear': clear}
+for line in sys.stdin:
+    try:
+        order = json.loads(line)
+        client = imaplib.IMAP4('127.0.0.1', order['port'], timeout=60)
+        client.login(order['user'], order['password'])
+        answer = [actions[step['do']](step) for step in order['steps']]
+        client.logout()
+    except Exception:
+        answer = {'failed': traceback.format_exc()}
+    print(json.dumps(answer), flush=True)
