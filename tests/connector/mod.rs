@@ -1,5 +1,7 @@
 //! Connectors against real ends.
 
+mod conformance;
 mod dataverse;
 mod microsoft;
 mod organisation;
+mod servers;

@@ -1,0 +1,202 @@
+//! Listing, reading and finding.
+
+use std::collections::BTreeSet;
+
+use liaison::connector::Write;
+use liaison::model::{Body, Class, ItemId, Uid};
+
+use super::subject::{Subject, bytes, is, text};
+
+pub(super) async fn nothing(s: &Subject) {
+    let c = s.connector();
+    assert!(s.list(&*c).await.is_empty());
+    assert_eq!(s.find(&*c, "nobody@example.test").await, None);
+    assert!(c.read(s.class, &[]).await.unwrap().is_empty());
+    assert!(c.write(s.class, Vec::new()).await.unwrap().is_empty());
+    assert!(c.find(s.class, &[]).await.unwrap().is_empty());
+}
+
+pub(super) async fn created(s: &Subject) {
+    let c = s.connector();
+    let written = s.create(&*c, "new@example.test", "Something new").await;
+    let document = written.document.expect("what stands there is read back");
+    assert_eq!(document.id, written.id);
+    assert!(is(bytes(&document), "new@example.test") && text(&document).contains("Something new"));
+    // Neither the connector that wrote nor one that did not see it may think otherwise.
+    for c in [c, s.connector()] {
+        let entries = s.list(&*c).await;
+        assert_eq!(entries.keys().collect::<Vec<_>>(), [&written.id]);
+        assert_eq!(entries[&written.id], document.version);
+        let read = s.read(&*c, &written.id).await.unwrap();
+        assert_eq!(read, document);
+        assert_eq!(s.find(&*c, "new@example.test").await, Some(written.id.clone()));
+    }
+    let bodies = s.elsewhere.bodies();
+    assert!(bodies.len() == 1 && is(&bodies[0], "new@example.test"));
+}
+
+pub(super) async fn written_elsewhere(s: &Subject) {
+    let c = s.connector();
+    for uid in ["first@example.test", "second@example.test"] {
+        s.elsewhere.put(&[(uid, s.item(uid, "By another program"))]);
+        let id = s.find(&*c, uid).await.expect("it is found");
+        let version = s.list(&*c).await.remove(&id).expect("it is listed");
+        let document = s.read(&*c, &id).await.unwrap();
+        assert_eq!((document.id.clone(), document.version.clone()), (id, version));
+        assert!(is(bytes(&document), uid) && text(&document).contains("By another program"));
+    }
+}
+
+pub(super) async fn unknown_properties(s: &Subject) {
+    let c = s.connector();
+    let unknown: &[&str] = match s.class {
+        Class::Email => &["X-Loop: somewhere", "List-Id: <a.example.test>"],
+        _ => &["X-UNKNOWN;X-PARAM=\"a:b;c\":value\\, and more", "X-EMPTY-ONE:1"],
+    };
+    let more: String = unknown.iter().map(|line| format!("{line}\r\n")).collect();
+    let uid = "unknown@example.test";
+    s.elsewhere.put(&[(uid, s.item_with(uid, "Before", &more))]);
+    let id = s.find(&*c, uid).await.unwrap();
+    let document = s.read(&*c, &id).await.unwrap();
+    let survived = |text: &str| {
+        for line in unknown {
+            let (name, value) = line.split_once([':', ';']).unwrap();
+            let kept = text.lines().any(|line| line.starts_with(name) && line.ends_with(value));
+            assert!(kept, "{line} is gone from {text}");
+        }
+    };
+    survived(&text(&document));
+    if s.changes() {
+        let changed = String::from_utf8_lossy(bytes(&document)).replace("Before", "After");
+        let body = Body::Bytes(changed.into_bytes());
+        s.write(&*c, Write::Update { id, version: document.version, body }).await.unwrap();
+        let stands = s.elsewhere.bodies().remove(0);
+        let stands = super::subject::unfolded(&stands);
+        assert!(stands.contains("After"));
+        survived(&stands);
+    } else {
+        assert_eq!(bytes(&document), s.item_with(uid, "Before", &more), "messages are bytes");
+    }
+}
+
+pub(super) async fn difficult(s: &Subject) {
+    let c = s.connector();
+    // What a line may hold: every length of UTF-8, bidirectional text, combining marks.
+    let all = "Ωμέγα naïve 日本語 👩‍👩‍👧 עברית e\u{301} ßẞ";
+    let long = "λ".repeat(20_000);
+    let words = "A sentence that is repeated. ".repeat(36_000);
+    for (uid, said) in [("all@e.test", all), ("long@e.test", long.as_str())] {
+        let written = s.create(&*c, uid, said).await;
+        let document = s.read(&*c, &written.id).await.unwrap();
+        assert!(text(&document).contains(said), "{uid}");
+        assert!(s.elsewhere.bodies().iter().any(|body| is(body, uid)), "{uid}");
+    }
+    let uid = "large@e.test";
+    let (name, large) = match s.class {
+        Class::Contact => ("NOTE", words.trim_end()),
+        Class::Email => ("", words.trim_end()),
+        _ => ("DESCRIPTION", words.trim_end()),
+    };
+    let body = if name.is_empty() {
+        s.item(uid, &large.replace(". A", ".\r\nA"))
+    } else {
+        s.item_with(uid, "Large", &format!("{name}:{}\r\n", large.replace(". A", ".\r\n  A")))
+    };
+    assert!(body.len() > 1_000_000);
+    let id = c.address(s.class, &Uid::new(uid));
+    let written =
+        s.write(&*c, Write::Create { id, body: Body::Bytes(body.clone()) }).await.unwrap();
+    let document = s.read(&*s.connector(), &written.id).await.unwrap();
+    if s.changes() {
+        assert!(text(&document).contains(large), "a large item");
+    } else {
+        assert!(bytes(&document) == body, "a large message");
+    }
+}
+
+pub(super) async fn stable_ids(s: &Subject) {
+    let c = s.connector();
+    s.create(&*c, "ours@example.test", "Ours").await;
+    s.elsewhere.put(&[("theirs@example.test", s.item("theirs@example.test", "Theirs"))]);
+    let before = s.list(&*c).await;
+    s.elsewhere.put(&[("third@example.test", s.item("third@example.test", "Third"))]);
+    s.elsewhere.delete("third@example.test");
+    assert_eq!(s.list(&*c).await, before);
+    assert_eq!(s.list(&*s.connector()).await, before);
+}
+
+pub(super) async fn heads(s: &Subject) {
+    let c = s.connector();
+    let uid = "head@example.test";
+    s.elsewhere.put(&[(uid, s.item(uid, "The body"))]);
+    let id = s.find(&*c, uid).await.unwrap();
+    let unknown = ItemId::new(format!("{}x", id.as_str()));
+    let mut heads = c.heads(s.class, &[id.clone(), unknown.clone()]).await.unwrap();
+    assert!(heads.remove(&unknown).expect("an answer").is_err());
+    let head = heads.remove(&id).unwrap().unwrap();
+    let whole = s.read(&*c, &id).await.unwrap();
+    assert_eq!((&head.version, &head.marks), (&whole.version, &whole.marks));
+    assert!(is(bytes(&head), uid));
+    if s.changes() {
+        assert_eq!(head, whole);
+    } else {
+        assert!(bytes(&whole).starts_with(bytes(&head)), "from the first byte");
+    }
+}
+
+pub(super) async fn exact_find(s: &Subject) {
+    let c = s.connector();
+    let near = [
+        "a.b@example.test",
+        "A.B@example.test",
+        "xa.b@example.test",
+        "a.b@example.test2",
+        "a_b@example.test",
+    ];
+    let items: Vec<(&str, Vec<u8>)> = near.iter().map(|uid| (*uid, s.item(uid, "Near"))).collect();
+    s.elsewhere.put(&items);
+    let wanted: Vec<Uid> = near
+        .iter()
+        .chain(&["a.b", "b@example.test", "", "*", "%", "a?b@example.test"])
+        .map(|uid| Uid::new(*uid))
+        .collect();
+    let found = c.find(s.class, &wanted).await.unwrap();
+    assert_eq!(found.len(), near.len(), "{found:?}");
+    for uid in near {
+        let document = s.read(&*c, &found[&Uid::new(uid)]).await.unwrap();
+        assert!(is(bytes(&document), uid), "{uid} is not {}", text(&document));
+        assert_eq!(s.find(&*c, uid).await.as_ref(), found.get(&Uid::new(uid)), "alone as together");
+    }
+    s.elsewhere.delete(near[0]);
+    assert_eq!(s.find(&*c, near[0]).await, None);
+}
+
+pub(super) async fn many(s: &Subject) {
+    const MANY: usize = 600;
+    let c = s.connector();
+    let uids: Vec<String> =
+        (0..MANY).map(|number| format!("item-{number:04}@example.test")).collect();
+    let items: Vec<(&str, Vec<u8>)> =
+        uids.iter().map(|uid| (uid.as_str(), s.item(uid, "One of many"))).collect();
+    s.elsewhere.put(&items);
+    let entries = s.list(&*c).await;
+    assert_eq!(entries.len(), MANY);
+    let ids: Vec<ItemId> = entries.keys().cloned().collect();
+    let before = c.requests();
+    let mut read = c.read(s.class, &ids).await.unwrap();
+    assert!(c.requests() - before <= 30, "{} requests", c.requests() - before);
+    let missing = ItemId::new("no/such.item");
+    assert!(c.read(s.class, std::slice::from_ref(&missing)).await.unwrap()[&missing].is_err());
+    let mut seen = BTreeSet::new();
+    for (id, version) in &entries {
+        let document = read.remove(id).expect("an answer for each").unwrap();
+        assert_eq!(&document.version, version);
+        let text = text(&document);
+        seen.extend(uids.iter().filter(|uid| text.contains(*uid)));
+    }
+    assert_eq!((seen.len(), read.len()), (MANY, 0));
+    let wanted: Vec<Uid> = uids.iter().map(Uid::new).collect();
+    let before = c.requests();
+    assert_eq!(c.find(s.class, &wanted).await.unwrap().len(), MANY);
+    assert!(c.requests() - before <= 30, "{} requests", c.requests() - before);
+}
