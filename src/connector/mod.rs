@@ -23,6 +23,7 @@ pub mod pop3;
 pub mod sasl;
 #[cfg(test)]
 mod scripted;
+pub mod smtp;
 pub mod tls;
 pub mod vdir;
 pub mod watch;
