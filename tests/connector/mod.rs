@@ -3,4 +3,5 @@
 mod dataverse;
 mod microsoft;
 mod organisation;
+mod pop3;
 mod servers;
