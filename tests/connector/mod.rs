@@ -5,3 +5,4 @@ mod microsoft;
 mod organisation;
 mod pop3;
 mod servers;
+mod smtp;
