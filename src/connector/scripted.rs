@@ -43,15 +43,14 @@ where
     let mut heard = Vec::new();
     for (at, (expected, said)) in steps.iter().enumerate() {
         let start = heard.len();
-        while at > 0 {
+        let mut is_heard = at == 0;
+        while !is_heard {
             let line = heard.len();
             let count = reader.read_until(b'\n', &mut heard).await.unwrap_or(0);
             if count == 0 || (limit < u64::MAX && heard.len() as u64 >= limit) {
                 return String::from_utf8_lossy(&heard).into_owned();
             }
-            if *expected != DATA || heard[line..] == *b".\r\n" {
-                break;
-            }
+            is_heard = *expected != DATA || heard[line..] == *b".\r\n";
         }
         let line = String::from_utf8_lossy(&heard[start..]).into_owned();
         if line.starts_with("QUIT") && *expected != DATA && !expected.starts_with("QUIT") {

@@ -19,6 +19,9 @@ use super::reply::{LINE_LIMIT, LINES};
 /// Ends a message (RFC 5321 §4.1.1.4). With full stops doubled, it stands nowhere else in one.
 const END: &[u8] = b"\r\n.\r\n";
 
+/// How much is written at once, and looked through before.
+const PIECE: usize = 16 << 10;
+
 /// A connection that lettre may be given.
 pub(super) trait Carrier: AsyncRead + AsyncWrite + Send + Sync + Unpin + fmt::Debug {}
 
@@ -68,13 +71,15 @@ pub(super) struct Guard {
     lines: usize,
     /// What lettre may read.
     ready: VecDeque<u8>,
+    /// The last bytes that were written, fewer than end a message.
+    tail: Vec<u8>,
 }
 
 impl Guard {
     /// On a connection that the server is about to greet.
     pub(super) fn new(inner: Box<dyn Carrier>, tally: Arc<Tally>) -> Self {
-        let (line, ready) = (Vec::new(), VecDeque::new());
-        Self { inner, tally, awaiting: true, line, lines: 0, ready }
+        let (line, ready, tail) = (Vec::new(), VecDeque::new(), Vec::new());
+        Self { inner, tally, awaiting: true, line, lines: 0, ready, tail }
     }
 
     /// On a connection that was greeted already, which lettre cannot know: it is given a greeting of our own.
@@ -149,10 +154,11 @@ impl Guard {
 
     /// Notes what is about to be said.
     fn say(&mut self, bytes: &[u8]) {
-        let ends = bytes.windows(END.len()).any(|window| window == END);
+        let ends = |bytes: &[u8]| bytes.windows(END.len()).any(|window| window == END);
+        let seam: Vec<u8> = self.tail.iter().chain(bytes.iter().take(END.len())).copied().collect();
         if !self.tally.message.load(Ordering::SeqCst) {
             (self.awaiting, self.lines) = (true, 0);
-        } else if ends {
+        } else if ends(bytes) || ends(&seam) {
             // Noted before it is tried: what became of a failed write is not known.
             self.tally.ended.store(true, Ordering::SeqCst);
             self.tally.message.store(false, Ordering::SeqCst);
@@ -193,6 +199,7 @@ impl AsyncWrite for Guard {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        let bytes = bytes.get(..bytes.len().min(PIECE)).unwrap_or_default();
         if !this.awaiting {
             this.check_silence(cx)?;
             this.say(bytes);
@@ -200,6 +207,8 @@ impl AsyncWrite for Guard {
         let written = Pin::new(&mut this.inner).poll_write(cx, bytes);
         if let Poll::Ready(Ok(count)) = &written {
             this.tally.written.fetch_add(*count as u64, Ordering::SeqCst);
+            this.tail.extend_from_slice(bytes.get(..*count).unwrap_or_default());
+            this.tail.drain(..this.tail.len().saturating_sub(END.len() - 1));
         }
         written
     }
