@@ -12,11 +12,18 @@ pub mod dataverse;
 pub mod error;
 pub mod file;
 pub mod finding;
+pub mod header;
 pub mod http;
+pub mod line;
 pub mod maildir;
 pub mod net;
 pub mod news;
 pub mod patient;
+pub mod pop3;
+pub mod sasl;
+#[cfg(test)]
+mod scripted;
+pub mod smtp;
 pub mod tls;
 pub mod vdir;
 pub mod watch;

@@ -4,4 +4,6 @@ mod conformance;
 mod dataverse;
 mod microsoft;
 mod organisation;
+mod pop3;
 mod servers;
+mod smtp;
