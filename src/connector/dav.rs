@@ -29,14 +29,21 @@ mod cursor;
 mod digest;
 mod discover;
 mod dns;
+mod examine;
+mod find;
 mod href;
 mod kinds;
+mod line;
 mod listing;
 mod multistatus;
 mod read;
 mod refused;
+mod rights;
+mod schedule;
+mod write;
 
 pub use discover::Collection;
+pub use examine::examine;
 
 use client::Client;
 use discover::Place;
@@ -106,6 +113,8 @@ pub struct Dav {
     /// The collection, and whether the server said that it is one.
     base: Mutex<Option<(Base, bool)>>,
     known: Mutex<kinds::Known>,
+    /// Asked for before the first write.
+    rights: Mutex<Option<rights::Rights>>,
 }
 
 impl Dav {
@@ -132,7 +141,8 @@ impl Dav {
             // A server has its root; whatever has a path may be the collection, and usually is.
             base = (url.path() != "/").then(|| (Base::new(url.clone()), false));
         }
-        Ok(Self { options, place, client, base: Mutex::new(base), known: Mutex::default() })
+        let (base, known, rights) = (Mutex::new(base), Mutex::default(), Mutex::default());
+        Ok(Self { options, place, client, base, known, rights })
     }
 
     fn options(&self) -> &Options {
@@ -154,9 +164,15 @@ impl Dav {
 
     /// Finds the collection by asking.
     async fn locate(&self) -> Result<Base> {
-        let base = Base::new(self.located().await?.url);
+        let collection = self.located().await?;
+        Ok(self.settle(&collection))
+    }
+
+    /// Remembers the collection.
+    fn settle(&self, collection: &Collection) -> Base {
+        let base = Base::new(collection.url.clone());
         *self.base.lock().unwrap_or_else(PoisonError::into_inner) = Some((base.clone(), true));
-        Ok(base)
+        base
     }
 
     fn check(&self, class: Class) -> Result<()> {
@@ -205,12 +221,17 @@ impl Connector for Dav {
         Ok(documents)
     }
 
-    async fn write(&self, _class: Class, _writes: Vec<Write>) -> Result<Vec<Result<Written>>> {
-        Err(Error::new(ErrorKind::Unsupported, "writing is not there yet"))
+    async fn write(&self, class: Class, writes: Vec<Write>) -> Result<Vec<Result<Written>>> {
+        self.check(class)?;
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.carry_out(class, writes).await
     }
 
-    async fn find(&self, _class: Class, _uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
-        Err(Error::new(ErrorKind::Unsupported, "finding is not there yet"))
+    async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
+        self.check(class)?;
+        self.found(class, uids).await
     }
 
     fn address(&self, class: Class, uid: &Uid) -> ItemId {

@@ -133,14 +133,17 @@ impl Dav {
                 _ => {}
             }
         }
-        let look = match self.options().hide.sync {
-            true => None,
-            false => self.since(base, "").await?,
-        };
-        match look {
-            Some(look) => Ok((look, now)),
-            None => Ok((self.listed(base).await?, now)),
+        Ok((self.everything(base).await?, now))
+    }
+
+    /// All names and versions, by the report if the server has it.
+    pub(super) async fn everything(&self, base: &Base) -> Result<Look> {
+        if !self.options().hide.sync
+            && let Some(look) = self.since(base, "").await?
+        {
+            return Ok(look);
         }
+        self.listed(base).await
     }
 
     /// By sync report; `None` when the server does not know the token, or, without one, not the report.

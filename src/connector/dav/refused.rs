@@ -47,7 +47,7 @@ pub(super) fn refused(answer: &Answer, doing: &str, now: Timestamp) -> Error {
 }
 
 /// The conditions that an answer names, where it is such an answer.
-pub(super) fn conditions(answer: &Answer) -> BTreeSet<String> {
+fn conditions(answer: &Answer) -> BTreeSet<String> {
     /// A list of conditions has a few hundred bytes; a page of HTML is not looked at for long either.
     const LONGEST: usize = 64 << 10;
     if answer.body.len() > LONGEST {
