@@ -4,17 +4,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use liaison::connector::auth::{Account, Kind};
 use liaison::connector::net::{Security, Server};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 use super::port::Port;
 use super::process::{Process, hand_over, unprivileged, unprivileged_user};
-use super::{PASSWORD, elsewhere, program, server, signed_in, token};
+use super::{PASSWORD, certificate, elsewhere, program, server, signed_in, token};
 
 /// How messages are kept on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,7 +78,7 @@ impl Dovecot {
         else {
             unreachable!("six were reserved")
         };
-        let authority = certify(dir.path());
+        let authority = certificate::make(dir.path());
         for folder in ["run", "state", "mail", "keys/default/HS256"] {
             fs::create_dir_all(dir.path().join(folder)).unwrap();
         }
@@ -326,24 +325,4 @@ service auth {{
         );
         write("oauth2.conf", &oauth);
     }
-}
-
-/// A certificate for this machine in `server.pem`, its key in `server.key`, and the authority that signed it, whose file is
-/// returned.
-pub(super) fn certify(folder: &Path) -> PathBuf {
-    let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    // A name of its own: with the name of the server's certificate that one would count as self-signed.
-    authority.distinguished_name.push(DnType::CommonName, "Authority of a test");
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let certificate = authority.self_signed(&authority_key).unwrap();
-    let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let signed = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
-    fs::write(folder.join("server.pem"), signed.pem()).unwrap();
-    fs::write(folder.join("server.key"), key.serialize_pem()).unwrap();
-    let path = folder.join("authority.pem");
-    fs::write(&path, certificate.pem()).unwrap();
-    path
 }

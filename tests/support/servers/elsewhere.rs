@@ -1,5 +1,6 @@
 //! Other programs that work on the same data: Python's own libraries, with nothing of ours.
 
+use std::fmt;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -104,12 +105,18 @@ pub struct Dav {
 }
 
 /// What a server answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?} {}", self.status, self.headers, String::from_utf8_lossy(&self.body))
+    }
 }
 
 impl Dav {
@@ -164,7 +171,12 @@ impl Dav {
     /// The paths of what a collection holds, in order.
     pub fn list(&self, url: &str) -> Vec<String> {
         let body = br#"<D:propfind xmlns:D="DAV:"><D:prop><D:getetag/></D:prop></D:propfind>"#;
-        let answer = self.request("PROPFIND", url, &[("Depth", "1")], body);
+        let answer = self.request(
+            "PROPFIND",
+            url,
+            &[("Depth", "1"), ("Content-Type", "application/xml")],
+            body,
+        );
         assert_eq!(answer.status, 207, "PROPFIND {url}: {answer:?}");
         let text = String::from_utf8(answer.body).unwrap();
         let paths =

@@ -17,12 +17,17 @@ use liaison::connector::auth::{Account, Kind, SecretCommand};
 use liaison::connector::net::{Security, Server};
 use liaison::connector::tls::Trust;
 
+mod certificate;
+pub mod cyrus;
 pub mod dovecot;
 pub mod elsewhere;
 pub mod port;
 pub mod process;
+pub mod proxy;
 pub mod radicale;
+pub mod sink;
 mod token;
+pub mod xandikos;
 
 /// Of every user on every server. A client that does not quote it properly does not get in.
 pub const PASSWORD: &str = r#"it's a "se\cret"#;

@@ -110,6 +110,17 @@ pub fn unprivileged(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// As [`unprivileged`], for a program that lies where only root can reach it, such as root's home.
+pub fn reaching(program: impl AsRef<OsStr>) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]);
+    command.args(["--inh-caps", "+dac_override", "--ambient-caps", "+dac_override"]).arg(program);
+    command
+}
+
 /// User and group that [`unprivileged`] programs run as, by name.
 pub fn unprivileged_user() -> (String, String) {
     if is_root() {

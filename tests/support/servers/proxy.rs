@@ -1,0 +1,220 @@
+//! A wire with faults: stands between a client and a server, cuts it, holds it up, slows it down, and counts what goes by.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// What happens to the connections. The counts of bytes are those of one connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Script {
+    /// The connection is cut after this many bytes from the client.
+    pub cut_sent: Option<u64>,
+    /// The connection is cut after this many bytes from the server.
+    pub cut_received: Option<u64>,
+    /// After this many bytes from the server nothing goes either way any more, and nobody hangs up.
+    pub stall_received: Option<u64>,
+    /// What each direction is late by, however much is on its way.
+    pub latency: Duration,
+    /// Only this many connections are so; those that follow are whole. 0: all.
+    pub connections: usize,
+}
+
+/// What went by, over all connections.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    pub connections: usize,
+    /// Bytes from the client.
+    pub sent: u64,
+    /// Bytes from the server.
+    pub received: u64,
+    /// How often the client spoke after the server did, or at the beginning: how often somebody waited for the way there and
+    /// back. The handshake of TCP is not counted.
+    pub round_trips: u64,
+}
+
+/// A proxy that runs until it is dropped; connections die with it.
+#[derive(Debug)]
+pub struct Proxy {
+    pub port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    target: SocketAddr,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    script: Script,
+    counted: Counted,
+    /// Since the script was set.
+    scripted: usize,
+    open: Vec<TcpStream>,
+    closed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Sent,
+    Received,
+}
+
+/// What two directions of a connection know of each other.
+#[derive(Debug, Default)]
+struct Connection {
+    last: Mutex<Option<Direction>>,
+    stalled: Mutex<bool>,
+}
+
+impl Proxy {
+    /// To a port of this machine.
+    pub fn start(target: u16, script: Script) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, target));
+        let state = Mutex::new(State { script, ..State::default() });
+        let shared = Arc::new(Shared { target, state });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                let Ok(client) = client else { continue };
+                if accepting.state.lock().unwrap().closed {
+                    return;
+                }
+                accepting.connect(client);
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// From now on; connections that are open go on as they were.
+    pub fn script(&self, script: Script) {
+        let mut state = self.shared.state.lock().unwrap();
+        state.script = script;
+        state.scripted = 0;
+    }
+
+    /// What went by since the start, or since [`Proxy::forget`].
+    pub fn counted(&self) -> Counted {
+        self.shared.state.lock().unwrap().counted
+    }
+
+    /// Counts from nothing again.
+    pub fn forget(&self) {
+        self.shared.state.lock().unwrap().counted = Counted::default();
+    }
+
+    /// Cuts all connections that are open.
+    pub fn cut(&self) {
+        for stream in self.shared.state.lock().unwrap().open.drain(..) {
+            drop(stream.shutdown(Shutdown::Both));
+        }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.state.lock().unwrap().closed = true;
+        self.cut();
+        // Wakes the thread that accepts.
+        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)));
+    }
+}
+
+impl Shared {
+    fn connect(self: &Arc<Self>, client: TcpStream) {
+        let Ok(server) = TcpStream::connect(self.target) else { return };
+        drop((client.set_nodelay(true), server.set_nodelay(true)));
+        let script = {
+            let mut state = self.state.lock().unwrap();
+            state.counted.connections += 1;
+            state.scripted += 1;
+            state.open.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+            let over = state.script.connections != 0 && state.scripted > state.script.connections;
+            if over { Script::default() } else { state.script }
+        };
+        let connection = Arc::new(Connection::default());
+        for direction in [Direction::Sent, Direction::Received] {
+            let (client, server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let (shared, connection) = (Arc::clone(self), Arc::clone(&connection));
+            thread::spawn(move || match direction {
+                Direction::Sent => shared.carry(&client, &server, script, direction, &connection),
+                Direction::Received => {
+                    shared.carry(&server, &client, script, direction, &connection)
+                }
+            });
+        }
+    }
+
+    /// Carries bytes one way until the end.
+    fn carry(
+        &self,
+        mut from: &TcpStream,
+        to: &TcpStream,
+        script: Script,
+        direction: Direction,
+        connection: &Connection,
+    ) {
+        let (cut, stall) = match direction {
+            Direction::Sent => (script.cut_sent, None),
+            Direction::Received => (script.cut_received, script.stall_received),
+        };
+        let (later, due) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
+        let mut late = to.try_clone().unwrap();
+        let writer = thread::spawn(move || {
+            for (at, bytes) in due {
+                thread::sleep(at.saturating_duration_since(Instant::now()));
+                if late.write_all(&bytes).is_err() {
+                    return;
+                }
+            }
+        });
+        let (mut passed, mut buffer) = (0_u64, [0; 16 << 10]);
+        let is_cut = loop {
+            let length = match from.read(&mut buffer) {
+                Ok(0) => break false,
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => break false,
+            };
+            let room = cut.into_iter().chain(stall).min().map_or(u64::MAX, |limit| limit - passed);
+            let length = length.min(usize::try_from(room).unwrap_or(usize::MAX));
+            passed += u64::try_from(length).unwrap();
+            if *connection.stalled.lock().unwrap() {
+                continue;
+            }
+            self.count(direction, length, connection);
+            drop(later.send((Instant::now() + script.latency, buffer[..length].to_vec())));
+            if cut == Some(passed) {
+                break true;
+            }
+            if stall == Some(passed) {
+                *connection.stalled.lock().unwrap() = true;
+            }
+        };
+        drop(later);
+        drop(writer.join());
+        if is_cut {
+            drop((from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both)));
+        } else if !*connection.stalled.lock().unwrap() {
+            drop(to.shutdown(Shutdown::Write));
+        }
+    }
+
+    fn count(&self, direction: Direction, length: usize, connection: &Connection) {
+        let length = u64::try_from(length).unwrap();
+        let before = connection.last.lock().unwrap().replace(direction);
+        let mut state = self.state.lock().unwrap();
+        match direction {
+            Direction::Sent => {
+                state.counted.sent += length;
+                state.counted.round_trips += u64::from(before != Some(direction));
+            }
+            Direction::Received => state.counted.received += length,
+        }
+    }
+}
