@@ -242,6 +242,10 @@ impl Connector for Dav {
         self.client.requests()
     }
 
+    fn source(&self) -> String {
+        format!("dav {}", self.options.url)
+    }
+
     async fn wait(&self, _class: Class) -> Result<()> {
         tokio::time::sleep(self.options.pause).await;
         Ok(())

@@ -202,6 +202,10 @@ impl Connector for Pop3 {
         self.requests.load(Ordering::Relaxed)
     }
 
+    fn source(&self) -> String {
+        format!("pop3 {}@{}", self.options.account.user, self.options.server)
+    }
+
     async fn wait(&self, _class: Class) -> Result<()> {
         tokio::time::sleep(PAUSE).await;
         Ok(())
