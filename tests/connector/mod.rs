@@ -3,3 +3,4 @@
 mod dataverse;
 mod microsoft;
 mod organisation;
+mod servers;

@@ -1,7 +1,9 @@
-//! Two ends in memory, faults to put around them, and a world to let rounds run in; files that nobody here wrote.
+//! Two ends in memory, faults to put around them, and a world to let rounds run in; files that nobody here wrote; real
+//! servers.
 
 pub mod cell;
 pub mod fake;
 pub mod faults;
 pub mod resources;
+pub mod servers;
 pub mod world;

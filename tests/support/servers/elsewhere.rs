@@ -1,0 +1,203 @@
+//! Other programs that work on the same data: Python's own libraries, with nothing of ours.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value as Json, json};
+
+use super::{PASSWORD, python, script};
+
+/// Another IMAP client of a user, `imaplib`.
+#[derive(Debug, Clone)]
+pub struct Imap {
+    port: u16,
+    user: String,
+}
+
+/// A message as another client sees it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    pub uid: u32,
+    pub message_id: String,
+    /// Sorted, without `\Recent`.
+    pub flags: Vec<String>,
+}
+
+impl Imap {
+    pub fn new(port: u16, user: &str) -> Self {
+        Self { port, user: user.to_owned() }
+    }
+
+    /// Carries out steps in one connection; one answer each. `imap.py` says which steps there are.
+    pub fn steps(&self, steps: &Json) -> Vec<Json> {
+        let input =
+            json!({ "port": self.port, "user": self.user, "password": PASSWORD, "steps": steps });
+        run("imap.py", &input)
+    }
+
+    fn step(&self, step: Json) -> Json {
+        self.steps(&Json::Array(vec![step])).remove(0)
+    }
+
+    pub fn append(&self, folder: &str, message: &[u8], flags: &[&str]) {
+        self.append_all(folder, &[message], flags);
+    }
+
+    pub fn append_all(&self, folder: &str, messages: &[&[u8]], flags: &[&str]) {
+        let messages: Vec<Json> = messages.iter().map(|message| encode(message)).collect();
+        let flags = flags.join(" ");
+        self.step(
+            json!({ "do": "append", "folder": folder, "messages": messages, "flags": flags }),
+        );
+    }
+
+    /// Sets or clears flags or keywords of the messages with this Message-ID.
+    pub fn flag(&self, folder: &str, message_id: &str, flags: &[&str], set: bool) {
+        let flags = flags.join(" ");
+        self.step(json!({ "do": "flag", "folder": folder, "message_id": message_id, "flags": flags, "set": set }));
+    }
+
+    /// Deletes the messages with this Message-ID for good.
+    pub fn delete(&self, folder: &str, message_id: &str) {
+        self.step(json!({ "do": "delete", "folder": folder, "message_id": message_id }));
+    }
+
+    /// Moves the messages with this Message-ID.
+    pub fn relocate(&self, folder: &str, message_id: &str, to: &str) {
+        self.step(json!({ "do": "move", "folder": folder, "message_id": message_id, "to": to }));
+    }
+
+    pub fn create_folder(&self, folder: &str) {
+        self.step(json!({ "do": "create", "folder": folder }));
+    }
+
+    pub fn delete_folder(&self, folder: &str) {
+        self.step(json!({ "do": "drop", "folder": folder }));
+    }
+
+    pub fn rename_folder(&self, folder: &str, to: &str) {
+        self.step(json!({ "do": "rename", "folder": folder, "to": to }));
+    }
+
+    /// All messages of a folder.
+    pub fn list(&self, folder: &str) -> Vec<Seen> {
+        let answer = self.step(json!({ "do": "list", "folder": folder }));
+        let text = |value: &Json| value.as_str().unwrap().to_owned();
+        let seen = answer.as_array().unwrap().iter().map(|seen| Seen {
+            uid: seen["uid"].as_u64().unwrap().try_into().unwrap(),
+            message_id: text(&seen["message_id"]),
+            flags: seen["flags"].as_array().unwrap().iter().map(text).collect(),
+        });
+        seen.collect()
+    }
+
+    /// The message with this UID, whole.
+    pub fn fetch(&self, folder: &str, uid: u32) -> Vec<u8> {
+        decode(&self.step(json!({ "do": "fetch", "folder": folder, "uid": uid })))
+    }
+}
+
+/// Another client of a CalDAV or CardDAV server, `http.client`.
+#[derive(Debug, Clone)]
+pub struct Dav {
+    user: String,
+}
+
+/// What a server answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Dav {
+    pub fn new(user: &str) -> Self {
+        Self { user: user.to_owned() }
+    }
+
+    /// Sends requests, each `(method, url, headers, body)`, in their order.
+    pub fn requests(&self, requests: &[(&str, &str, &[(&str, &str)], &[u8])]) -> Vec<Answer> {
+        let requests: Vec<Json> = requests
+            .iter()
+            .map(|(method, url, headers, body)| {
+                json!({ "method": method, "url": url, "headers": headers, "body": encode(body) })
+            })
+            .collect();
+        let input = json!({ "user": self.user, "password": PASSWORD, "requests": requests });
+        let answers = run("dav.py", &input).into_iter().map(|answer| Answer {
+            status: answer["status"].as_u64().unwrap().try_into().unwrap(),
+            headers: serde_json::from_value(answer["headers"].clone()).unwrap(),
+            body: decode(&answer["body"]),
+        });
+        answers.collect()
+    }
+
+    fn request(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        self.requests(&[(method, url, headers, body)]).remove(0)
+    }
+
+    /// Creates or replaces, whatever is there.
+    pub fn put(&self, url: &str, content_type: &str, body: &[u8]) {
+        self.put_all(content_type, &[(url, body)]);
+    }
+
+    pub fn put_all(&self, content_type: &str, items: &[(&str, &[u8])]) {
+        let headers = [("Content-Type", content_type)];
+        let requests: Vec<_> =
+            items.iter().map(|(url, body)| ("PUT", *url, headers.as_slice(), *body)).collect();
+        for (answer, (url, _)) in self.requests(&requests).iter().zip(items) {
+            assert!((200..300).contains(&answer.status), "PUT {url}: {answer:?}");
+        }
+    }
+
+    pub fn delete(&self, url: &str) {
+        let answer = self.request("DELETE", url, &[], b"");
+        assert!((200..300).contains(&answer.status), "DELETE {url}: {answer:?}");
+    }
+
+    pub fn get(&self, url: &str) -> Answer {
+        self.request("GET", url, &[], b"")
+    }
+
+    /// The paths of what a collection holds, in order.
+    pub fn list(&self, url: &str) -> Vec<String> {
+        let body = br#"<D:propfind xmlns:D="DAV:"><D:prop><D:getetag/></D:prop></D:propfind>"#;
+        let answer = self.request("PROPFIND", url, &[("Depth", "1")], body);
+        assert_eq!(answer.status, 207, "PROPFIND {url}: {answer:?}");
+        let text = String::from_utf8(answer.body).unwrap();
+        let paths =
+            text.split("href>").skip(1).step_by(2).filter_map(|rest| rest.split('<').next());
+        let itself = url.splitn(4, '/').nth(3).unwrap_or_default().trim_end_matches('/');
+        let mut paths: Vec<String> =
+            paths.map(str::to_owned).filter(|path| path.trim_matches('/') != itself).collect();
+        paths.sort();
+        paths
+    }
+}
+
+fn run(name: &str, input: &Json) -> Vec<Json> {
+    let mut child = Command::new(python())
+        .arg(script(name))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|_| super::missing("the Python environment of the tests"));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.to_string().as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Bytes as text that JSON holds: one character each.
+fn encode(bytes: &[u8]) -> Json {
+    bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into()
+}
+
+fn decode(text: &Json) -> Vec<u8> {
+    text.as_str().unwrap().chars().map(|char| u8::try_from(u32::from(char)).unwrap()).collect()
+}
