@@ -64,7 +64,10 @@ impl Doctor {
             self.parts.iter().find(|part| !examined.iter().any(|one| one.part == **part))
         {
             let known: Vec<&str> = examined.iter().map(|one| one.part.as_str()).collect();
-            anyhow::bail!("the configuration has no part `{unknown}`; looked at: {}", known.join(", "));
+            anyhow::bail!(
+                "the configuration has no part `{unknown}`; looked at: {}",
+                known.join(", ")
+            );
         }
         Ok(tell(&examined))
     }
@@ -107,7 +110,8 @@ fn folder(path: &Path) -> Vec<Finding> {
                 let says = format!("{shown} cannot be written to: nothing comes from the CRM");
                 findings.push(Finding::new(Topic::Rights, Grade::Limited, says));
             }
-            let strategy = "the system tells when a file changes; all files are looked at each time";
+            let strategy =
+                "the system tells when a file changes; all files are looked at each time";
             findings.push(Finding::new(Topic::Strategy, Grade::Good, strategy));
             findings
         }
@@ -128,7 +132,12 @@ fn tell(examined: &[Examined]) -> Answer {
         page.gap();
         page.line(format!("{part} ({at})"));
         for finding in findings {
-            page.line(format!("  {} {}: {}", sign(finding.grade), finding.topic.as_str(), finding.says));
+            page.line(format!(
+                "  {} {}: {}",
+                sign(finding.grade),
+                finding.topic.as_str(),
+                finding.says
+            ));
             if let Some(hint) = &finding.hint {
                 page.line(format!("      → {hint}"));
             }
@@ -160,7 +169,8 @@ fn tell(examined: &[Examined]) -> Answer {
         Exit::Done => "Everything that is configured can be used.",
         _ => "Something cannot be used: see the lines with ✗.",
     });
-    Answer::new(page, json!({ "version": 1, "usable": exit == Exit::Done, "parts": parts })).exit(exit)
+    Answer::new(page, json!({ "version": 1, "usable": exit == Exit::Done, "parts": parts }))
+        .exit(exit)
 }
 
 fn sign(grade: Grade) -> char {

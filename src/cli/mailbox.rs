@@ -65,7 +65,10 @@ impl Mailbox<'_> {
                 None => folders.push((folder, BTreeSet::from([class]))),
             }
         }
-        folders.into_iter().map(|(folder, classes)| (classes.clone(), self.part(folder, classes))).collect()
+        folders
+            .into_iter()
+            .map(|(folder, classes)| (classes.clone(), self.part(folder, classes)))
+            .collect()
     }
 
     fn part(&self, folder: &Folder, classes: BTreeSet<Class>) -> Part {
@@ -106,7 +109,10 @@ impl Mailbox<'_> {
 
     fn account(&self, login: &Login) -> Account {
         let command = in_folder(self.home, &login.command);
-        Account { user: login.user.clone(), secret: Arc::new(SecretCommand::new(login.kind, command)) }
+        Account {
+            user: login.user.clone(),
+            secret: Arc::new(SecretCommand::new(login.kind, command)),
+        }
     }
 }
 

@@ -23,7 +23,10 @@ pub async fn examine(options: Options, clock: Clock) -> Vec<Finding> {
     };
     let good = |topic, says: String| Finding::new(topic, Grade::Good, says);
     let protected = if url.starts_with("https:") {
-        good(Topic::Certificate, "the connection is protected, and its certificate trusted".to_owned())
+        good(
+            Topic::Certificate,
+            "the connection is protected, and its certificate trusted".to_owned(),
+        )
     } else {
         Finding::new(Topic::Certificate, Grade::Limited, "not protected: a service on this machine")
     };
