@@ -71,7 +71,7 @@ async fn marks_are_set_and_cleared_in_bulk() {
     let first = listing.entries.keys().next().unwrap();
     let cleared = write(&imap, mark(first, false)).await.unwrap().document.unwrap();
     assert_eq!(cleared.version, Version::new(""));
-    let gone = ItemId::new(format!("{}9", first.as_str()));
+    let gone = ItemId::new(format!("{}99", first.as_str()));
     assert_eq!(write(&imap, mark(&gone, true)).await.unwrap_err().kind, ErrorKind::Missing);
     let odd = Write::Mark { id: first.clone(), mark: "a) b".to_owned(), set: true };
     assert_eq!(write(&imap, odd).await.unwrap_err().kind, ErrorKind::Unsupported);
