@@ -247,3 +247,8 @@ impl Connector for Dav {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;

@@ -95,6 +95,8 @@ impl Dav {
     pub(super) async fn look(&self, class: Class, since: &Cursor) -> Result<News> {
         self.forget_documents();
         let (base, is_confirmed) = self.base().await?;
+        // Where there is a cursor, it was the right place before.
+        let is_confirmed = is_confirmed || seen(&base, since).is_some();
         let looked = self.look_in(&base, since).await;
         let is_sure = match &looked {
             Ok((look, _)) => is_confirmed || look.is_plausible(),
@@ -113,8 +115,8 @@ impl Dav {
     /// Also says when everything was listed.
     async fn look_in(&self, base: &Base, since: &Cursor) -> Result<(Look, jiff::Timestamp)> {
         let now = self.client().clock().now();
-        let seen = since.get("").and_then(|text| Seen::parse(text, base.url()));
-        if let Some(seen) = seen.filter(|seen| seen.is_younger_than(WHOLE_EVERY, now)) {
+        if let Some(seen) = seen(base, since).filter(|seen| seen.is_younger_than(WHOLE_EVERY, now))
+        {
             match &seen.mark {
                 Mark::Sync(token) if !self.options().hide.sync => {
                     if let Some(look) = self.since(base, token).await? {
@@ -156,7 +158,13 @@ impl Dav {
             if answer.status != StatusCode::MULTI_STATUS {
                 let error = refused(&answer, "list what changed", self.client().clock().now());
                 return match error.kind {
+                    // Some say of a token that it is gone; of the collection nobody would, after a while.
+                    _ if answer.status == StatusCode::GONE && !token.is_empty() => Ok(None),
                     ErrorKind::Missing => Err(collection_is_gone()),
+                    // Asked about something that is no collection of items, one server breaks down.
+                    _ if answer.status == StatusCode::INTERNAL_SERVER_ERROR && token.is_empty() => {
+                        Ok(None)
+                    }
                     // A redirect is no word about the report.
                     _ if answer.status.is_redirection() => Err(error),
                     ErrorKind::Unreachable => Err(error),
@@ -245,6 +253,10 @@ impl Dav {
         let parts = part.into_iter().map(|part| (String::new(), part)).collect();
         Ok(News { parts, cursor, completeness })
     }
+}
+
+fn seen(base: &Base, since: &Cursor) -> Option<Seen> {
+    Seen::parse(since.get("")?, base.url())
 }
 
 /// Whether the answer says that there is more (RFC 6578 §3.6).

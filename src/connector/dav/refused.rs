@@ -35,6 +35,8 @@ pub(super) fn refused(answer: &Answer, doing: &str, now: Timestamp) -> Error {
         }
         StatusCode::INSUFFICIENT_STORAGE => ErrorKind::Rejected,
         status if status.is_client_error() => ErrorKind::Rejected,
+        // It went well, but is no answer to what was asked: a page to sign in, mostly.
+        status if status.is_success() => ErrorKind::Malformed,
         // 500 and the like, also from a proxy: whether it had an effect is unknown.
         _ => ErrorKind::Unreachable,
     };

@@ -94,6 +94,11 @@ pub(super) fn content_type(class: Class) -> &'static str {
     if class == Class::Contact { "text/vcard" } else { "text/calendar" }
 }
 
+/// The name of a file. Xandikos takes a file for what its name ends with.
+pub(super) fn file(class: Class) -> &'static str {
+    if class == Class::Contact { "one.vcf" } else { "one.ics" }
+}
+
 /// An item of a class, with things in it that nobody here knows.
 pub(super) fn item(class: Class, uid: &str, title: &str) -> String {
     let lines = match class {

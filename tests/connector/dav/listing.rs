@@ -5,7 +5,7 @@ use liaison::connector::dav::{Dav, Hide};
 use liaison::connector::{Connector as _, Cursor, ErrorKind};
 use liaison::model::{Class, Completeness, ItemId};
 
-use super::ends::{End, changes, everything, item, names, text, whole};
+use super::ends::{End, changes, everything, file, item, names, text, whole};
 use crate::support::servers::proxy::{Proxy, Script};
 
 fn seed(end: &End) {
@@ -122,7 +122,7 @@ async fn nothing_new_costs_one_request_and_little() {
         let port = end.root().rsplit_once(':').unwrap().1.parse().unwrap();
         let proxy = Proxy::start(port, Script::default());
         for class in [Class::Contact, Class::Appointment] {
-            end.put(class, &[("one", item(class, "one", "x"))]);
+            end.put(class, &[(file(class), item(class, "one", "x"))]);
             let mut options = end.options(class);
             options.url = options.url.replace(&format!(":{port}"), &format!(":{}", proxy.port));
             let dav = Dav::new(options, Clock::system()).unwrap();
@@ -143,7 +143,7 @@ async fn a_first_look_takes_one_request_and_one_in_five_hundred() {
     for end in End::all() {
         let texts: Vec<(String, String)> = (0..1101)
             .map(|number| {
-                (format!("c{number:04}"), item(Class::Appointment, &format!("c{number}"), "x"))
+                (format!("c{number:04}.ics"), item(Class::Appointment, &format!("c{number}"), "x"))
             })
             .collect();
         let items: Vec<(&str, String)> =
