@@ -5,7 +5,7 @@
 //! 2. **ctag**: one small request says whether anything changed; if so, all names and versions are listed.
 //! 3. Neither: all names and versions, each time.
 //!
-//! Some servers answer a token they do not know as if nothing had happened (SOGo), which nobody can see from the answer. Hence a
+//! Some servers answer a token they do not know as if nothing had happened (`SOGo`), which nobody can see from the answer. Hence a
 //! cursor is bound to the address of its collection, and everything is listed anew once a week: whatever was lost in silence
 //! comes to light then.
 
@@ -56,7 +56,7 @@ impl Look {
         !self.has_folders && (!self.is_whole || !self.entries.is_empty())
     }
 
-    fn absorb(&mut self, base: &Base, response: Response) {
+    fn absorb(&mut self, base: &Base, response: &Response) {
         let is_gone = matches!(response.status, Some(404 | 410));
         let is_folder = response.properties.kinds.contains("collection");
         for href in &response.hrefs {
@@ -78,7 +78,7 @@ impl Look {
                 Member::Folder => self.has_folders = true,
                 Member::Nameless => self.doubt("an item has a name that cannot be kept"),
                 Member::Elsewhere => {
-                    self.doubt("the server lists something that is not in the collection")
+                    self.doubt("the server lists something that is not in the collection");
                 }
                 Member::Itself => {}
             }
@@ -175,7 +175,7 @@ impl Dav {
             let Some(next) = answer.sync_token.clone() else { return Ok(None) };
             let goes_on = is_cut(base, &answer);
             for response in answer.responses {
-                look.absorb(base, response);
+                look.absorb(base, &response);
             }
             if !goes_on {
                 look.mark = Some(Mark::Sync(next));
@@ -211,7 +211,7 @@ impl Dav {
                 let tag = response.properties.ctag.take().filter(|_| !self.options().hide.ctag);
                 look.mark = tag.map(Mark::Ctag);
             } else {
-                look.absorb(base, response);
+                look.absorb(base, &response);
             }
         }
         if is_listed {

@@ -77,13 +77,13 @@ impl Scripted {
     }
 
     pub(super) fn connect(&self) -> Dav {
-        self.connect_with(self.options()).0
+        connect_with(self.options()).0
     }
+}
 
-    pub(super) fn connect_with(&self, options: Options) -> (Dav, Clock) {
-        let clock = Clock::manual("2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap());
-        (Dav::new(options, clock.clone()).unwrap(), clock)
-    }
+pub(super) fn connect_with(options: Options) -> (Dav, Clock) {
+    let clock = Clock::manual("2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap());
+    (Dav::new(options, clock.clone()).unwrap(), clock)
 }
 
 async fn answer(State(scripted): State<Scripted>, request: Incoming) -> Response<Body> {

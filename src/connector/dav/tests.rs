@@ -7,7 +7,8 @@ use axum::body::{Body, Bytes};
 use axum::http::Response;
 
 use super::scripted::{
-    Scripted, answer_with, described, event, found, gone, item, multistatus, refusal, status, token,
+    Scripted, answer_with, connect_with, described, event, found, gone, item, multistatus, refusal,
+    status, token,
 };
 use super::*;
 use crate::connector::auth::{Kind, SecretCommand};
@@ -98,7 +99,7 @@ async fn a_token_that_died_in_any_form_lists_everything() {
 #[tokio::test]
 async fn a_token_that_died_in_silence_comes_to_light_within_a_week() {
     let server = Scripted::start(vec![]).await;
-    let (dav, clock) = server.connect_with(server.options());
+    let (dav, clock) = connect_with(server.options());
     let cursor = first(&server, &dav).await;
     server.then(vec![
         multistatus(&token("t1")),
@@ -188,7 +189,7 @@ async fn an_answer_that_is_none_is_never_an_empty_collection() {
             let again = || broken().swap_remove(at);
             let what = again().status();
             let server = Scripted::start((0..8).map(|_| again()).collect()).await;
-            let (dav, _) = server.connect_with(Options { hide, ..server.options() });
+            let (dav, _) = connect_with(Options { hide, ..server.options() });
             let error = dav.news(Class::Appointment, &Cursor::new()).await.unwrap_err();
             assert!(server.seen().len() <= 6, "{what} {error}");
             if what == 503 {
@@ -245,7 +246,7 @@ async fn an_item_is_gone_only_if_it_is_said_to_be() {
 async fn a_server_that_says_nothing_is_given_up_on() {
     let server = Scripted::start(vec![]).await;
     let limits = Limits { request: Duration::from_millis(200), ..server.options().limits };
-    let (dav, _) = server.connect_with(Options { limits, ..server.options() });
+    let (dav, _) = connect_with(Options { limits, ..server.options() });
     let error = dav.news(Class::Appointment, &Cursor::new()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
     let error = dav.read(Class::Appointment, &ids(&["a.ics"])).await.unwrap_err();
@@ -295,7 +296,7 @@ async fn discovery_follows_a_server_to_where_it_says() {
     let mut options = old.options();
     options.url = old.url.clone();
     options.account = Some(password());
-    let (dav, _) = old.connect_with(options);
+    let (dav, _) = connect_with(options);
     dav.news(Class::Appointment, &Cursor::new()).await.unwrap();
     let paths =
         |server: &Scripted| server.seen().iter().map(|seen| seen.path.clone()).collect::<Vec<_>>();
@@ -313,7 +314,7 @@ async fn discovery_follows_a_server_to_where_it_says() {
         let server = Scripted::start(redirects).await;
         let mut options = server.options();
         options.url = server.url.clone();
-        let error = server.connect_with(options).0.list(Class::Task).await.unwrap_err();
+        let error = connect_with(options).0.list(Class::Task).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unsupported, "{to}");
         assert!(server.seen().len() <= 12, "{to}");
     }
@@ -335,7 +336,7 @@ async fn a_password_is_shown_at_once_or_proven_by_digest() {
             .await;
     server.then(vec![challenge("nonce=\"n2\", stale=true"), multistatus(&token("t1"))]);
     server.then(vec![challenge("nonce=\"n2\"")]);
-    let (dav, _) = server.connect_with(Options { account: Some(password()), ..server.options() });
+    let (dav, _) = connect_with(Options { account: Some(password()), ..server.options() });
     let cursor = dav.news(Class::Appointment, &Cursor::new()).await.unwrap().cursor;
     dav.news(Class::Appointment, &cursor).await.unwrap();
     dav.news(Class::Appointment, &cursor).await.unwrap();
@@ -366,7 +367,7 @@ async fn a_password_is_shown_at_once_or_proven_by_digest() {
         "",
     );
     let server = Scripted::start(vec![both]).await;
-    let (dav, _) = server.connect_with(Options { account: Some(password()), ..server.options() });
+    let (dav, _) = connect_with(Options { account: Some(password()), ..server.options() });
     let error = dav.news(Class::Appointment, &Cursor::new()).await.unwrap_err();
     assert_eq!((error.kind, server.seen().len()), (ErrorKind::Unauthorised, 1));
 }
@@ -382,7 +383,7 @@ async fn a_token_is_made_anew_once() {
     let account =
         Account { user: "anna".to_owned(), secret: SecretCommand::new(Kind::Token, line).into() };
     let server = Scripted::start(vec![status(401), listing(), status(401), status(401)]).await;
-    let (dav, _) = server.connect_with(Options { account: Some(account), ..server.options() });
+    let (dav, _) = connect_with(Options { account: Some(account), ..server.options() });
     dav.news(Class::Appointment, &Cursor::new()).await.unwrap();
     let error = dav.news(Class::Appointment, &Cursor::new()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unauthorised);
@@ -504,7 +505,7 @@ async fn invitations_leave_where_they_are_allowed() {
         Scripted::start(vec![described("all"), multistatus(&gone("a")), status(201)]).await;
     server.then(vec![multistatus(&data("a", "1", MEETING)), status(204)]);
     let options = Options { invitations: Invitations::Allowed, ..server.options() };
-    let (dav, _) = server.connect_with(options);
+    let (dav, _) = connect_with(options);
     dav.write(Class::Appointment, vec![create("a", MEETING)]).await.unwrap().remove(0).unwrap();
     dav.write(Class::Appointment, vec![delete("a")]).await.unwrap().remove(0).unwrap();
     let seen = server.seen();

@@ -105,7 +105,7 @@ pub(super) fn item(class: Class, uid: &str, title: &str) -> String {
         Class::Contact => format!(
             "BEGIN:VCARD\nVERSION:3.0\nUID:{uid}\nFN:{title}\nN:{title};;;;\nX-KEEP;X-P=q:this\nEND:VCARD\n"
         ),
-        _ => {
+        Class::Task | Class::Appointment | Class::Email => {
             let (name, times) = if class == Class::Task {
                 ("VTODO", "DUE:20270101T100000Z")
             } else {

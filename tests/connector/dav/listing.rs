@@ -141,7 +141,9 @@ async fn nothing_new_costs_one_request_and_little() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_look_takes_one_request_and_one_in_five_hundred() {
     for end in End::all() {
-        let texts: Vec<(String, String)> = (0..1101)
+        // Xandikos makes a commit of each item, which takes long.
+        let (count, chunks) = if matches!(end, End::Xandikos(_)) { (50, 1) } else { (1101, 3) };
+        let texts: Vec<(String, String)> = (0..count)
             .map(|number| {
                 (format!("c{number:04}.ics"), item(Class::Appointment, &format!("c{number}"), "x"))
             })
@@ -153,8 +155,8 @@ async fn a_first_look_takes_one_request_and_one_in_five_hundred() {
         let news = everything(&dav, Class::Appointment).await;
         let ids: Vec<ItemId> = whole(&news).keys().cloned().collect();
         let read = dav.read(Class::Appointment, &ids).await.unwrap();
-        assert_eq!(read.len(), 1101);
+        assert_eq!(read.len(), count);
         assert!(read.values().all(Result::is_ok));
-        assert_eq!(dav.requests(), 1 + 3, "{}", end.name());
+        assert_eq!(dav.requests(), 1 + chunks, "{}", end.name());
     }
 }
