@@ -142,7 +142,7 @@ fn walk(body: &[u8], state: &mut State) -> Result<()> {
             Event::Text(text) => state.text(&text.xml10_content())?,
             Event::CData(text) => state.text(&text.xml10_content())?,
             Event::GeneralRef(reference) => {
-                state.text(character(&reference)?.encode_utf8(&mut [0; 4]))?
+                state.text(character(&reference)?.encode_utf8(&mut [0; 4]))?;
             }
             Event::DocType(_) => return Err(malformed("it declares a document type")),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}

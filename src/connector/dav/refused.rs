@@ -35,6 +35,8 @@ pub(super) fn refused(answer: &Answer, doing: &str, now: Timestamp) -> Error {
         }
         StatusCode::INSUFFICIENT_STORAGE => ErrorKind::Rejected,
         status if status.is_client_error() => ErrorKind::Rejected,
+        // It went well, but is no answer to what was asked: a page to sign in, mostly.
+        status if status.is_success() => ErrorKind::Malformed,
         // 500 and the like, also from a proxy: whether it had an effect is unknown.
         _ => ErrorKind::Unreachable,
     };
@@ -83,7 +85,8 @@ fn is_about_content(condition: &str) -> bool {
 
 fn redirected(answer: &Answer, doing: &str) -> Error {
     let to = answer.headers.get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
-    // What a server makes up may be long, and goes into a sentence.
+    // What a server makes up may be long, or carry what nobody should see, and goes into a sentence.
+    let to = to.split(['?', '#']).next().unwrap_or(to);
     let to: String = to.chars().filter(|c| !c.is_control()).take(200).collect();
     Error::new(ErrorKind::Unsupported, format!("{doing}: the server sends us elsewhere, to {to}"))
         .hint("if that is the right place, write it as `url`")

@@ -1,9 +1,9 @@
 //! Writes: conditional requests, several on the way at once, each result looked at afterwards.
 //!
-//! * A create never replaces. `If-None-Match: *` says so, but some servers ignore it (SOGo, Google), and none says that it does:
+//! * A create never replaces. `If-None-Match: *` says so, but some servers ignore it (`SOGo`, Google), and none says that it does:
 //!   so all names of a batch are looked at first, in one request.
 //! * Updates and deletes name their version with `If-Match`. A 412 may also mean that the item is gone; a look tells.
-//! * No server gives back the bytes it was given, and an ETag in the answer may be of something else than what was sent. What
+//! * No server gives back the bytes it was given, and an `ETag` in the answer may be of something else than what was sent. What
 //!   was written is therefore read back, all of a batch in one request.
 //! * Where the server writes to attendees, [`super::schedule`] decides what is stored, or that nothing is.
 
@@ -18,6 +18,7 @@ use super::client::Ask;
 use super::href::Base;
 use super::refused::refused;
 use super::rights::Rights;
+use super::schedule;
 use super::{Dav, Invitations};
 use crate::connector::http::Answer;
 use crate::connector::vdir::SIZE_LIMIT;
@@ -160,7 +161,7 @@ impl Dav {
                 }
                 let body = bytes(body)?;
                 let body = match &rights.scheduler {
-                    Some(scheduler) => scheduler.created(&body)?,
+                    Some(_) => schedule::created(&body)?,
                     None => body,
                 };
                 let mut ask = self.put(class, url, body);
