@@ -9,6 +9,7 @@ use crate::model::{Address, Body, Class, Document, ItemId, Listing, Uid, Version
 
 pub mod auth;
 pub mod dataverse;
+pub mod dav;
 pub mod error;
 pub mod file;
 pub mod finding;

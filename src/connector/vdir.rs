@@ -19,7 +19,7 @@ use super::{Connector, Write, Written, file};
 use crate::clock::Clock;
 use crate::model::{Body, Class, Completeness, Document, ItemId, Listing, Uid, Version};
 
-mod text;
+pub(super) mod text;
 
 /// The largest file that is read: a contact with a large photo is some MiB.
 pub const SIZE_LIMIT: u64 = 16 << 20;

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod dataverse;
+mod dav;
 mod microsoft;
 mod organisation;
 mod servers;

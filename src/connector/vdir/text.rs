@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use crate::model::{Class, Uid};
 
 /// The class of the first component or card that has one; `None` for what is neither.
-pub(super) fn class(bytes: &[u8]) -> Option<Class> {
+pub(in crate::connector) fn class(bytes: &[u8]) -> Option<Class> {
     lines(bytes).find_map(|line| component_class(begin(line)?))
 }
 
 /// The UID of the first component or card of a class, unescaped; `None` where it has none.
-pub(super) fn uid(bytes: &[u8]) -> Option<Uid> {
+pub(in crate::connector) fn uid(bytes: &[u8]) -> Option<Uid> {
     // How deep we are inside the component, alarms and the like being deeper.
     let mut depth = 0_u32;
     let mut rest = bytes;
