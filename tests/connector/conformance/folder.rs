@@ -44,6 +44,7 @@ async fn maildir_holds_messages() {
         serve: away(path),
         elsewhere: Box::new(elsewhere),
         wire: false,
+        many: 600,
     })
     .await;
 }
@@ -62,6 +63,7 @@ fn vdir(class: Class) -> Subject {
         serve: away(path.clone()),
         elsewhere: Box::new(Files { path, extension, _dir: dir }),
         wire: false,
+        many: 600,
     }
 }
 
@@ -102,8 +104,9 @@ impl Elsewhere for Files {
         }
     }
 
-    fn put_as(&self, name: &str, _uid: &str, body: &[u8]) {
+    fn put_as(&self, name: &str, _uid: &str, body: &[u8]) -> bool {
         fs::write(self.path.join(format!("{name}.{}", self.extension)), body).unwrap();
+        true
     }
 
     fn delete(&self, uid: &str) {
@@ -186,10 +189,11 @@ impl Elsewhere for Messages {
         }
     }
 
-    fn put_as(&self, name: &str, _uid: &str, body: &[u8]) {
+    fn put_as(&self, name: &str, _uid: &str, body: &[u8]) -> bool {
         let folder = self.path.join(format!(".{name}"));
         make_folder(&folder);
         self.deliver(&folder, body);
+        true
     }
 
     fn delete(&self, uid: &str) {

@@ -19,6 +19,8 @@ pub(super) struct Subject {
     pub(super) elsewhere: Box<dyn Elsewhere>,
     /// Whether there is a wire, and requests on it.
     pub(super) wire: bool,
+    /// How many items are many for it: more than it takes at a time.
+    pub(super) many: usize,
 }
 
 /// Somebody else who works on the same items, without any code of ours.
@@ -27,7 +29,8 @@ pub(super) trait Elsewhere: Send + Sync {
     fn put(&self, items: &[(&str, Vec<u8>)]);
 
     /// Creates one under a name of its own choice, as far as this end has names: of a file, of a resource, of a folder.
-    fn put_as(&self, name: &str, uid: &str, body: &[u8]);
+    /// `false` where there can be none of that name.
+    fn put_as(&self, name: &str, uid: &str, body: &[u8]) -> bool;
 
     /// Deletes for good.
     fn delete(&self, uid: &str);
@@ -63,7 +66,8 @@ impl Subject {
     }
 
     pub(super) async fn read(&self, connector: &dyn Connector, id: &ItemId) -> Result<Document> {
-        let mut read = connector.read(self.class, std::slice::from_ref(id)).await.unwrap();
+        let read = connector.read(self.class, std::slice::from_ref(id)).await;
+        let mut read = read.unwrap_or_else(|error| panic!("{id:?}: {error:?}"));
         assert_eq!(read.len(), 1, "an answer for each id, and nothing else");
         read.remove(id).expect("an answer for the id that was asked for")
     }

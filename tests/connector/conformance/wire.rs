@@ -21,8 +21,8 @@ pub(super) async fn requests(s: &Subject) {
 }
 
 /// What every call fails with.
-async fn failures(s: &Subject, c: &dyn Connector) -> Vec<ErrorKind> {
-    let (id, uid) = (ItemId::new("INBOX/1.1"), Uid::new("x@example.test"));
+async fn failures(s: &Subject, c: &dyn Connector, id: &ItemId) -> Vec<ErrorKind> {
+    let (id, uid) = (id.clone(), Uid::new("x@example.test"));
     let write = c.write(s.class, vec![s.creation(c, "x@example.test", "x")]).await;
     // A batch that got nowhere, or each of its writes.
     let write = write.and_then(|mut written| written.remove(0)).map(drop);
@@ -34,26 +34,27 @@ async fn failures(s: &Subject, c: &dyn Connector) -> Vec<ErrorKind> {
         c.find(s.class, &[uid]).await.map(drop),
         write,
     ];
-    answers.into_iter().map(|answer| answer.expect_err("must fail").kind).collect()
+    let kinds = answers.into_iter().enumerate();
+    kinds.map(|(call, answer)| answer.expect_err(&format!("call {call} must fail")).kind).collect()
 }
 
 pub(super) async fn wrong_password(s: &Subject) {
     let Some(stranger) = &s.stranger else { return };
     s.elsewhere.put(&[("here@example.test", s.item("here@example.test", "Here"))]);
-    let c = stranger();
-    assert_eq!(failures(s, &*c).await, [ErrorKind::Unauthorised; 6]);
-    let c = s.connector();
-    assert_eq!(s.list(&*c).await.len(), 1);
+    let entries = s.list(&*s.connector()).await;
+    let id = entries.keys().next().unwrap();
+    assert_eq!(failures(s, &*stranger(), id).await, [ErrorKind::Unauthorised; 6]);
+    assert_eq!(s.list(&*s.connector()).await, entries);
     assert_eq!(s.elsewhere.bodies().len(), 1);
 }
 
 pub(super) async fn down(s: &Subject) {
     let (c, fresh) = (s.connector(), s.connector());
-    s.create(&*c, "here@example.test", "Here").await;
+    let id = s.create(&*c, "here@example.test", "Here").await.id;
     let before = s.list(&*c).await;
     (s.serve)(false);
     for c in [&c, &fresh] {
-        for kind in failures(s, &**c).await {
+        for kind in failures(s, &**c, &id).await {
             if s.wire {
                 assert_eq!(kind, ErrorKind::Unreachable);
             } else {
