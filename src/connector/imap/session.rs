@@ -259,7 +259,8 @@ impl Session {
 
     fn broke(&mut self, error: io::Error) -> Error {
         let parting = self.parting.take().filter(|said| !said.is_empty());
-        let is_nonsense = error.get_ref().is_some_and(|inner| inner.is::<Nonsense>());
+        let is_nonsense =
+            error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Nonsense>);
         let lost = match parting {
             _ if is_nonsense => self.malformed(&error.to_string()),
             Some(said) => self.lost(&format!("it hung up, saying \"{said}\"")),
