@@ -80,15 +80,12 @@ pub async fn side(
         match looker.read(chunk).await? {
             Ok(seen) => {
                 for (id, version) in seen {
-                    match version {
-                        Some(version) => {
-                            listing.entries.insert(id, version);
-                        }
+                    if let Some(version) = version {
+                        listing.entries.insert(id, version);
+                    } else {
                         // It went between the listing and the reading.
-                        None => {
-                            listing.entries.remove(&id);
-                            gone.push(id);
-                        }
+                        listing.entries.remove(&id);
+                        gone.push(id);
                     }
                 }
             }

@@ -224,10 +224,11 @@ async fn words_slipped_in_before_tls_end_it() {
     }
 }
 
+type Fits = fn(ErrorKind) -> bool;
+
 #[tokio::test]
 async fn sign_ins_end_as_the_server_says() {
     let capa = |more: &str| step("CAPA", &format!("+OK\r\n{more}SASL PLAIN XOAUTH2\r\n.\r\n"));
-    type Fits = fn(ErrorKind) -> bool;
     let tries: [(&str, &str, Fits); 5] = [
         ("", "-ERR wrong secret\r\n", |kind| kind == ErrorKind::Unauthorised),
         ("AUTH-RESP-CODE\r\n", "-ERR [AUTH] no\r\n", |kind| kind == ErrorKind::Unauthorised),
