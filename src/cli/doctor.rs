@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use clap::ValueEnum;
+use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
 use super::mailbox::Part;
 use super::output::{Answer, Page};
-use super::{Exit, Installation};
+use super::progress::Waiting;
+use super::{Exit, Installation, Stop};
 use crate::config::Settings;
 use crate::connector::finding::{Finding, Grade, Topic};
 use crate::connector::{dataverse, dav, imap, pop3, smtp};
@@ -15,20 +18,73 @@ use crate::model::Class;
 /// Check every part of the mailbox and the CRM, and say what is missing
 ///
 /// For each part: whether it can be reached, the certificate, what the server can do, the sign-in, what you may do there, the
-/// clock, and how changes will be found. Nothing is written anywhere.
+/// clock, how changes will be found, and what cannot be had. Nothing is written anywhere. A certificate that is not trusted is
+/// shown with its SHA-256, for `pin`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  liaison doctor            everything\n  liaison doctor email crm  only these\n\nExit codes: 0 all can be used, 1 something cannot, 6 a sign-in was refused"
-)]
+#[command(after_help = EXAMPLES)]
 pub struct Doctor {
-    /// Which parts: email, submission, contact, appointment, task, crm (else all)
-    #[arg(value_name = "PART")]
-    parts: Vec<String>,
+    /// Only these parts
+    #[arg(value_name = "PART", value_enum)]
+    parts: Vec<Which>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  liaison doctor            everything that is configured
+  liaison doctor email crm  only these
+
+Signs: ✓ good   ! works, but not fully   ✗ does not work
+Exit codes: 0 all can be used, 1 something cannot, 6 a sign-in was refused";
+
+/// A part, by what a person calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    Email,
+    Submission,
+    #[value(alias = "contacts")]
+    Contact,
+    #[value(alias = "appointments")]
+    Appointment,
+    #[value(alias = "tasks")]
+    Task,
+    Crm,
+}
+
+impl Which {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => Class::Email.as_str(),
+            Self::Submission => "submission",
+            Self::Contact => Class::Contact.as_str(),
+            Self::Appointment => Class::Appointment.as_str(),
+            Self::Task => Class::Task.as_str(),
+            Self::Crm => "crm",
+        }
+    }
+
+    fn class(self) -> Option<Class> {
+        match self {
+            Self::Email => Some(Class::Email),
+            Self::Contact => Some(Class::Contact),
+            Self::Appointment => Some(Class::Appointment),
+            Self::Task => Some(Class::Task),
+            Self::Submission | Self::Crm => None,
+        }
+    }
+
+    fn is_configured(self, settings: &Settings) -> bool {
+        match self {
+            Self::Submission => settings.mailbox.submission.is_some(),
+            Self::Crm => settings.sync_organisation().is_some(),
+            _ => self.class().is_some_and(|class| settings.mailbox.folder(class).is_some()),
+        }
+    }
 }
 
 /// One part and what was found.
 struct Examined {
-    part: String,
+    part: Which,
+    /// Where it is, in words.
     at: String,
     findings: Vec<Finding>,
 }
@@ -39,64 +95,81 @@ impl Doctor {
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
         let loaded = here.load()?;
         let settings = &loaded.settings;
-        let mut examined = Vec::new();
-        for class in Class::ALL {
-            if settings.mailbox.folder(class).is_some() && self.wants(class.as_str()) {
-                examined.push(examine_class(here, settings, class).await);
-            }
+        let has: Vec<Which> = Which::value_variants()
+            .iter()
+            .copied()
+            .filter(|part| part.is_configured(settings))
+            .collect();
+        if let Some(missing) = self.parts.iter().find(|part| !has.contains(part)) {
+            let names: Vec<&str> = has.iter().map(|part| part.as_str()).collect();
+            return Err(Stop::new(
+                Exit::Configuration,
+                format!("the configuration has no part `{}`", missing.as_str()),
+                format!("it has: {}", names.join(", ")),
+            )
+            .into());
         }
-        if self.wants("submission")
-            && let Some(options) = here.mailbox(settings).submission()
-        {
-            let findings = smtp::examine(&options, &here.clock).await;
-            let at = format!("SMTP, {}", options.server);
-            examined.push(Examined { part: "submission".to_owned(), at, findings });
-        }
-        if self.wants("crm")
-            && let Some((name, organisation)) = settings.sync_organisation()
-        {
-            let options = here.options(name, organisation, settings);
-            let at = format!("`{name}`, {}", organisation.url);
-            let findings = dataverse::examine(options, here.clock.clone()).await;
-            examined.push(Examined { part: "crm".to_owned(), at, findings });
-        }
-        if let Some(unknown) =
-            self.parts.iter().find(|part| !examined.iter().any(|one| one.part == **part))
-        {
-            let known: Vec<&str> = examined.iter().map(|one| one.part.as_str()).collect();
-            anyhow::bail!(
-                "the configuration has no part `{unknown}`; looked at: {}",
-                known.join(", ")
-            );
-        }
+        let wanted: Vec<Which> = has
+            .into_iter()
+            .filter(|part| self.parts.is_empty() || self.parts.contains(part))
+            .collect();
+        let waiting = Waiting::new(here.json, wanted.iter().map(|part| part.as_str()));
+        let examined = join_all(wanted.into_iter().map(async |part| {
+            let examined = examine(here, settings, part).await;
+            waiting.done(part.as_str());
+            examined
+        }));
+        let examined: Vec<Examined> = examined.await.into_iter().flatten().collect();
+        drop(waiting);
         Ok(tell(&examined))
-    }
-
-    fn wants(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
     }
 }
 
-async fn examine_class(here: &Installation, settings: &Settings, class: Class) -> Examined {
-    let (mut at, mut findings) = (String::new(), Vec::new());
-    for (_, part) in here.mailbox(settings).parts([class]) {
-        let clock = &here.clock;
-        (at, findings) = match part {
-            Part::Maildir(options) => ("Maildir".to_owned(), folder(&options.path)),
-            Part::Vdir(options) => ("vdir".to_owned(), folder(&options.path)),
-            Part::Imap(options) => {
-                (format!("IMAP, {}", options.server), imap::examine(&options, clock).await)
-            }
-            Part::Pop3(options) => {
-                (format!("POP3, {}", options.server), pop3::examine(&options, clock).await)
-            }
-            Part::Dav(options) => {
-                let kind = if class == Class::Contact { "CardDAV" } else { "CalDAV" };
-                (format!("{kind}, {}", options.url), dav::examine(*options, clock.clone()).await)
-            }
-        };
+/// `None` where the configuration does not have the part.
+async fn examine(here: &Installation, settings: &Settings, part: Which) -> Option<Examined> {
+    let (at, findings) = match (part, part.class()) {
+        (_, Some(class)) => {
+            let (_, folder) = here.mailbox(settings).parts([class]).pop()?;
+            examine_class(here, class, folder).await
+        }
+        (Which::Submission, _) => {
+            let options = here.mailbox(settings).submission()?;
+            let findings = smtp::examine(&options, &here.clock).await;
+            (format!("SMTP, {}", options.server), findings)
+        }
+        _ => {
+            let (name, organisation) = settings.sync_organisation()?;
+            let options = here.options(name, organisation, settings);
+            let directions = settings.classes();
+            let purpose = dataverse::Purpose {
+                directions: directions
+                    .map(|class| (class, settings.sync.of(class).direction))
+                    .collect(),
+                me: settings.mailbox.me(),
+            };
+            let findings = dataverse::examine(options, &purpose, here.clock.clone()).await;
+            (format!("`{name}`, {}", organisation.url), findings)
+        }
+    };
+    Some(Examined { part, at, findings })
+}
+
+async fn examine_class(here: &Installation, class: Class, part: Part) -> (String, Vec<Finding>) {
+    let clock = &here.clock;
+    match part {
+        Part::Maildir(options) => ("Maildir".to_owned(), folder(&options.path)),
+        Part::Vdir(options) => ("vdir".to_owned(), folder(&options.path)),
+        Part::Imap(options) => {
+            (format!("IMAP, {}", options.server), imap::examine(&options, clock).await)
+        }
+        Part::Pop3(options) => {
+            (format!("POP3, {}", options.server), pop3::examine(&options, clock).await)
+        }
+        Part::Dav(options) => {
+            let kind = if class == Class::Contact { "CardDAV" } else { "CalDAV" };
+            (format!("{kind}, {}", options.url), dav::examine(*options, clock.clone()).await)
+        }
     }
-    Examined { part: class.to_string(), at, findings }
 }
 
 /// A folder on this machine.
@@ -117,10 +190,9 @@ fn folder(path: &Path) -> Vec<Finding> {
         }
         Ok(_) => vec![Finding::new(Topic::Reachable, Grade::Bad, format!("{shown} is no folder"))],
         Err(error) => {
-            let mut finding =
-                Finding::new(Topic::Reachable, Grade::Bad, format!("{shown}: {error}"));
-            finding.hint = Some("make it, or correct `path` in the configuration".to_owned());
-            vec![finding]
+            let says = format!("{shown}: {error}");
+            let finding = Finding::new(Topic::Reachable, Grade::Bad, says);
+            vec![finding.hint("make it, or correct `path` in the configuration")]
         }
     }
 }
@@ -130,47 +202,45 @@ fn tell(examined: &[Examined]) -> Answer {
     let mut parts = Vec::new();
     for Examined { part, at, findings } in examined {
         page.gap();
-        page.line(format!("{part} ({at})"));
+        page.line(format!("{} ({at})", part.as_str()));
         for finding in findings {
-            page.line(format!(
-                "  {} {}: {}",
-                sign(finding.grade),
-                finding.topic.as_str(),
-                finding.says
-            ));
+            let text = format!("{}: {}", finding.topic.as_str(), finding.says);
+            page.wrapped(&format!("  {} ", sign(finding.grade)), &text);
             if let Some(hint) = &finding.hint {
-                page.line(format!("      → {hint}"));
+                page.wrapped("    → ", hint);
             }
         }
-        let listed: Vec<Json> = findings
-            .iter()
-            .map(|finding| {
-                json!({
-                    "topic": finding.topic.as_str(),
-                    "grade": word(finding.grade),
-                    "says": finding.says,
-                    "hint": finding.hint,
-                })
-            })
-            .collect();
-        parts.push(json!({ "part": part, "at": at, "findings": listed }));
+        let listed: Vec<Json> = findings.iter().map(json).collect();
+        parts.push(json!({ "part": part.as_str(), "at": at, "findings": listed }));
     }
-    let bad = |topic: Option<Topic>| {
+    let any = |grade: Grade, topic: Option<Topic>| {
         let mut all = examined.iter().flat_map(|one| &one.findings);
-        all.any(|one| one.grade == Grade::Bad && topic.is_none_or(|topic| one.topic == topic))
+        all.any(|one| one.grade == grade && topic.is_none_or(|topic| one.topic == topic))
     };
-    let exit = match (bad(Some(Topic::SignIn)), bad(None)) {
+    let exit = match (any(Grade::Bad, Some(Topic::SignIn)), any(Grade::Bad, None)) {
         (true, _) => Exit::SignIn,
         (false, true) => Exit::Failed,
         (false, false) => Exit::Done,
     };
     page.gap();
     page.line(match exit {
-        Exit::Done => "Everything that is configured can be used.",
-        _ => "Something cannot be used: see the lines with ✗.",
+        Exit::Done if any(Grade::Limited, None) => {
+            "All of it can be used, within limits: see the lines with !"
+        }
+        Exit::Done => "All of it can be used.",
+        _ => "Something cannot be used: see the lines with ✗",
     });
-    Answer::new(page, json!({ "version": 1, "usable": exit == Exit::Done, "parts": parts }))
-        .exit(exit)
+    let usable = exit == Exit::Done;
+    Answer::new(page, json!({ "version": 1, "usable": usable, "parts": parts })).exit(exit)
+}
+
+fn json(finding: &Finding) -> Json {
+    json!({
+        "topic": finding.topic.as_str(),
+        "grade": word(finding.grade),
+        "says": finding.says,
+        "hint": finding.hint,
+    })
 }
 
 fn sign(grade: Grade) -> char {

@@ -20,7 +20,6 @@ use crate::config::{self, Directories, Loaded, Settings};
 use crate::connector::dataverse::{self, Dataverse};
 use crate::connector::http::Limits;
 use crate::connector::patient::Patient;
-use crate::connector::tls::Trust;
 use crate::model::{Address, Class};
 use crate::store::{Store, meta};
 use crate::sync::{Engine, Progress};
@@ -186,7 +185,7 @@ impl Installation {
             name: name.to_owned(),
             url: organisation.url.to_string(),
             token_command: in_folder(&self.home, command),
-            trust: organisation.ca.clone().map_or(Trust::Platform, Trust::Authority),
+            trust: organisation.trust.clone(),
             filters: settings::filters(settings),
             limits: Limits::default(),
         }

@@ -68,8 +68,8 @@ pub struct Organisation {
     pub url: Url,
     pub sync: bool,
     pub auth: Auth,
-    /// Certificates that are trusted besides those of the system.
-    pub ca: Option<PathBuf>,
+    /// What makes its certificate good.
+    pub trust: Trust,
 }
 
 /// How to sign in.

@@ -1,10 +1,11 @@
 //! The one TLS configuration, for every protocol: rustls with ring, TLS 1.2 or newer, the platform's trust. It must not know
 //! who connects to what.
 
-use std::fmt;
+use std::error::Error as StdError;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fmt, io};
 
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
@@ -16,6 +17,9 @@ use rustls_platform_verifier::Verifier;
 use super::{Error, ErrorKind, Result};
 
 mod pin;
+mod untrusted;
+
+pub use untrusted::Untrusted;
 
 /// What makes a server's certificate good.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,6 +31,29 @@ pub enum Trust {
     Authority(PathBuf),
     /// Nothing but this certificate, whoever signed it and whatever names it holds.
     Pin(Fingerprint),
+}
+
+impl Trust {
+    /// Of a certificate that was accepted: why.
+    pub fn accepted(&self) -> String {
+        match self {
+            Self::Platform => "this machine trusts the certificate".to_owned(),
+            Self::Authority(path) => format!(
+                "the certificate is trusted by this machine or by the authority in {}",
+                path.display()
+            ),
+            Self::Pin(pin) => format!("the certificate is the one in `pin`, {pin}"),
+        }
+    }
+}
+
+/// What the system said in the end, in an error or in what caused it: `Connection refused`.
+pub fn system_word(error: &(dyn StdError + 'static)) -> Option<String> {
+    let said =
+        untrusted::causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last()?;
+    let text = said.to_string();
+    let plain = text.split_once(" (os error").map_or(text.as_str(), |(plain, _)| plain);
+    Some(plain.to_owned())
 }
 
 /// The SHA-256 of a certificate in DER form.
@@ -66,7 +93,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The configuration of a client that goes by this trust.
+/// The configuration of a client that goes by this trust. A certificate that it refuses is told by [`Untrusted::of`] the error.
 ///
 /// # Errors
 /// [`ErrorKind::Local`] when the file cannot be read, holds no certificate, or the platform's trust cannot be loaded.
@@ -75,18 +102,19 @@ pub fn client_config(trust: &Trust) -> Result<ClientConfig> {
     let loading = |error: rustls::Error| {
         Error::new(ErrorKind::Local, "load the certificates to trust").caused_by(error)
     };
-    let verifier: Arc<dyn ServerCertVerifier> = match trust {
+    let judge: Arc<dyn ServerCertVerifier> = match trust {
         Trust::Platform => Arc::new(verifier(Vec::new(), &provider).map_err(loading)?),
         Trust::Authority(path) => {
             Arc::new(verifier(certificates(path)?, &provider).map_err(loading)?)
         }
         Trust::Pin(pinned) => Arc::new(pin::Pinned::new(*pinned, &provider)),
     };
+    let verifier = untrusted::Naming { judge, pinned: matches!(trust, Trust::Pin(_)) };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(ErrorKind::Local, "set up TLS").caused_by(error))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(config)
 }

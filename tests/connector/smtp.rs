@@ -178,7 +178,7 @@ async fn nobody_else_may_send() {
     let Outcome::Refused { phase: Phase::Connect, why, .. } = untrusted.submit(&one()).await else {
         panic!()
     };
-    assert!(why.hint.unwrap().contains("not trusted"));
+    assert!(why.hint.unwrap().contains("pin="));
     assert!(sink.taken().is_empty());
 }
 

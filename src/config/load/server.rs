@@ -97,7 +97,8 @@ fn url(section: &Section<'_>, text: &str, place: Place) -> Result<Url> {
     }
 }
 
-fn trust(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Trust> {
+/// What makes a server's certificate good: `ca` or `pin`, else the platform alone.
+pub(super) fn trust(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Trust> {
     let (ca, pin) = (section.text("ca")?, section.text("pin")?);
     match (ca, pin) {
         (None, None) => Ok(Trust::Platform),

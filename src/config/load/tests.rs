@@ -9,7 +9,7 @@ use crate::config::settings::{
 };
 use crate::connector::auth;
 use crate::connector::net::Security;
-use crate::connector::tls::Trust;
+use crate::connector::tls::{Fingerprint, Trust};
 use crate::filter::email::{self, Automatic};
 use crate::filter::fetch;
 use crate::filter::track::{self, Track};
@@ -45,7 +45,7 @@ fn the_smallest_file_gets_the_defaults() {
         ("contoso", "https://contoso.crm4.dynamics.com/")
     );
     assert_eq!(organisation.auth, Auth::Token { command: "pass crm".to_owned() });
-    assert_eq!(organisation.ca, None);
+    assert_eq!(organisation.trust, Trust::Platform);
     let mailbox = &settings.mailbox;
     assert_eq!(mailbox.me(), Address::parse("anna@example.org").into_iter().collect());
     assert_eq!(mailbox.folder(Class::Contact), Some(&Folder::Vdir("/home/anna/Contacts".into())));
@@ -132,8 +132,12 @@ fn paths_start_at_the_file_or_at_home() {
         assert_eq!(settings(&text).mailbox.folders.contact, folder, "{written}");
     }
     let text = SMALLEST.replace("sync = true", "sync = true\nca = \"certs/ca.pem\"");
-    let ca = settings(&text).organisations["contoso"].ca.clone();
-    assert_eq!(ca, Some("/etc/liaison/certs/ca.pem".into()));
+    let trust = settings(&text).organisations["contoso"].trust.clone();
+    assert_eq!(trust, Trust::Authority("/etc/liaison/certs/ca.pem".into()));
+    let digits = "0f".repeat(32);
+    let text = SMALLEST.replace("sync = true", &format!("sync = true\npin = \"{digits}\""));
+    let trust = settings(&text).organisations["contoso"].trust.clone();
+    assert_eq!(trust, Trust::Pin(Fingerprint::parse(&digits).unwrap()));
     let homeless = parse(SMALLEST, Path::new("c.toml"), None).unwrap_err();
     assert_eq!(homeless.message, "`path`: `~` stands for nothing: there is no home directory");
 }

@@ -38,7 +38,7 @@ mod scripted;
 mod tests;
 
 pub use client::Requests;
-pub use examine::examine;
+pub use examine::{Purpose, examine};
 pub use metadata::Metadata;
 
 use batch::{Method, Operation, Part, Reply};

@@ -4,19 +4,19 @@ use super::Options;
 use super::dialogue::Dialogue;
 use crate::clock::Clock;
 use crate::connector::finding::{Finding, Grade, Topic};
-use crate::connector::net::Security;
+use crate::connector::net::{Security, Server};
 
 pub(super) async fn examine(options: &Options, clock: &Clock) -> Vec<Finding> {
     let server = &options.server;
     let started = clock.monotonic();
     let mut dialogue = match Dialogue::open(server).await {
         Ok(dialogue) => dialogue,
-        Err(failure) => return vec![Finding::failed(Topic::Reachable, &failure.error)],
+        Err(failure) => return vec![Finding::unreached(&failure.error)],
     };
     let took = clock.monotonic().saturating_sub(started).as_millis();
     let mut findings = vec![
         Finding::new(Topic::Reachable, Grade::Good, format!("{server} answered in {took} ms")),
-        protection(server.security),
+        protection(server),
         capabilities(&dialogue),
     ];
     findings.push(sign_in(options, &mut dialogue).await);
@@ -24,17 +24,11 @@ pub(super) async fn examine(options: &Options, clock: &Clock) -> Vec<Finding> {
     findings
 }
 
-fn protection(security: Security) -> Finding {
-    match security {
-        Security::Tls => Finding::new(Topic::Certificate, Grade::Good, "protected by TLS"),
-        Security::StartTls => {
-            Finding::new(Topic::Certificate, Grade::Good, "protected by TLS, begun with STARTTLS")
-        }
-        Security::None => Finding::new(
-            Topic::Certificate,
-            Grade::Limited,
-            "not protected, which is only possible on this machine",
-        ),
+fn protection(server: &Server) -> Finding {
+    match server.security {
+        Security::Tls => Finding::protected("TLS", &server.trust),
+        Security::StartTls => Finding::protected("TLS, begun with STARTTLS", &server.trust),
+        Security::None => Finding::unprotected(),
     }
 }
 
