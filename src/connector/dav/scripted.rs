@@ -123,6 +123,14 @@ pub(super) fn refusal(status: u16, condition: &str) -> Response<Body> {
     answer_with(status, &[], format!("<d:error xmlns:d=\"DAV:\"><d:{condition}/></d:error>"))
 }
 
+/// As [`refusal`], with what stands in the way.
+pub(super) fn refusal_about(status: u16, condition: &str, href: &str) -> Response<Body> {
+    let body = format!(
+        "<d:error xmlns:d=\"DAV:\"><d:{condition}><d:href>{href}</d:href></d:{condition}></d:error>"
+    );
+    answer_with(status, &[], body)
+}
+
 /// A multistatus of these responses.
 pub(super) fn multistatus(inner: &str) -> Response<Body> {
     let body = format!(

@@ -8,7 +8,7 @@ use axum::http::Response;
 
 use super::scripted::{
     Scripted, answer_with, connect_with, described, event, found, gone, item, multistatus, refusal,
-    status, token,
+    refusal_about, status, token,
 };
 use super::*;
 use crate::connector::auth::{Kind, SecretCommand};
@@ -411,12 +411,19 @@ async fn what_may_only_be_read_is_not_written() {
     );
 }
 
+/// As Cyrus has it.
+fn uid_conflict(href: &str) -> Response<Body> {
+    refusal_about(403, "unique-scheduling-object-resource", href)
+}
+
 #[tokio::test]
 async fn each_refusal_of_a_write_has_its_kind() {
     let table: Vec<(Write, Response<Body>, ErrorKind)> = vec![
         (create("a", EVENT), status(412), ErrorKind::Exists),
         (create("a", EVENT), refusal(403, "no-uid-conflict"), ErrorKind::Exists),
         (create("a", EVENT), refusal(409, "no-uid-conflict"), ErrorKind::Exists),
+        (create("a", EVENT), uid_conflict("/c/other.ics"), ErrorKind::Exists),
+        (create("a", EVENT), uid_conflict("/another/other.ics"), ErrorKind::Rejected),
         (create("a", EVENT), refusal(412, "valid-calendar-data"), ErrorKind::Rejected),
         (create("a", EVENT), status(404), ErrorKind::Rejected),
         (create("a", EVENT), status(409), ErrorKind::Rejected),
