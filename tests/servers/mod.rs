@@ -1,0 +1,6 @@
+//! The whole program, as its users have it, on mailboxes of real servers: what one of them or another program changes there
+//! reaches the organisation, and the other way round, whatever the servers do meanwhile.
+
+mod office;
+
+mod two_way;
