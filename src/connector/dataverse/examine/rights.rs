@@ -178,8 +178,8 @@ impl Rights {
             .collect();
         let mut depths: BTreeMap<String, Depth> = BTreeMap::new();
         for row in answer.get("RolePrivileges")?.as_array()?.iter().filter_map(Json::as_object) {
-            let named = text(row, "PrivilegeName").filter(|name| !name.is_empty());
-            let name = named.or_else(|| names.get(&id(row)?).cloned());
+            let told = text(row, "PrivilegeName").filter(|name| !name.is_empty());
+            let name = told.or_else(|| names.get(&id(row)?).cloned());
             let depth = text(row, "Depth").as_deref().and_then(Depth::parse);
             if let (Some(name), Some(depth)) = (name, depth) {
                 let kept = depths.entry(name).or_insert(depth);
