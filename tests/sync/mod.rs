@@ -3,4 +3,4 @@
 mod bad_input;
 mod corpus;
 mod rounds;
-mod world;
+pub mod world;

@@ -202,6 +202,27 @@ impl Dovecot {
         hand_over(&home);
     }
 
+    /// Forgets which numbers the messages of the inbox had, as after a repair or a move to another machine: it starts with
+    /// another UIDVALIDITY. Of the Maildir format only.
+    pub fn renumber(&mut self, user: &str) {
+        assert_eq!(
+            self.format,
+            Format::Maildir,
+            "other formats keep the numbers with the messages"
+        );
+        self.stop();
+        // Not `dovecot-uidvalidity`, which holds the last one that was given: the next one is another.
+        let folder = self.dir.path().join("mail").join(user).join("Maildir");
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name == "dovecot-uidlist" || name.starts_with("dovecot.index") {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        self.resume();
+    }
+
     /// What it wrote about itself.
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
