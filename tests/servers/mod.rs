@@ -3,6 +3,7 @@
 
 mod away;
 mod doctor;
+mod meetings;
 mod moved;
 mod office;
 mod programs;

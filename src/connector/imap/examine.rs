@@ -90,7 +90,7 @@ fn folders(tree: &Tree, options: &Options, strategy: Strategy) -> Finding {
         .map(|state| u64::from(state.messages))
         .sum();
     let says = format!(
-        "{messages} messages in {} of {} folders; drafts, junk and deleted mail stay out",
+        "{messages} messages can be read, in {} of {} folders; drafts, junk and deleted mail stay out",
         looked_at.len(),
         tree.folders.len()
     );
@@ -113,8 +113,8 @@ fn strategy(tree: &Tree, capabilities: &Capabilities) -> Finding {
             "the server tells what changed (CONDSTORE); what is gone is found by comparing lists",
         ),
         Strategy::Flags => limited(
-            "the server numbers no changes: folders that changed are listed whole, and those whose messages have \
-             keywords each time",
+            "the server numbers no changes: a folder is listed whole when something changed in it, and each time if its \
+             messages have keywords",
         ),
         Strategy::Gmail if tree.everything().is_some() => {
             good("Gmail: all messages are looked at in All Mail, and labels stand for folders")
