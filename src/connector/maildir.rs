@@ -15,13 +15,12 @@ use notify::RecursiveMode;
 
 use super::error::{Error, ErrorKind, Result};
 use super::watch::Watch;
-use super::{Connector, Write, Written, file};
+use super::{Connector, Write, Written, file, header};
 use crate::clock::Clock;
 use crate::model::{Body, Class, Completeness, Document, ItemId, Listing, Uid};
 
 mod flags;
 mod folder;
-mod header;
 mod keywords;
 
 use flags::Name;

@@ -3,6 +3,7 @@
 mod conformance;
 mod dataverse;
 mod dav;
+mod imap;
 mod microsoft;
 mod organisation;
 mod servers;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Options;
 use crate::connector::error::{Error, ErrorKind, Result};
-use crate::connector::file;
+use crate::connector::{file, folders};
 use crate::model::ItemId;
 
 /// How deep folders may be nested.
@@ -15,30 +15,6 @@ pub(super) const INBOX: &str = "INBOX";
 
 /// A folder below the root that is called like the root.
 pub(super) const INBOX_BELOW: &str = "./INBOX";
-
-/// What programs call their folder for drafts (also in modified UTF-7, RFC 3501 §5.1.3),
-const DRAFTS: [&str; 6] =
-    ["drafts", "draft", "entw&apw-rfe", "entwürfe", "brouillons", "borradores"];
-
-/// and those for junk and deleted mail.
-const THROWN_AWAY: [&str; 16] = [
-    "junk",
-    "spam",
-    "junk e-mail",
-    "junk email",
-    "junk mail",
-    "bulk mail",
-    "trash",
-    "bin",
-    "deleted",
-    "deleted items",
-    "deleted messages",
-    "gel&apy-schte elemente",
-    "gelöschte elemente",
-    "papierkorb",
-    "corbeille",
-    "papelera",
-];
 
 /// The folders of a tree.
 #[derive(Debug)]
@@ -149,13 +125,13 @@ impl Folder {
     pub(super) fn is_listed(&self, options: &Options) -> bool {
         !self.holds_drafts()
             && !self.names().any(|name| {
-                THROWN_AWAY.contains(&name.as_str())
+                folders::is_thrown_away(&name)
                     || options.leave_out.iter().any(|left_out| left_out.to_lowercase() == name)
             })
     }
 
     pub(super) fn holds_drafts(&self) -> bool {
-        self.names().any(|name| DRAFTS.contains(&name.as_str()))
+        self.names().any(|name| folders::is_for_drafts(&name))
     }
 
     /// The folder's name and those of the folders it lies in, in lower case.

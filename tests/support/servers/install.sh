@@ -70,8 +70,9 @@ install_python() {
     'radicale>=3.9,<3.10' 'xandikos>=0.4.10,<0.5' 'aiosmtpd>=1.4.6,<1.5'
 }
 
-# sasl2-bin and the libraries are what Cyrus needs of its packages' dependencies.
-install_packages ca-certificates python3 python3-venv dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix \
+# sasl2-bin and the libraries are what Cyrus needs of its packages' dependencies; with libeatmydata1 servers do not wait for
+# the disk, on which nothing has to survive.
+install_packages ca-certificates libeatmydata1 python3 python3-venv dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix \
   sasl2-bin libsasl2-modules libical3 libpcre3 libshp2 libxapian30 libnghttp2-14 libjansson4 libxml2 libpq5 libwrap0
 unpack_cyrus
 install_python

@@ -1,4 +1,4 @@
-//! The one header field that a Maildir is searched for. The reader of whole messages knows the same rule; it is checked
+//! The one header field that a mail store is searched for. The reader of whole messages knows the same rule; it is checked
 //! against this one by a test.
 
 use crate::connector::file;
@@ -8,7 +8,7 @@ use crate::model::Uid;
 const LONGEST: usize = 250;
 
 /// The normalised `Message-ID` of a message: what stands between the angle brackets of the first field that has any.
-pub(super) fn message_id(start: &[u8]) -> Option<Uid> {
+pub fn message_id(start: &[u8]) -> Option<Uid> {
     let mut value: Option<Vec<u8>> = None;
     for line in start.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
