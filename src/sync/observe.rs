@@ -284,11 +284,11 @@ impl Looker<'_> {
 /// An item as it was read.
 fn observe(side: Side, class: Class, document: &Document, context: &Context) -> Observation {
     let (id, version) = (document.id.clone(), document.version.clone());
-    let (content, problem) = match read(class, document, context) {
-        Ok(said) => (Some(said), None),
-        Err(reason) => (None, Some(reason)),
-    };
-    Observation { side, class, id, version, content, problem }
+    let seen = |content, problem| Observation { side, class, id, version, content, problem };
+    match read(class, document, context) {
+        Ok(content) => seen(Some(content), None),
+        Err(problem) => seen(None, Some(problem)),
+    }
 }
 
 fn failure(observation: &Observation) -> Option<Failure> {
