@@ -286,7 +286,7 @@ fn observe(side: Side, class: Class, document: &Document, context: &Context) -> 
     let (id, version) = (document.id.clone(), document.version.clone());
     let seen = |content, problem| Observation { side, class, id, version, content, problem };
     match read(class, document, context) {
-        Ok(content) => seen(Some(content), None),
+        Ok(told) => seen(Some(told), None),
         Err(problem) => seen(None, Some(problem)),
     }
 }
