@@ -178,8 +178,8 @@ impl Rights {
             .collect();
         let mut depths: BTreeMap<String, Depth> = BTreeMap::new();
         for row in answer.get("RolePrivileges")?.as_array()?.iter().filter_map(Json::as_object) {
-            let named = text(row, "PrivilegeName").filter(|name| !name.is_empty());
-            let name = named.or_else(|| names.get(&id(row)?).cloned());
+            let told = text(row, "PrivilegeName").filter(|name| !name.is_empty());
+            let name = told.or_else(|| names.get(&id(row)?).cloned());
             let depth = text(row, "Depth").as_deref().and_then(Depth::parse);
             if let (Some(name), Some(depth)) = (name, depth) {
                 let kept = depths.entry(name).or_insert(depth);
@@ -209,8 +209,13 @@ impl Rights {
                 findings.push(self.lacking(Grade::Bad, says, &[(Verb::Read, noun(*class))]));
             } else if direction.carries(Side::Mailbox) {
                 findings.extend(self.writing(*class, *direction));
-                findings.extend(self.deleting(*class));
-                findings.extend(self.tying(*class));
+                if [Verb::Create, Verb::Write]
+                    .iter()
+                    .any(|verb| self.depth(*verb, noun(*class)).is_some())
+                {
+                    findings.extend(self.deleting(*class));
+                    findings.extend(self.tying(*class));
+                }
             }
         }
         findings
@@ -288,7 +293,7 @@ impl Rights {
             .filter(|(verb, noun)| self.depth(*verb, noun).is_none())
             .collect();
         let with_people = matches!(class, Class::Appointment | Class::Email);
-        if !with_people || missing.is_empty() || self.read_only {
+        if !with_people || missing.is_empty() {
             return None;
         }
         let says = format!(
