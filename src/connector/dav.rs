@@ -1,6 +1,6 @@
-//! Calendars and address books on a server: CalDAV (RFC 4791) and CardDAV (RFC 6352), one collection a connector.
+//! Calendars and address books on a server: `CalDAV` (RFC 4791) and `CardDAV` (RFC 6352), one collection a connector.
 //!
-//! Ids are the file names of items, percent-decoded; versions their ETags; one collection has the name "". A calendar may hold
+//! Ids are the file names of items, percent-decoded; versions their `ETag`s; one collection has the name "". A calendar may hold
 //! events and tasks at once: [`kinds`](self::kinds) tells them apart. What an item says is for others to judge, but for two
 //! things: its UID, and whom the server would write to because of it ([`schedule`](self::schedule)).
 //!
@@ -247,3 +247,8 @@ impl Connector for Dav {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;

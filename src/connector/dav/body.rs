@@ -66,8 +66,7 @@ pub(super) fn multiget<'a>(class: Class, urls: impl Iterator<Item = &'a Url>) ->
         body.push_str(&escape(url.path()));
         body.push_str("</href>");
     }
-    body.push_str(&format!("</X:{multiget}>"));
-    body
+    body + "</X:" + multiget + ">"
 }
 
 /// Items whose UID is, or holds, this one: servers look for parts.

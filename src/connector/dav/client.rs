@@ -24,12 +24,25 @@ use crate::connector::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
 /// One request.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Ask {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     pub(super) body: Option<Bytes>,
+}
+
+impl std::fmt::Debug for Ask {
+    /// Keeps content out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Ask({} {}, {} bytes)",
+            self.method,
+            self.url,
+            self.body.as_ref().map_or(0, Bytes::len)
+        )
+    }
 }
 
 impl Ask {
@@ -144,10 +157,8 @@ impl Client {
 
     async fn authorisation(&self, ask: &Ask, renew: bool) -> Result<Option<HeaderValue>> {
         let Some(account) = &self.account else { return Ok(None) };
-        let secret = match renew {
-            true => account.secret.renewed().await?,
-            false => account.secret.secret().await?,
-        };
+        let secret =
+            if renew { account.secret.renewed().await? } else { account.secret.secret().await? };
         let value = match account.secret.kind() {
             Kind::Token => format!("Bearer {}", secret.expose()),
             Kind::Password => self.proof(ask, &account.user, &secret),

@@ -139,11 +139,12 @@ impl Digest {
             self.hash.word(),
             if self.session { "-sess" } else { "" },
         );
+        // Writing into a string cannot fail.
         if self.qop {
-            header.push_str(&format!(", qop=auth, nc={count}, cnonce=\"{client_nonce}\""));
+            write!(header, ", qop=auth, nc={count}, cnonce=\"{client_nonce}\"").ok();
         }
         if let Some(opaque) = &self.opaque {
-            header.push_str(&format!(", opaque=\"{}\"", quoted(opaque)));
+            write!(header, ", opaque=\"{}\"", quoted(opaque)).ok();
         }
         header
     }

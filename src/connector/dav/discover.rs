@@ -97,7 +97,10 @@ impl Place {
     pub(super) fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         if text.contains("://") {
-            return http::server_url(text).map(Self::Url);
+            let url = http::server_url(text).map_err(|error| {
+                error.hint("an address looks like https://dav.example.org/anna/calendar/")
+            })?;
+            return Ok(Self::Url(url));
         }
         let domain = text.rsplit_once('@').map_or(text, |(_, domain)| domain);
         let is_domain = domain.contains('.')
@@ -196,7 +199,8 @@ impl Dav {
                 let mut starts = Vec::new();
                 let class = self.options().classes.first().copied().unwrap_or(Class::Appointment);
                 let named = dns::named(domain, class, self.options().name_server).await;
-                if let Some(named) = named.or_else(without_dns)? {
+                // A resolver that does not work is no reason to give up: `.well-known` needs none of these records.
+                if let Ok(Some(named)) = named {
                     let is_below =
                         named.host == *domain || named.host.ends_with(&format!(".{domain}"));
                     if !is_below {
@@ -216,7 +220,9 @@ impl Dav {
                     starts.push(web(&named.host, named.port, path)?);
                 }
                 starts.push(web(domain, 443, well_known)?);
-                starts.iter().for_each(|start| self.client().admit(start));
+                for start in &starts {
+                    self.client().admit(start);
+                }
                 Ok(starts)
             }
         }
@@ -322,12 +328,6 @@ impl Dav {
         self.client().admit(&to);
         Ok(to)
     }
-}
-
-/// A resolver that does not work is no reason to give up: `.well-known` needs none of these records.
-fn without_dns(error: Error) -> Result<Option<dns::Named>> {
-    tracing::debug!(%error, "DNS names no server");
-    Ok(None)
 }
 
 fn web(host: &str, port: u16, path: &str) -> Result<Url> {

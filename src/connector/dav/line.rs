@@ -9,7 +9,7 @@ use crate::connector::{Error, ErrorKind, Result};
 const LONGEST: usize = 75;
 
 /// One unfolded line, taken apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Line {
     name: Vec<u8>,
     /// Each as it is spelled, without the semicolon.
@@ -71,7 +71,7 @@ impl Line {
 
     /// The line as it is stored, folded, with its end.
     fn written(&self) -> Vec<u8> {
-        let mut line = self.name.to_vec();
+        let mut line = self.name.clone();
         for parameter in &self.parameters {
             line.push(b';');
             line.extend_from_slice(parameter);

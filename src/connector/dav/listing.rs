@@ -5,7 +5,7 @@
 //! 2. **ctag**: one small request says whether anything changed; if so, all names and versions are listed.
 //! 3. Neither: all names and versions, each time.
 //!
-//! Some servers answer a token they do not know as if nothing had happened (SOGo), which nobody can see from the answer. Hence a
+//! Some servers answer a token they do not know as if nothing had happened (`SOGo`), which nobody can see from the answer. Hence a
 //! cursor is bound to the address of its collection, and everything is listed anew once a week: whatever was lost in silence
 //! comes to light then.
 
@@ -56,7 +56,7 @@ impl Look {
         !self.has_folders && (!self.is_whole || !self.entries.is_empty())
     }
 
-    fn absorb(&mut self, base: &Base, response: Response) {
+    fn absorb(&mut self, base: &Base, response: &Response) {
         let is_gone = matches!(response.status, Some(404 | 410));
         let is_folder = response.properties.kinds.contains("collection");
         for href in &response.hrefs {
@@ -78,7 +78,7 @@ impl Look {
                 Member::Folder => self.has_folders = true,
                 Member::Nameless => self.doubt("an item has a name that cannot be kept"),
                 Member::Elsewhere => {
-                    self.doubt("the server lists something that is not in the collection")
+                    self.doubt("the server lists something that is not in the collection");
                 }
                 Member::Itself => {}
             }
@@ -95,6 +95,8 @@ impl Dav {
     pub(super) async fn look(&self, class: Class, since: &Cursor) -> Result<News> {
         self.forget_documents();
         let (base, is_confirmed) = self.base().await?;
+        // Where there is a cursor, it was the right place before.
+        let is_confirmed = is_confirmed || seen(&base, since).is_some();
         let looked = self.look_in(&base, since).await;
         let is_sure = match &looked {
             Ok((look, _)) => is_confirmed || look.is_plausible(),
@@ -113,8 +115,8 @@ impl Dav {
     /// Also says when everything was listed.
     async fn look_in(&self, base: &Base, since: &Cursor) -> Result<(Look, jiff::Timestamp)> {
         let now = self.client().clock().now();
-        let seen = since.get("").and_then(|text| Seen::parse(text, base.url()));
-        if let Some(seen) = seen.filter(|seen| seen.is_younger_than(WHOLE_EVERY, now)) {
+        if let Some(seen) = seen(base, since).filter(|seen| seen.is_younger_than(WHOLE_EVERY, now))
+        {
             match &seen.mark {
                 Mark::Sync(token) if !self.options().hide.sync => {
                     if let Some(look) = self.since(base, token).await? {
@@ -156,7 +158,13 @@ impl Dav {
             if answer.status != StatusCode::MULTI_STATUS {
                 let error = refused(&answer, "list what changed", self.client().clock().now());
                 return match error.kind {
+                    // Some say of a token that it is gone; of the collection nobody would, after a while.
+                    _ if answer.status == StatusCode::GONE && !token.is_empty() => Ok(None),
                     ErrorKind::Missing => Err(collection_is_gone()),
+                    // Asked about something that is no collection of items, one server breaks down.
+                    _ if answer.status == StatusCode::INTERNAL_SERVER_ERROR && token.is_empty() => {
+                        Ok(None)
+                    }
                     // A redirect is no word about the report.
                     _ if answer.status.is_redirection() => Err(error),
                     ErrorKind::Unreachable => Err(error),
@@ -167,7 +175,7 @@ impl Dav {
             let Some(next) = answer.sync_token.clone() else { return Ok(None) };
             let goes_on = is_cut(base, &answer);
             for response in answer.responses {
-                look.absorb(base, response);
+                look.absorb(base, &response);
             }
             if !goes_on {
                 look.mark = Some(Mark::Sync(next));
@@ -203,7 +211,7 @@ impl Dav {
                 let tag = response.properties.ctag.take().filter(|_| !self.options().hide.ctag);
                 look.mark = tag.map(Mark::Ctag);
             } else {
-                look.absorb(base, response);
+                look.absorb(base, &response);
             }
         }
         if is_listed {
@@ -245,6 +253,10 @@ impl Dav {
         let parts = part.into_iter().map(|part| (String::new(), part)).collect();
         Ok(News { parts, cursor, completeness })
     }
+}
+
+fn seen(base: &Base, since: &Cursor) -> Option<Seen> {
+    Seen::parse(since.get("")?, base.url())
 }
 
 /// Whether the answer says that there is more (RFC 6578 §3.6).

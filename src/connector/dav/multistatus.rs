@@ -115,13 +115,21 @@ pub(super) fn read(body: &[u8]) -> Result<Multistatus> {
     Err(malformed("it is not a list of resources"))
 }
 
-/// The conditions that an `error` names, without their namespace (`valid-sync-token`, `no-uid-conflict`, …). What is no such
-/// text names none.
-pub(super) fn conditions(body: &[u8]) -> BTreeSet<String> {
+/// Why a server refused.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    /// Without their namespace: `valid-sync-token`, `no-uid-conflict`, ….
+    pub(super) names: BTreeSet<String>,
+    /// What stands in the way.
+    pub(super) hrefs: Vec<String>,
+}
+
+/// The conditions that an `error` names. What is no such text names none.
+pub(super) fn conditions(body: &[u8]) -> Conditions {
     let mut state = State::default();
     match walk(body, &mut state) {
         Ok(()) if state.root == Some(Element::Error) => state.conditions,
-        _ => BTreeSet::new(),
+        _ => Conditions::default(),
     }
 }
 
@@ -142,7 +150,7 @@ fn walk(body: &[u8], state: &mut State) -> Result<()> {
             Event::Text(text) => state.text(&text.xml10_content())?,
             Event::CData(text) => state.text(&text.xml10_content())?,
             Event::GeneralRef(reference) => {
-                state.text(character(&reference)?.encode_utf8(&mut [0; 4]))?
+                state.text(character(&reference)?.encode_utf8(&mut [0; 4]))?;
             }
             Event::DocType(_) => return Err(malformed("it declares a document type")),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
@@ -185,7 +193,7 @@ struct State {
     status: Option<u16>,
     /// Of the innermost element whose text counts.
     text: String,
-    conditions: BTreeSet<String>,
+    conditions: Conditions,
 }
 
 impl State {
@@ -234,7 +242,7 @@ impl State {
                 self.found.privileges.get_or_insert_default().insert(local.to_owned());
             }
             (Element::Error, _) if self.open.len() == 1 => {
-                self.conditions.insert(local.to_owned());
+                self.conditions.names.insert(local.to_owned());
             }
             _ => {}
         }
@@ -268,6 +276,9 @@ impl State {
             }
             (Some(Element::Response), Element::Status) => self.response.status = self.status_line(),
             (Some(Element::Propstat), Element::Status) => self.status = self.status_line(),
+            (_, Element::Href) if self.root == Some(Element::Error) => {
+                self.conditions.hrefs.push(self.word());
+            }
             (Some(Element::Response), Element::Href) => self.response.hrefs.push(self.word()),
             (Some(Element::Principal), Element::Href) => self.found.principal = Some(self.word()),
             (Some(Element::Home), Element::Href) => self.found.homes.push(self.word()),

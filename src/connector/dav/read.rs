@@ -61,7 +61,17 @@ impl Dav {
         mut wanted: BTreeMap<ItemId, Url>,
     ) -> Result<Documents> {
         let ask = report(base, body::multiget(class, wanted.values()), "0");
-        let answer = self.client().send(&ask, "read items").await?;
+        let answer = match self.client().send(&ask, "read items").await {
+            // More than we take at once.
+            Err(error) if error.kind == ErrorKind::Rejected && wanted.len() > 1 => {
+                let middle = wanted.keys().nth(wanted.len() / 2).cloned();
+                let rest = middle.map(|id| wanted.split_off(&id)).unwrap_or_default();
+                let mut documents = Box::pin(self.chunk(class, base, wanted)).await?;
+                documents.extend(Box::pin(self.chunk(class, base, rest)).await?);
+                return Ok(documents);
+            }
+            answer => answer?,
+        };
         let mut documents = if answer.status == StatusCode::MULTI_STATUS {
             named(base, multistatus::read(&answer.body)?)
         } else {

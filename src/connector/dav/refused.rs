@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use reqwest::StatusCode;
 use reqwest::header::LOCATION;
 
-use super::multistatus;
+use super::multistatus::{self, Conditions};
 use crate::connector::http::{self, Answer};
 use crate::connector::{Error, ErrorKind};
 
@@ -20,10 +20,15 @@ pub(super) fn refused(answer: &Answer, doing: &str, now: Timestamp) -> Error {
     if status.is_redirection() {
         return redirected(answer, doing);
     }
-    let named = conditions(answer);
+    let named = conditions(answer).names;
     let kind = match status {
         _ if named.contains("valid-sync-token") => ErrorKind::CursorExpired,
-        _ if named.contains("no-uid-conflict") => ErrorKind::Exists,
+        // The latter is what the former is called where the server schedules (RFC 6638 §3.2.4.1).
+        _ if named.contains("no-uid-conflict")
+            || named.contains("unique-scheduling-object-resource") =>
+        {
+            ErrorKind::Exists
+        }
         _ if named.iter().any(|name| is_about_content(name)) => ErrorKind::Rejected,
         StatusCode::UNAUTHORIZED => ErrorKind::Unauthorised,
         StatusCode::FORBIDDEN => ErrorKind::Forbidden,
@@ -35,6 +40,8 @@ pub(super) fn refused(answer: &Answer, doing: &str, now: Timestamp) -> Error {
         }
         StatusCode::INSUFFICIENT_STORAGE => ErrorKind::Rejected,
         status if status.is_client_error() => ErrorKind::Rejected,
+        // It went well, but is no answer to what was asked: a page to sign in, mostly.
+        status if status.is_success() => ErrorKind::Malformed,
         // 500 and the like, also from a proxy: whether it had an effect is unknown.
         _ => ErrorKind::Unreachable,
     };
@@ -47,11 +54,11 @@ pub(super) fn refused(answer: &Answer, doing: &str, now: Timestamp) -> Error {
 }
 
 /// The conditions that an answer names, where it is such an answer.
-fn conditions(answer: &Answer) -> BTreeSet<String> {
+pub(super) fn conditions(answer: &Answer) -> Conditions {
     /// A list of conditions has a few hundred bytes; a page of HTML is not looked at for long either.
     const LONGEST: usize = 64 << 10;
     if answer.body.len() > LONGEST {
-        BTreeSet::new()
+        Conditions::default()
     } else {
         multistatus::conditions(&answer.body)
     }
@@ -75,7 +82,6 @@ fn is_about_content(condition: &str) -> bool {
             | "allowed-organizer-scheduling-object-change"
             | "allowed-attendee-scheduling-object-change"
             | "same-organizer-in-all-components"
-            | "unique-scheduling-object-resource"
             | "quota-not-exceeded"
             | "sufficient-disk-space"
     )
@@ -83,7 +89,8 @@ fn is_about_content(condition: &str) -> bool {
 
 fn redirected(answer: &Answer, doing: &str) -> Error {
     let to = answer.headers.get(LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("nowhere");
-    // What a server makes up may be long, and goes into a sentence.
+    // What a server makes up may be long, or carry what nobody should see, and goes into a sentence.
+    let to = to.split(['?', '#']).next().unwrap_or(to);
     let to: String = to.chars().filter(|c| !c.is_control()).take(200).collect();
     Error::new(ErrorKind::Unsupported, format!("{doing}: the server sends us elsewhere, to {to}"))
         .hint("if that is the right place, write it as `url`")

@@ -42,19 +42,19 @@ enum Stance {
     Host,
 }
 
-impl Scheduler {
-    /// What to store instead of this new item.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Rejected`] for a line that servers may read in another way than we do.
-    pub(super) fn created(&self, body: &[u8]) -> Result<Vec<u8>> {
-        silenced(body, &BTreeSet::new())
-    }
+/// What to store instead of this new item.
+///
+/// # Errors
+/// [`ErrorKind::Rejected`] for a line that servers may read in another way than we do.
+pub(super) fn created(body: &[u8]) -> Result<Vec<u8>> {
+    silenced(body, &BTreeSet::new())
+}
 
+impl Scheduler {
     /// What to store instead of this changed item.
     ///
     /// # Errors
-    /// [`ErrorKind::Rejected`] when there is no way to do it without a message, and as for [`Scheduler::created`].
+    /// [`ErrorKind::Rejected`] when there is no way to do it without a message, and as for [`created`].
     pub(super) fn updated(&self, before: &[u8], after: &[u8]) -> Result<Vec<u8>> {
         let stance = self.stance(before);
         match stance {
@@ -135,7 +135,7 @@ impl Scheduler {
 }
 
 /// Somebody in a meeting.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Person {
     organises: bool,
     /// In lower case.

@@ -1,9 +1,9 @@
 //! Writes: conditional requests, several on the way at once, each result looked at afterwards.
 //!
-//! * A create never replaces. `If-None-Match: *` says so, but some servers ignore it (SOGo, Google), and none says that it does:
+//! * A create never replaces. `If-None-Match: *` says so, but some servers ignore it (`SOGo`, Google), and none says that it does:
 //!   so all names of a batch are looked at first, in one request.
 //! * Updates and deletes name their version with `If-Match`. A 412 may also mean that the item is gone; a look tells.
-//! * No server gives back the bytes it was given, and an ETag in the answer may be of something else than what was sent. What
+//! * No server gives back the bytes it was given, and an `ETag` in the answer may be of something else than what was sent. What
 //!   was written is therefore read back, all of a batch in one request.
 //! * Where the server writes to attendees, [`super::schedule`] decides what is stored, or that nothing is.
 
@@ -15,9 +15,10 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 
 use super::client::Ask;
-use super::href::Base;
-use super::refused::refused;
+use super::href::{Base, Member};
+use super::refused::{conditions, refused};
 use super::rights::Rights;
+use super::schedule;
 use super::{Dav, Invitations};
 use crate::connector::http::Answer;
 use crate::connector::vdir::SIZE_LIMIT;
@@ -160,13 +161,13 @@ impl Dav {
                 }
                 let body = bytes(body)?;
                 let body = match &rights.scheduler {
-                    Some(scheduler) => scheduler.created(&body)?,
+                    Some(_) => schedule::created(&body)?,
                     None => body,
                 };
                 let mut ask = self.put(class, url, body);
                 ask.headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
                 let answer = self.client().send(&ask, "create an item").await?;
-                Ok(self.created(&answer))
+                Ok(self.created(base, &answer))
             }
             Write::Update { version, body, .. } => {
                 let mut body = bytes(body)?;
@@ -212,13 +213,23 @@ impl Dav {
             .with(HeaderName::from_static("x-nc-scheduling"), "false")
     }
 
-    fn created(&self, answer: &Answer) -> Done {
+    fn created(&self, base: &Base, answer: &Answer) -> Done {
         if answer.status.is_success() {
             return Done::Stored;
         }
         let error = refused(answer, "create an item", self.client().clock().now());
         Done::Failed(match error.kind {
-            ErrorKind::Stale | ErrorKind::Exists => exists(),
+            ErrorKind::Stale => exists(),
+            ErrorKind::Exists => {
+                // Some servers have every UID once in all calendars of a user.
+                let hrefs = conditions(answer).hrefs;
+                let is_here = |href: &String| matches!(base.member(href), Member::Item(_));
+                if hrefs.is_empty() || hrefs.iter().any(is_here) {
+                    exists()
+                } else {
+                    is_elsewhere()
+                }
+            }
             // Of an item that is to be made, this speaks of the collection.
             ErrorKind::Missing => Error::new(ErrorKind::Rejected, error.message),
             _ => error,
@@ -289,6 +300,11 @@ fn header(version: &Version) -> Result<HeaderValue> {
 
 fn exists() -> Error {
     Error::new(ErrorKind::Exists, "an item of this name or UID is there already")
+}
+
+fn is_elsewhere() -> Error {
+    Error::new(ErrorKind::Rejected, "an item of this UID is in another collection of yours")
+        .hint("move it to the one that is synced, or remove it there")
 }
 
 fn read_only() -> Error {

@@ -6,14 +6,14 @@ use liaison::connector::finding::{Grade, Topic};
 use liaison::connector::{Connector as _, ErrorKind};
 use liaison::model::Class;
 
-use super::ends::{End, item, names};
+use super::ends::{End, file, item, names};
 use crate::support::servers::stranger;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_address_of_the_server_is_enough() {
     for end in End::all() {
         for class in [Class::Contact, Class::Appointment] {
-            end.put(class, &[("one", item(class, "one", "x"))]);
+            end.put(class, &[(file(class), item(class, "one", "x"))]);
             let principal = match end {
                 End::Radicale(_) | End::Xandikos(_) => "/anna/",
                 End::Cyrus(_) => "/dav/principals/user/anna/",
@@ -24,7 +24,7 @@ async fn the_address_of_the_server_is_enough() {
                 options.classes = [class].into();
                 let dav = Dav::new(options, Clock::system()).unwrap();
                 let listing = dav.list(class).await.unwrap();
-                assert_eq!(names(&listing.entries), ["one"], "{} {path} {class}", end.name());
+                assert_eq!(names(&listing.entries), [file(class)], "{} {path} {class}", end.name());
             }
         }
     }

@@ -94,13 +94,18 @@ pub(super) fn content_type(class: Class) -> &'static str {
     if class == Class::Contact { "text/vcard" } else { "text/calendar" }
 }
 
+/// The name of a file. Xandikos takes a file for what its name ends with.
+pub(super) fn file(class: Class) -> &'static str {
+    if class == Class::Contact { "one.vcf" } else { "one.ics" }
+}
+
 /// An item of a class, with things in it that nobody here knows.
 pub(super) fn item(class: Class, uid: &str, title: &str) -> String {
     let lines = match class {
         Class::Contact => format!(
             "BEGIN:VCARD\nVERSION:3.0\nUID:{uid}\nFN:{title}\nN:{title};;;;\nX-KEEP;X-P=q:this\nEND:VCARD\n"
         ),
-        _ => {
+        Class::Task | Class::Appointment | Class::Email => {
             let (name, times) = if class == Class::Task {
                 ("VTODO", "DUE:20270101T100000Z")
             } else {

@@ -2,10 +2,10 @@
 
 use liaison::clock::Clock;
 use liaison::connector::dav::{Dav, Hide};
-use liaison::connector::{Connector as _, Cursor, ErrorKind};
+use liaison::connector::{Connector as _, Cursor, ErrorKind, News};
 use liaison::model::{Class, Completeness, ItemId};
 
-use super::ends::{End, changes, everything, item, names, text, whole};
+use super::ends::{End, changes, everything, file, item, names, text, whole};
 use crate::support::servers::proxy::{Proxy, Script};
 
 fn seed(end: &End) {
@@ -81,7 +81,8 @@ async fn a_token_that_died_lists_everything() {
             let dead = Cursor::from([(String::new(), format!("{head} {token}"))]);
             let news = dav.news(Class::Appointment, &dead).await.unwrap();
             assert_eq!(whole(&news), whole(&first), "{} {token}", end.name());
-            assert_eq!(news.cursor[""].rsplit_once(' '), first.cursor[""].rsplit_once(' '));
+            let token_of = |news: &News| news.cursor[""].rsplit_once(' ').unwrap().1.to_owned();
+            assert_eq!(token_of(&news), token_of(&first), "{} {token}", end.name());
         }
         // A cursor of another collection is none of this one.
         let contacts = everything(&end.connect(Class::Contact), Class::Contact).await;
@@ -122,7 +123,7 @@ async fn nothing_new_costs_one_request_and_little() {
         let port = end.root().rsplit_once(':').unwrap().1.parse().unwrap();
         let proxy = Proxy::start(port, Script::default());
         for class in [Class::Contact, Class::Appointment] {
-            end.put(class, &[("one", item(class, "one", "x"))]);
+            end.put(class, &[(file(class), item(class, "one", "x"))]);
             let mut options = end.options(class);
             options.url = options.url.replace(&format!(":{port}"), &format!(":{}", proxy.port));
             let dav = Dav::new(options, Clock::system()).unwrap();
@@ -141,9 +142,11 @@ async fn nothing_new_costs_one_request_and_little() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_look_takes_one_request_and_one_in_five_hundred() {
     for end in End::all() {
-        let texts: Vec<(String, String)> = (0..1101)
+        // Xandikos makes a commit of each item, which takes long.
+        let (count, chunks) = if matches!(end, End::Xandikos(_)) { (50, 1) } else { (1101, 3) };
+        let texts: Vec<(String, String)> = (0..count)
             .map(|number| {
-                (format!("c{number:04}"), item(Class::Appointment, &format!("c{number}"), "x"))
+                (format!("c{number:04}.ics"), item(Class::Appointment, &format!("c{number}"), "x"))
             })
             .collect();
         let items: Vec<(&str, String)> =
@@ -153,8 +156,8 @@ async fn a_first_look_takes_one_request_and_one_in_five_hundred() {
         let news = everything(&dav, Class::Appointment).await;
         let ids: Vec<ItemId> = whole(&news).keys().cloned().collect();
         let read = dav.read(Class::Appointment, &ids).await.unwrap();
-        assert_eq!(read.len(), 1101);
+        assert_eq!(read.len(), count);
         assert!(read.values().all(Result::is_ok));
-        assert_eq!(dav.requests(), 1 + 3, "{}", end.name());
+        assert_eq!(dav.requests(), 1 + chunks, "{}", end.name());
     }
 }

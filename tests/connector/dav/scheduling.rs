@@ -20,7 +20,10 @@ type Sent = (usize, usize, usize);
 impl Office {
     fn open() -> Self {
         let options = cyrus::Options { users: &["anna", "bob"], scheduling: true };
-        Self { cyrus: Cyrus::start(options) }
+        let office = Self { cyrus: Cyrus::start(options) };
+        // Calendars and inboxes are made when they are first asked for; until then invitations go out as mail.
+        assert_eq!(office.sent(), (0, 0, 0));
+        office
     }
 
     fn connect(&self, user: &str, invitations: Invitations) -> Dav {

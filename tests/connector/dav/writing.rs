@@ -6,7 +6,7 @@ use liaison::connector::dav::Dav;
 use liaison::connector::{Connector as _, ErrorKind, Result, Write, Written};
 use liaison::model::{Class, Document, ItemId, Uid, Version};
 
-use super::ends::{End, bytes, everything, item, text, whole};
+use super::ends::{End, bytes, everything, file, item, text, whole};
 
 async fn write(dav: &Dav, class: Class, write: Write) -> Result<Written> {
     dav.write(class, vec![write]).await.unwrap().remove(0)
@@ -54,8 +54,11 @@ async fn the_life_of_an_item() {
                 ErrorKind::Exists,
                 "{name}"
             );
-            let other = write(&dav, class, create("another-name.x", text_of("two"))).await;
-            assert_eq!(kind(other), ErrorKind::Exists, "{name}");
+            // For Xandikos and Cyrus, two contacts may have one UID.
+            if class != Class::Contact || matches!(end, End::Radicale(_)) {
+                let other = write(&dav, class, create(file(class), text_of("two"))).await;
+                assert_eq!(kind(other), ErrorKind::Exists, "{name}");
+            }
             let found =
                 dav.find(class, &[uid.clone(), Uid::new("life"), Uid::new("none")]).await.unwrap();
             assert_eq!(

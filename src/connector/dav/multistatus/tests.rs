@@ -75,7 +75,7 @@ fn what_is_hostile_is_refused() {
         deep,
     ];
     for text in bad {
-        let error = read(text.as_bytes()).expect_err(&text[..text.len().min(80)]);
+        let error = read(text.as_bytes()).expect_err(text.get(..80).unwrap_or(&text));
         assert_eq!(error.kind, ErrorKind::Malformed);
     }
     assert!(read(b"<multistatus xmlns='DAV:'>\xff</multistatus>").is_err());
@@ -91,11 +91,11 @@ fn a_propstat_without_a_status_found_nothing() {
 
 #[test]
 fn conditions_are_those_of_an_error_only() {
-    let text =
-        "<d:error xmlns:d='DAV:'><d:valid-sync-token><d:inner/></d:valid-sync-token><x/></d:error>";
-    let names: Vec<String> = conditions(text.as_bytes()).into_iter().collect();
-    assert_eq!(names, ["valid-sync-token", "x"]);
-    assert!(conditions(b"<multistatus xmlns='DAV:'><response/></multistatus>").is_empty());
-    assert!(conditions(b"<error xmlns='DAV:'><a>").is_empty());
-    assert!(conditions(b"not found").is_empty());
+    let text = "<d:error xmlns:d='DAV:'><d:valid-sync-token><d:inner/><d:href> /a </d:href></d:valid-sync-token><x/></d:error>";
+    let Conditions { names, hrefs } = conditions(text.as_bytes());
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["valid-sync-token", "x"]);
+    assert_eq!(hrefs, ["/a"]);
+    assert!(conditions(b"<multistatus xmlns='DAV:'><response/></multistatus>").names.is_empty());
+    assert!(conditions(b"<error xmlns='DAV:'><a>").names.is_empty());
+    assert!(conditions(b"not found").names.is_empty());
 }
