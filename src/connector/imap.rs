@@ -67,11 +67,6 @@ pub struct Options {
 }
 
 impl Options {
-    /// The largest answer: a message, and some room for servers that count line ends once.
-    fn limits(&self) -> frame::Limits {
-        frame::Limits { literals: SIZE_LIMIT + (SIZE_LIMIT >> 3), ..frame::Limits::default() }
-    }
-
     fn leaves_out(&self, name: &str) -> bool {
         self.leave_out.iter().any(|left_out| left_out.to_lowercase() == name.to_lowercase())
     }
@@ -129,12 +124,11 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     async fn session(&mut self) -> Result<&mut Session> {
-        let session = match self.kept.take() {
-            Some(session) => session,
-            None => {
-                self.is_new = true;
-                sign_in::connect(&self.imap.options, &self.imap.requests).await?
-            }
+        let session = if let Some(session) = self.kept.take() {
+            session
+        } else {
+            self.is_new = true;
+            sign_in::connect(&self.imap.options, &self.imap.requests).await?
         };
         Ok(self.session.insert(session))
     }
@@ -257,24 +251,28 @@ impl Connector for Imap {
 
     async fn wait(&self, _class: Class) -> Result<()> {
         let mut waiting = self.waiting.lock().await;
-        let mut session = match waiting.take() {
-            Some(session) => session,
-            None => {
-                let mut session = sign_in::connect(&self.options, &self.requests).await?;
-                let opened = idle::begin(&mut session).await?;
-                let seen = self.inbox.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                if seen.is_some_and(|seen| !seen.is_still(&opened)) {
-                    *waiting = Some(session);
-                    return Ok(());
-                }
-                session
+        let mut session = if let Some(session) = waiting.take() {
+            session
+        } else {
+            let mut session = sign_in::connect(&self.options, &self.requests).await?;
+            let opened = session.open(folder::INBOX, false).await?;
+            let seen = self.inbox.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if seen.is_some_and(|seen| !seen.is_still(&opened)) {
+                *waiting = Some(session);
+                return Ok(());
             }
+            session
         };
         if idle::wait(&mut session, &self.clock).await? == Woken::ByNews {
             *waiting = Some(session);
         }
         Ok(())
     }
+}
+
+/// Of one answer: a message, and some room for servers that count line ends once.
+fn limits() -> frame::Limits {
+    frame::Limits { literals: SIZE_LIMIT + (SIZE_LIMIT >> 3), ..frame::Limits::default() }
 }
 
 /// Where a message is.

@@ -29,11 +29,12 @@ pub(super) enum Marks {
 impl Marks {
     /// Of the messages of a folder without modification sequences.
     pub(super) fn of(versions: &BTreeMap<u32, Version>) -> Self {
-        let marked: String = versions
+        let marked: Vec<String> = versions
             .iter()
             .filter(|(_, version)| !version.as_str().is_empty())
             .map(|(uid, version)| format!("{uid} {version}\n"))
             .collect();
+        let marked = marked.concat();
         let digest =
             if marked.is_empty() { String::new() } else { file::digest(marked.as_bytes()) };
         Self::Keywords(digest)

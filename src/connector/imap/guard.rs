@@ -145,8 +145,20 @@ impl Guard {
     }
 }
 
+/// What was said is no IMAP, or more than is taken.
+#[derive(Debug)]
+pub(super) struct Nonsense(String);
+
+impl fmt::Display for Nonsense {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Nonsense {}
+
 fn broken(what: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what.into())
+    io::Error::new(io::ErrorKind::InvalidData, Nonsense(what.into()))
 }
 
 impl AsyncRead for Guard {

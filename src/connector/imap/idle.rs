@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::folder::INBOX;
 use super::response::{Condition, Response};
-use super::select::Selected;
 use super::session::Session;
 use crate::clock::Clock;
 use crate::connector::Result;
@@ -31,11 +29,6 @@ pub(super) enum Woken {
     ByNews,
     /// The machine was asleep: the connection is not to be trusted any more.
     BySleep,
-}
-
-/// Opens the inbox on a new connection. Whether it is another one than was seen the last time is for the caller to judge.
-pub(super) async fn begin(session: &mut Session) -> Result<Selected> {
-    session.open(INBOX, false).await
 }
 
 /// Waits until the server says that something is new.

@@ -19,7 +19,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 use super::capability::Capabilities;
-use super::guard::Guard;
+use super::guard::{Guard, Nonsense};
 use super::name::Piece;
 use super::response::{Condition, Response, Status};
 use super::select::Selected;
@@ -118,7 +118,7 @@ impl Session {
                 (Piece::Text(text), _) => lines.push((text.clone(), None)),
                 (Piece::Literal(octets), Some((line, literal @ None))) => {
                     let plus = if self.capabilities.takes_literal(octets.len()) { "+" } else { "" };
-                    line.push_str(&format!("{{{}{plus}}}", octets.len()));
+                    *line = format!("{line}{{{}{plus}}}", octets.len());
                     *literal = Some(octets);
                 }
                 (Piece::Literal(_), _) => {}
@@ -259,11 +259,14 @@ impl Session {
 
     fn broke(&mut self, error: io::Error) -> Error {
         let parting = self.parting.take().filter(|said| !said.is_empty());
-        match (error.kind(), parting) {
-            (io::ErrorKind::InvalidData, _) => self.malformed(&error.to_string()),
-            (_, Some(said)) => self.lost(&format!("it hung up, saying \"{said}\"")),
-            _ => self.lost(&error.to_string()),
-        }
+        let is_nonsense =
+            error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Nonsense>);
+        let lost = match parting {
+            _ if is_nonsense => self.malformed(&error.to_string()),
+            Some(said) => self.lost(&format!("it hung up, saying \"{said}\"")),
+            None => self.lost(&error.to_string()),
+        };
+        lost.caused_by(error)
     }
 
     fn silent(&mut self) -> Error {

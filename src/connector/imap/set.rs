@@ -18,11 +18,8 @@ pub(super) fn pieces(uids: &BTreeSet<u32>, most: usize) -> Vec<String> {
             let room = u32::try_from(most.max(1) - count).unwrap_or(u32::MAX);
             let stop = start.saturating_add(room - 1).min(end);
             let comma = if piece.is_empty() { "" } else { "," };
-            piece.push_str(&if start == stop {
-                format!("{comma}{start}")
-            } else {
-                format!("{comma}{start}:{stop}")
-            });
+            let colon = if start == stop { String::new() } else { format!(":{stop}") };
+            piece = format!("{piece}{comma}{start}{colon}");
             count += (stop - start) as usize + 1;
             if stop == end {
                 break;

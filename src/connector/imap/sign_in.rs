@@ -11,12 +11,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::Options;
 use super::capability::Capabilities;
 use super::frame::{Frames, Limits};
 use super::guard::{Guard, Lead};
 use super::response::{Condition, Response, Status, parse};
 use super::session::{SILENCE, Session, next};
+use super::{Options, limits};
 use crate::connector::auth::{Account, Kind};
 use crate::connector::net::{CONNECT_LIMIT, Security, Server, Stream};
 use crate::connector::sasl::{Exchange, Mechanism};
@@ -55,7 +55,7 @@ pub(super) async fn greet(options: &Options, stream: TcpStream) -> Result<Greete
 
 /// Hears a server's greeting, unless it spoke before TLS, and its capabilities.
 pub(super) async fn welcome(options: &Options, wire: Stream) -> Result<Greeted> {
-    let mut client = Client::new(Guard::new(wire, options.limits()));
+    let mut client = Client::new(Guard::new(wire, limits()));
     let server = &options.server;
     let mut known = false;
     let mut capabilities = None;
@@ -68,18 +68,26 @@ pub(super) async fn welcome(options: &Options, wire: Stream) -> Result<Greeted> 
         capabilities = Capabilities::told(&greeting, &options.hide);
     }
     let capabilities = match capabilities {
-        Some(capabilities) => capabilities,
-        None => {
-            let (said, status) = ask(&mut client, server, "CAPABILITY").await?;
-            if status.condition != Condition::Ok {
-                return Err(status.refusal("ask what the server can do"));
-            }
-            said.iter()
-                .find_map(|response| Capabilities::told(response, &options.hide))
-                .ok_or_else(|| malformed(server, "it does not say what it can do"))?
-        }
+        Some(told) => told,
+        None => capabilities_of(&mut client, options).await?,
     };
     Ok(Greeted { client, capabilities, known })
+}
+
+/// What the server can do, asked for.
+async fn capabilities_of(
+    client: &mut Connection<Guard>,
+    options: &Options,
+) -> Result<Capabilities> {
+    let server = &options.server;
+    let (said, status) = ask(client, server, "CAPABILITY").await?;
+    if status.condition != Condition::Ok {
+        return Err(status.refusal("ask what the server can do"));
+    }
+    said.iter()
+        .rev()
+        .find_map(|response| Capabilities::told(response, &options.hide))
+        .ok_or_else(|| malformed(server, "it does not say what it can do"))
 }
 
 fn is_known(server: &Server, greeting: &Response) -> Result<bool> {
@@ -194,32 +202,22 @@ async fn attempt(
         Ok(Ok(talk)) => Ok(talk),
         Ok(Err((error, mut client))) => {
             let (_, status) = heard(&mut client);
-            match status {
-                Some(status) => {
-                    let said = exchange.as_ref().and_then(Exchange::refusal);
-                    Err((Some(client), refused(server, account, &status, said)))
-                }
-                None => {
-                    let error =
-                        unreachable(server, "the connection broke").caused_by(Hidden::of(&error));
-                    Err((None, error))
-                }
+            if let Some(status) = status {
+                let said = exchange.as_ref().and_then(Exchange::refusal);
+                return Err((Some(client), refused(server, account, &status, said)));
             }
+            Err((None, unreachable(server, "the connection broke").caused_by(plainly(&error))))
         }
         Err(_) => Err((None, unreachable(server, "no answer to the sign-in"))),
     }
 }
 
 /// The library's errors quote what was said: of a sign-in, only the kind is told on.
-struct Hidden;
-
-impl Hidden {
-    fn of(error: &async_imap::error::Error) -> &'static str {
-        match error {
-            async_imap::error::Error::Io(_) => "the connection broke",
-            async_imap::error::Error::ConnectionLost => "the server hung up",
-            _ => "the answer could not be read",
-        }
+fn plainly(error: &async_imap::error::Error) -> &'static str {
+    match error {
+        async_imap::error::Error::Io(_) => "the connection broke",
+        async_imap::error::Error::ConnectionLost => "the server hung up",
+        _ => "the answer could not be read",
     }
 }
 
@@ -263,20 +261,12 @@ async fn settle(
     mut talk: async_imap::Session<Guard>,
     requests: &Arc<AtomicU64>,
 ) -> Result<Session> {
-    let told = |said: &[Response]| {
-        said.iter().rev().find_map(|response| Capabilities::told(response, &options.hide))
-    };
     let (said, _) = heard(&mut talk);
-    let mut capabilities = told(&said);
-    if capabilities.is_none() {
-        let (said, status) = ask(&mut talk, &options.server, "CAPABILITY").await?;
-        if status.condition != Condition::Ok {
-            return Err(status.refusal("ask what the server can do"));
-        }
-        capabilities = told(&said);
-    }
-    let capabilities =
-        capabilities.ok_or_else(|| malformed(&options.server, "it does not say what it can do"))?;
+    let told = said.iter().rev().find_map(|response| Capabilities::told(response, &options.hide));
+    let capabilities = match told {
+        Some(told) => told,
+        None => capabilities_of(&mut talk, options).await?,
+    };
     if options.compress && capabilities.has("COMPRESS=DEFLATE") {
         talk = compress(options, talk).await?;
     }
@@ -290,11 +280,10 @@ async fn compress(
     options: &Options,
     mut talk: async_imap::Session<Guard>,
 ) -> Result<async_imap::Session<Guard>> {
-    let limits = options.limits();
     talk.get_mut().lead(Lead::Library);
     let compressed = talk.compress(|mut deflate| {
         deflate.get_mut().lead(Lead::Through);
-        Guard::new(Box::new(deflate), limits)
+        Guard::new(Box::new(deflate), limits())
     });
     timeout(SILENCE, compressed)
         .await

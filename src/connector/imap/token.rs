@@ -86,18 +86,11 @@ pub(super) fn tokens(whole: &Bytes, start: usize) -> Result<Vec<Token>, &'static
                 current.push(Token::Text(text));
                 at = end;
             }
-            b'{' | b'~' => match literal(whole, at) {
-                Some((start, end)) => {
-                    let text = (end <= whole.len()).then(|| whole.slice(start..end));
-                    current.push(Token::Text(text.ok_or("a literal is cut off")?));
-                    at = end;
-                }
-                None => {
-                    let end = atom(whole, at);
-                    current.push(Token::Atom(whole.slice(at..end)));
-                    at = end;
-                }
-            },
+            b'{' | b'~' => {
+                let (word, end) = literal_or_atom(whole, at)?;
+                current.push(word);
+                at = end;
+            }
             _ => {
                 let end = atom(whole, at);
                 current.push(Token::Atom(whole.slice(at..end)));
@@ -134,6 +127,15 @@ fn quoted(whole: &Bytes, start: usize) -> Result<(Bytes, usize), &'static str> {
         }
     }
     Err("a quoted string does not end")
+}
+
+fn literal_or_atom(whole: &Bytes, start: usize) -> Result<(Token, usize), &'static str> {
+    if let Some((octets, end)) = literal(whole, start) {
+        let text = (end <= whole.len()).then(|| whole.slice(octets..end));
+        return Ok((Token::Text(text.ok_or("a literal is cut off")?), end));
+    }
+    let end = atom(whole, start);
+    Ok((Token::Atom(whole.slice(start..end)), end))
 }
 
 /// Where the octets of a literal that is announced here begin and end: `{5}`, `{5+}` (RFC 7888), `~{5}` (RFC 3516).

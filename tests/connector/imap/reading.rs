@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use liaison::connector::ErrorKind;
+use liaison::connector::auth::{Account, Kind, SecretCommand};
 use liaison::model::{Body, Document};
 
 use super::*;
@@ -121,6 +124,21 @@ async fn who_may_not_sign_in_is_told_so() {
             }
         }
     }
+}
+
+/// A token that expired is asked for once more.
+#[tokio::test]
+async fn an_expired_token_is_renewed() {
+    let dovecot = start(&[]);
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (Dovecot::token("anna", false), Dovecot::token("anna", true));
+    let was_asked = dir.path().join("asked").display().to_string();
+    let command =
+        format!("if [ -e {was_asked} ]; then echo {new}; else touch {was_asked}; echo {old}; fi");
+    let secret = Arc::new(SecretCommand::new(Kind::Token, command));
+    let account = Account { user: "anna".to_owned(), secret };
+    let imap = Imap::new(Options { account, ..options(&dovecot, Security::Tls) }, Clock::system());
+    assert!(imap.list(Class::Email).await.unwrap().is_complete());
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn a_refused_command_is_never_an_empty_answer() {
                 }
             }
             Err(error) => {
-                assert_eq!((prefix, error.kind), ("AUTHENTICATE", ErrorKind::Unreachable))
+                assert_eq!((prefix, error.kind), ("AUTHENTICATE", ErrorKind::Unreachable));
             }
         }
     }
