@@ -64,7 +64,8 @@ pub(super) async fn names(s: &Subject) {
     assert_eq!(entries.len(), held.len(), "{entries:?}");
     for (name, uid) in held {
         let id = s.find(&*c, uid).await.unwrap_or_else(|| panic!("{name} is not found"));
-        let document = s.read(&*c, &id).await.unwrap();
+        let document = s.read(&*c, &id).await;
+        let document = document.unwrap_or_else(|error| panic!("{name} is {id}: {error:?}"));
         assert_eq!(document.version, entries[&id], "{name}");
         if s.changes() {
             let body = Body::Bytes(s.item(uid, "Changed"));
