@@ -273,7 +273,9 @@ class Bench:
                 text = messages.message(200_000 + round_number * 10_000 + number)
                 flags = "($CrmTracked)" if number % generate.TRACKED_EVERY == 0 else "(\\Seen)"
                 client.append(folder, flags, imaplib.Time2Internaldate(time.time()), text.replace(b"\n", b"\r\n"))
-            client.store(f"{round_number * count + 1}:{(round_number + 1) * count}", "+FLAGS.SILENT", "(\\Flagged)")
+            if count:
+                flagged = f"{round_number * count + 1}:{(round_number + 1) * count}"
+                client.store(flagged, "+FLAGS.SILENT", "(\\Flagged)")
             client.noop()
             client.fetch("1:*", "(UID)")
         client.logout()
@@ -461,9 +463,13 @@ def main():
     parser.add_argument("--python", type=pathlib.Path, default=ROOT / "target/python/bin/python",
                         help="the Python that has radicale and vdirsyncer")
     parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=WORKLOADS)
+    parser.add_argument("--scale", type=int, default=1, help="divide all sizes by this, to try the bench itself")
     parser.add_argument("--results", type=pathlib.Path, help="the file to write")
     wanted = parser.parse_args()
     load = os.getloadavg()
+    for sizes in (MAIL, DAV):
+        for name in sizes:
+            sizes[name] //= wanted.scale
     wanted.dir.mkdir(parents=True, exist_ok=True)
     subprocess.run([sys.executable, HERE / "generate.py", wanted.dir, "--mail", json.dumps(MAIL), "--dav", json.dumps(DAV)],
                    check=True)
