@@ -148,20 +148,20 @@ fn raw(port: u16, user: &str, password: &str, database: &Path) {
             folders.extend(text.trim_end().rsplit_once("\"/\" ").map(|(_, name)| name.to_owned()));
         }
     }
-    let commands: String = folders
+    let commands: Vec<String> = folders
         .iter()
         .map(|folder| format!("3 EXAMINE {folder}\r\n4 UID FETCH 1:* {HEAD}\r\n"))
         .collect();
-    (&stream).write_all(commands.as_bytes()).expect("commands");
+    (&stream).write_all(commands.concat().as_bytes()).expect("commands");
     let mut messages = 0;
     for folder in &folders {
         loop {
-            let head = hear(&mut line);
+            let header = hear(&mut line);
             if line.starts_with(b"4 ") {
                 break;
             }
-            if !head.is_empty() {
-                insert.execute(params![folder, line, head]).expect("a row");
+            if !header.is_empty() {
+                insert.execute(params![folder, line, header]).expect("a row");
                 messages += 1;
             }
         }

@@ -57,8 +57,7 @@ impl Bench {
 
     /// One round, and how many bytes went by.
     async fn round(&self) -> (Cost, u64) {
-        let (requests, commits) =
-            (self.connector.requests(), self.commits.load(Ordering::Relaxed));
+        let (requests, commits) = (self.connector.requests(), self.commits.load(Ordering::Relaxed));
         self.proxy.forget();
         let report = self.world.sync(&[self.class]).await;
         let report = &report.classes[&self.class];
@@ -87,8 +86,9 @@ fn message(number: usize) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_messages() {
     let dovecot = Dovecot::start(dovecot::Options::default());
-    let folders: Vec<String> =
-        (0..10).map(|folder| if folder == 0 { "INBOX".into() } else { format!("F{folder}") }).collect();
+    let folders: Vec<String> = (0..10)
+        .map(|folder| if folder == 0 { "INBOX".into() } else { format!("F{folder}") })
+        .collect();
     for (number, folder) in folders.iter().enumerate() {
         dovecot.seed("anna", folder, (0..50).map(|each| message(number * 50 + each)));
     }
