@@ -167,14 +167,14 @@ fn transport(host: &str, error: reqwest::Error) -> Error {
     let failed = if let Some(untrusted) = Untrusted::of(&error) {
         untrusted.refusal(host)
     } else {
-        let what = if error.is_timeout() {
-            "gave no answer in time"
+        let message = if error.is_timeout() {
+            format!("{host} gave no answer in time")
         } else if error.is_connect() {
-            "cannot be reached"
+            format!("{host} cannot be reached")
         } else {
-            "broke off"
+            format!("the connection to {host} broke off")
         };
-        Error::new(ErrorKind::Unreachable, format!("{host} {what}"))
+        Error::new(ErrorKind::Unreachable, message)
     };
     failed.caused_by(error)
 }
