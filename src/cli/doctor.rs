@@ -11,6 +11,7 @@ use super::output::{Answer, Page};
 use super::progress::Waiting;
 use super::{Exit, Installation, Stop};
 use crate::config::Settings;
+use crate::connector::error::system_word;
 use crate::connector::finding::{Finding, Grade, Topic};
 use crate::connector::{dataverse, dav, imap, pop3, smtp};
 use crate::model::Class;
@@ -190,7 +191,8 @@ fn folder(path: &Path) -> Vec<Finding> {
         }
         Ok(_) => vec![Finding::new(Topic::Reachable, Grade::Bad, format!("{shown} is no folder"))],
         Err(error) => {
-            let says = format!("{shown}: {error}");
+            let word = system_word(&error).unwrap_or_else(|| error.to_string());
+            let says = format!("{shown}: {word}");
             let finding = Finding::new(Topic::Reachable, Grade::Bad, says);
             vec![finding.hint("make it, or correct `path` in the configuration")]
         }

@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::tls::{self, Trust, Untrusted};
+use super::error::system_word;
+use super::tls::{Trust, Untrusted};
 use super::{Error, ErrorKind};
 
 /// A clock further off than this makes "which is newer" a guess.
@@ -89,8 +90,7 @@ impl Finding {
         }
         let mut finding = Self::failed(Topic::Reachable, error);
         if error.kind == ErrorKind::Unreachable {
-            if let Some(word) = tls::system_word(error).filter(|word| !finding.says.contains(word))
-            {
+            if let Some(word) = system_word(error).filter(|word| !finding.says.contains(word)) {
                 finding.says = format!("{}: {word}", finding.says);
             }
             finding.hint.get_or_insert_with(|| {

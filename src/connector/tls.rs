@@ -1,11 +1,10 @@
 //! The one TLS configuration, for every protocol: rustls with ring, TLS 1.2 or newer, the platform's trust. It must not know
 //! who connects to what.
 
-use std::error::Error as StdError;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fmt, io};
 
 use rustls::ClientConfig;
 use rustls::client::danger::ServerCertVerifier;
@@ -45,15 +44,6 @@ impl Trust {
             Self::Pin(pin) => format!("the certificate is the one in `pin`, {pin}"),
         }
     }
-}
-
-/// What the system said in the end, in an error or in what caused it: `Connection refused`.
-pub fn system_word(error: &(dyn StdError + 'static)) -> Option<String> {
-    let said =
-        untrusted::causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last()?;
-    let text = said.to_string();
-    let plain = text.split_once(" (os error").map_or(text.as_str(), |(plain, _)| plain);
-    Some(plain.to_owned())
 }
 
 /// The SHA-256 of a certificate in DER form.

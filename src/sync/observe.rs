@@ -3,6 +3,7 @@
 //! An item that cannot be read is set aside with its reason and never stops the others. An error is never an empty list.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::world::Stored;
 use super::{Engine, Progress};
@@ -74,24 +75,30 @@ pub async fn side(
     let cursor = asked.news.cursor.clone();
     let moved = cursor != asked.since;
     let Told { mut listing, fresh, mut gone } = Told::of(asked, known);
-    let looker = Looker { engine, connector, side, class, round, context: engine.context() };
+    let looker = Looker { engine, connector, side, class, round };
+    let context = Arc::new(engine.context());
     let mut done = 0;
-    for chunk in fresh.chunks(CHUNK) {
-        match looker.read(chunk).await? {
-            Ok(seen) => {
-                for (id, version) in seen {
-                    if let Some(version) = version {
-                        listing.entries.insert(id, version);
-                    } else {
-                        // It went between the listing and the reading.
-                        listing.entries.remove(&id);
-                        gone.push(id);
-                    }
-                }
-            }
+    let mut chunks = fresh.chunks(CHUNK);
+    let mut coming = looker.documents(chunks.next()).await;
+    while done < fresh.len() {
+        let documents = match coming {
+            Ok(documents) => documents,
             Err(error) => return Ok(Err(error)),
+        };
+        // While these are taken in, the next are on their way.
+        let (seen, next) =
+            tokio::join!(looker.take_in(documents, &context), looker.documents(chunks.next()));
+        coming = next;
+        for (id, version) in seen? {
+            if let Some(version) = version {
+                listing.entries.insert(id, version);
+            } else {
+                // It went between the listing and the reading.
+                listing.entries.remove(&id);
+                gone.push(id);
+            }
         }
-        done += chunk.len();
+        done = (done + CHUNK).min(fresh.len());
         (engine.progress)(Progress::Reading { class, side, done, of: fresh.len() });
     }
     if moved || !gone.is_empty() {
@@ -163,93 +170,71 @@ struct Looker<'a> {
     side: Side,
     class: Class,
     round: RoundId,
-    context: Context,
 }
+
+type Documents = BTreeMap<ItemId, connector::Result<Document>>;
 
 impl Looker<'_> {
     /// Returns the version that was read of each item, `None` for one that is gone.
-    async fn read(
+    async fn take_in(
         &self,
-        ids: &[ItemId],
-    ) -> store::Result<connector::Result<BTreeMap<ItemId, Option<Version>>>> {
-        let documents = match self.documents(ids).await {
-            Ok(documents) => documents,
-            Err(error) => return Ok(Err(error)),
-        };
-        let mut seen = BTreeMap::new();
-        let (mut observations, mut failures) = (Vec::new(), Vec::new());
-        for (id, document) in documents {
-            let observation = match document {
-                Ok(document) => self.observe(&document),
-                Err(error) if error.kind == ErrorKind::Missing => {
-                    seen.insert(id, None);
-                    continue;
-                }
-                Err(error) if error.kind.scope() == Scope::Account => return Ok(Err(error)),
-                Err(error) => self.problem(&id, Version::new(UNREAD), error.to_string()),
+        documents: Documents,
+        context: &Arc<Context>,
+    ) -> store::Result<BTreeMap<ItemId, Option<Version>>> {
+        let (side, class, context) = (self.side, self.class, Arc::clone(context));
+        let judge = move || {
+            let judge = |(id, document): (ItemId, connector::Result<Document>)| {
+                let observation = match document {
+                    Ok(document) => Some(observe(side, class, &document, &context)),
+                    Err(error) if error.kind == ErrorKind::Missing => None,
+                    Err(error) => {
+                        let (version, problem) = (Version::new(UNREAD), Some(error.to_string()));
+                        let id = id.clone();
+                        Some(Observation { side, class, id, version, content: None, problem })
+                    }
+                };
+                (id, observation)
             };
-            if let Some(problem) = &observation.problem {
-                failures.push(self.failure(&observation, problem));
-            }
-            seen.insert(id, Some(observation.version.clone()));
+            documents.into_iter().map(judge).collect::<Vec<_>>()
+        };
+        let judged = store::aside(move || Ok(judge())).await?;
+        let (mut seen, mut observations, mut failures) = (BTreeMap::new(), Vec::new(), Vec::new());
+        for (id, observation) in judged {
+            seen.insert(id, observation.as_ref().map(|observation| observation.version.clone()));
+            let Some(observation) = observation else { continue };
+            failures.extend(failure(&observation));
             observations.push(observation);
         }
         self.keep(observations, failures).await?;
-        Ok(Ok(seen))
+        Ok(seen)
     }
 
     /// Enough of each item to know what it says: of messages, only the head. One without a `Message-ID` is named by all of it.
-    async fn documents(
-        &self,
-        ids: &[ItemId],
-    ) -> connector::Result<BTreeMap<ItemId, connector::Result<Document>>> {
-        if self.class != Class::Email {
-            return self.connector.read(self.class, ids).await;
-        }
-        let mut documents = self.connector.heads(self.class, ids).await?;
+    async fn documents(&self, ids: Option<&[ItemId]>) -> connector::Result<Documents> {
+        let Some(ids) = ids else { return Ok(Documents::new()) };
+        let mut documents = match self.class {
+            Class::Email => self.connector.heads(self.class, ids).await?,
+            _ => self.connector.read(self.class, ids).await?,
+        };
+        let nameless = |document: &Document| match &document.body {
+            Body::Bytes(head) => self.class == Class::Email && !mapping::email::has_name(head),
+            Body::Record(_) | Body::Patch(_) => false,
+        };
         let nameless: Vec<ItemId> = documents
             .iter()
-            .filter(|(_, document)| match document.as_ref().map(|document| &document.body) {
-                Ok(Body::Bytes(head)) => !mapping::email::has_name(head),
-                Ok(Body::Record(_) | Body::Patch(_)) | Err(_) => false,
-            })
+            .filter(|(_, document)| document.as_ref().is_ok_and(nameless))
             .map(|(id, _)| id.clone())
             .collect();
         if !nameless.is_empty() {
             documents.extend(self.connector.read(self.class, &nameless).await?);
         }
-        Ok(documents)
-    }
-
-    fn observe(&self, document: &Document) -> Observation {
-        match read(self.class, document, &self.context) {
-            Ok(content) => Observation {
-                side: self.side,
-                class: self.class,
-                id: document.id.clone(),
-                version: document.version.clone(),
-                content: Some(content),
-                problem: None,
-            },
-            Err(problem) => self.problem(&document.id, document.version.clone(), problem),
-        }
-    }
-
-    fn problem(&self, id: &ItemId, version: Version, problem: String) -> Observation {
-        let (side, class) = (self.side, self.class);
-        Observation { side, class, id: id.clone(), version, content: None, problem: Some(problem) }
-    }
-
-    fn failure(&self, observation: &Observation, problem: &str) -> Failure {
-        Failure {
-            side: self.side,
-            class: self.class,
-            id: observation.id.clone(),
-            version: observation.version.clone(),
-            reason: problem.to_owned(),
-            hint: Some(
-                "correct the item where it is kept; it is read again when it changes".to_owned(),
-            ),
+        let is_of_all = |document: &connector::Result<Document>| {
+            document.as_ref().is_err_and(|error| error.kind.scope() == Scope::Account)
+        };
+        let of_all = documents.extract_if(.., |_, document| is_of_all(document)).next();
+        match of_all {
+            Some((_, Err(error))) => Err(error),
+            Some(_) | None => Ok(documents),
         }
     }
 
@@ -294,6 +279,29 @@ impl Looker<'_> {
             })
             .await
     }
+}
+
+/// An item as it was read.
+fn observe(side: Side, class: Class, document: &Document, context: &Context) -> Observation {
+    let (id, version) = (document.id.clone(), document.version.clone());
+    let seen = |content, problem| Observation { side, class, id, version, content, problem };
+    match read(class, document, context) {
+        Ok(told) => seen(Some(told), None),
+        Err(problem) => seen(None, Some(problem)),
+    }
+}
+
+fn failure(observation: &Observation) -> Option<Failure> {
+    Some(Failure {
+        side: observation.side,
+        class: observation.class,
+        id: observation.id.clone(),
+        version: observation.version.clone(),
+        reason: observation.problem.clone()?,
+        hint: Some(
+            "correct the item where it is kept; it is read again when it changes".to_owned(),
+        ),
+    })
 }
 
 /// What a document says. A message is read for its head only: bodies are for those that are tracked.

@@ -1,11 +1,16 @@
 //! Names of things in a collection. Servers spell the same href in many ways: whole or from the root, `@` or `%40`, `%2b` or
 //! `%2B`. Here all of them become the decoded name, which is what items are called by, as a file in a vdir is.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::Url;
 
 use crate::connector::{Error, ErrorKind, Result};
 use crate::model::ItemId;
+
+/// Everything but what needs no escape anywhere (RFC 3986, 2.3), and what UIDs have in common with addresses: Cyrus refuses a
+/// bracket that stands for itself.
+const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
 /// A collection on a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +80,8 @@ impl Base {
             return Err(refuse());
         }
         let mut url = self.url.clone();
-        url.path_segments_mut().map_err(|()| refuse())?.pop_if_empty().push(id.as_str());
+        let name = utf8_percent_encode(id.as_str(), ESCAPED);
+        url.set_path(&format!("{}{name}", self.url.path()));
         Ok(url)
     }
 }
@@ -162,8 +168,14 @@ mod tests {
             "a;b=c&d.ics",
             "a\\b.ics",
             "...ics",
+            "(x){y}[z]|^`.ics",
         ] {
             let url = base().item(&ItemId::new(name)).unwrap();
+            assert!(
+                url.path()
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"/%-._~@".contains(&byte))
+            );
             assert_eq!(base().member(url.path()), Member::Item(ItemId::new(name)), "{url}");
             assert_eq!(base().member(url.as_str()), Member::Item(ItemId::new(name)), "{url}");
         }

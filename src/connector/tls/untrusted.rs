@@ -2,8 +2,8 @@
 //! what is known of the certificate then travels in the error, so that nobody has to ask the server again.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::Arc;
-use std::{fmt, io};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -12,6 +12,7 @@ use rustls::{
 };
 
 use super::Fingerprint;
+use crate::connector::error::causes;
 use crate::connector::{self, ErrorKind};
 
 /// A certificate that was refused.
@@ -128,22 +129,5 @@ impl ServerCertVerifier for Naming {
 
     fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
         self.judge.root_hint_subjects()
-    }
-}
-
-/// A chain of causes is short; the bound only guards against a loop.
-const DEEPEST: usize = 16;
-
-/// An error and what caused it, outermost first. An I/O error hides what it carries from `source`.
-pub(super) fn causes<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    std::iter::successors(Some(error), |error| below(*error)).take(DEEPEST)
-}
-
-fn below<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    match error.downcast_ref::<io::Error>() {
-        Some(outer) => outer.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
-        None => error.source(),
     }
 }

@@ -44,6 +44,7 @@ async fn maildir_holds_messages() {
         serve: away(path),
         elsewhere: Box::new(elsewhere),
         wire: false,
+        takes_anything: true,
         many: 600,
     })
     .await;
@@ -63,6 +64,7 @@ fn vdir(class: Class) -> Subject {
         serve: away(path.clone()),
         elsewhere: Box::new(Files { path, extension, _dir: dir }),
         wire: false,
+        takes_anything: true,
         many: 600,
     }
 }

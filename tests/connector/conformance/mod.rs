@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 mod bad;
 mod dav;
 mod folder;
+mod imap;
 mod mark;
 mod new;
 mod subject;

@@ -19,6 +19,8 @@ pub(super) struct Subject {
     pub(super) elsewhere: Box<dyn Elsewhere>,
     /// Whether there is a wire, and requests on it.
     pub(super) wire: bool,
+    /// Whether another program can put there what is none of its items.
+    pub(super) takes_anything: bool,
     /// How many items are many for it: more than it takes at a time.
     pub(super) many: usize,
 }

@@ -150,7 +150,13 @@ pub(super) async fn heads(s: &Subject) {
     if s.changes() {
         assert_eq!(head, whole);
     } else {
-        assert!(bytes(&whole).starts_with(bytes(&head)), "from the first byte");
+        // All fields or those that are needed, as they are there.
+        let (head, whole) = (text(&head), text(&whole));
+        let (fields, _) = head.split_once("\n\n").expect("an empty line ends it");
+        assert!(fields.lines().all(|field| whole.lines().any(|line| line == field)), "{head}");
+        for field in ["From", "To", "Date", "Subject", "Message-ID"] {
+            assert!(fields.lines().any(|line| line.starts_with(&format!("{field}: "))), "{head}");
+        }
     }
 }
 
@@ -207,5 +213,6 @@ pub(super) async fn many(s: &Subject) {
     let wanted: Vec<Uid> = uids.iter().map(Uid::new).collect();
     let before = c.requests();
     assert_eq!(c.find(s.class, &wanted).await.unwrap().len(), s.many);
-    assert!(c.requests() - before <= 30, "{} requests", c.requests() - before);
+    let requests = usize::try_from(c.requests() - before).unwrap();
+    assert!(requests <= s.many / 2, "{requests} requests");
 }

@@ -199,6 +199,7 @@ sasl_auxprop_plugin: sasldb
 sasl_sasldb_path: {dir}/sasldb2
 sasl_mech_list: PLAIN LOGIN
 skiplist_unsafe: yes
+failedloginpause: 0
 autocreate_post: yes
 autocreate_quota: 0
 autocreate_inbox_folders: Drafts | Sent | Trash | Junk | Archive

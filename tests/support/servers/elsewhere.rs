@@ -70,7 +70,12 @@ impl Imap {
     }
 
     pub fn create_folder(&self, folder: &str) {
-        self.step(json!({ "do": "create", "folder": folder }));
+        assert!(self.can_create_folder(folder), "{folder}");
+    }
+
+    /// Creates a folder where the server lets it have this name.
+    pub fn can_create_folder(&self, folder: &str) -> bool {
+        self.step(json!({ "do": "create", "folder": folder })) == Json::Bool(true)
     }
 
     pub fn delete_folder(&self, folder: &str) {
@@ -101,6 +106,12 @@ impl Imap {
             flags: seen["flags"].as_array().unwrap().iter().map(text).collect(),
         });
         seen.collect()
+    }
+
+    /// All messages of a folder, whole.
+    pub fn bodies(&self, folder: &str) -> Vec<Vec<u8>> {
+        let answer = self.step(json!({ "do": "bodies", "folder": folder }));
+        answer.as_array().unwrap().iter().map(decode).collect()
     }
 
     /// The message with this UID, whole.

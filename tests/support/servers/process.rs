@@ -15,8 +15,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_millis(5);
 
 /// The shell reads what nobody writes; its end is the end of the test. A server that ends by itself ends the shell.
-const SUPERVISOR: &str =
-    r#"{ "$@" </dev/null >"$LOG" 2>&1; kill -KILL 0; } & read -r _; kill -KILL 0"#;
+const SUPERVISOR: &str = r#"{ LD_PRELOAD="$PRELOAD" "$@" </dev/null >"$LOG" 2>&1; kill -KILL 0; } & read -r _; kill -KILL 0"#;
+
+/// Makes `fsync` and its like do nothing: what a killed server wrote is still there, and power cuts are not played.
+const HURRY: &str = "libeatmydata.so";
 
 /// `nobody` and `nogroup` on Debian.
 const NOBODY: u32 = 65534;
@@ -45,7 +47,7 @@ impl Process {
         if let Some(folder) = command.current_dir(".").get_current_dir() {
             shell.current_dir(folder);
         }
-        shell.env("LOG", log).stdin(Stdio::piped()).process_group(0);
+        shell.env("LOG", log).env("PRELOAD", HURRY).stdin(Stdio::piped()).process_group(0);
         let shell = shell.spawn().expect("a shell");
         Self { shell, name, log: log.to_owned() }
     }

@@ -209,8 +209,13 @@ impl Rights {
                 findings.push(self.lacking(Grade::Bad, says, &[(Verb::Read, noun(*class))]));
             } else if direction.carries(Side::Mailbox) {
                 findings.extend(self.writing(*class, *direction));
-                findings.extend(self.deleting(*class));
-                findings.extend(self.tying(*class));
+                if [Verb::Create, Verb::Write]
+                    .iter()
+                    .any(|verb| self.depth(*verb, noun(*class)).is_some())
+                {
+                    findings.extend(self.deleting(*class));
+                    findings.extend(self.tying(*class));
+                }
             }
         }
         findings
@@ -288,7 +293,7 @@ impl Rights {
             .filter(|(verb, noun)| self.depth(*verb, noun).is_none())
             .collect();
         let with_people = matches!(class, Class::Appointment | Class::Email);
-        if !with_people || missing.is_empty() || self.read_only {
+        if !with_people || missing.is_empty() {
             return None;
         }
         let says = format!(
