@@ -161,6 +161,28 @@ fn a_calendar_server_that_goes_away_while_it_is_written_to() {
 }
 
 #[test]
+fn a_program_that_is_killed_while_it_writes() {
+    let office = furnished();
+    office.servers.dav.script(Script { stall_received: Some(8_000), ..Script::default() });
+    let mut child = syncing(&office, "contact");
+    let count =
+        || elsewhere::Dav::new("anna").list(&office.servers.collection(Class::Contact)).len();
+    eventually("something was written", || count() >= CARDS + 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    office.servers.dav.cut();
+    office.servers.dav.script(Script::default());
+    let arrived = count();
+    assert!(arrived < CARDS + RECORDS as usize, "it was over already: {arrived}");
+
+    office.here.run(&["status"]).says("the last round did not end");
+    office.sync();
+    office.is_quiet();
+    assert_eq!(names(&office.organisation.rows("contacts")).len(), CARDS + RECORDS as usize);
+    assert_eq!(count(), CARDS + RECORDS as usize);
+}
+
+#[test]
 fn a_mail_server_that_goes_away_while_it_is_read() {
     let mut office = furnished();
     office.here.run(&["sync", "--class", "contact"]).ends(0);

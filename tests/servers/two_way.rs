@@ -201,6 +201,27 @@ fn something_is_deleted<S: Servers>(office: &Office<S>) {
     office.is_quiet();
 }
 
+/// The last round is taken back, and taken back again.
+fn what_was_deleted_comes_back<S: Servers>(office: &Office<S>) {
+    let rounds = office.here.json(&["history"])["rounds"].clone();
+    let wrote = |round: &&Json| round["writes"].as_u64().unwrap() > 0;
+    let last =
+        rounds.as_array().unwrap().iter().filter(wrote).max_by_key(|round| round["round"].as_u64());
+    let round = last.unwrap()["round"].to_string();
+    let undone = office.here.run(&["--json", "undo", &round, "--yes"]).ends(0).json();
+    let outcomes = undone["outcomes"].as_array().unwrap();
+    assert!(outcomes.iter().all(|one| one["outcome"] == "done"), "{undone:#}");
+    office.is_quiet();
+    assert_eq!(office.rows("tasks", "subject").len(), 2);
+    has(&office.item(Class::Contact, "Conrad").1, &["+49 171 2"]);
+    has(&office.item(Class::Appointment, "SUMMARY:Visit").1, &["20370107T1"]);
+    let again = undone["undo_round"].to_string();
+    office.here.run(&["undo", &again, "--yes"]).ends(0);
+    office.is_quiet();
+    assert_eq!(office.rows("tasks", "subject").len(), 1);
+    assert!(!office.items(Class::Appointment).values().any(|text| text.contains("Visit")));
+}
+
 fn kept_in_step<S: Servers>() {
     let office = Office::<S>::open("");
     furnish(&office);
@@ -209,6 +230,7 @@ fn kept_in_step<S: Servers>() {
     the_crm_changes(&office);
     the_mailbox_changes(&office);
     something_is_deleted(&office);
+    what_was_deleted_comes_back(&office);
 
     // Whatever is forgotten here, the servers know who belongs to whom.
     fs::remove_dir_all(office.here.path("state")).unwrap();
