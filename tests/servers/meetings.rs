@@ -208,7 +208,9 @@ impl Meetings {
                 world.send("anna", "PATCH", &path, json!({ "location": "Room 9" })).await;
             }
             Fate::CalledOff(Side::Crm) => {
-                world.send("anna", "PATCH", &path, json!({ "statecode": 2, "statuscode": 4 })).await
+                world
+                    .send("anna", "PATCH", &path, json!({ "statecode": 2, "statuscode": 4 }))
+                    .await;
             }
             Fate::Removed(Side::Crm) => world.send("anna", "DELETE", &path, Json::Null).await,
             _ => {}
