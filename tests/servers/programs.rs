@@ -42,12 +42,13 @@ impl Desk {
             ("tasks", "caldav", ".ics", Class::Task),
         ] {
             let url = office.servers.collection(class);
-            pairs += &format!(
+            let pair = format!(
                 "\n[pair {name}]\na = \"{name}_near\"\nb = \"{name}_far\"\ncollections = null\n\
                  \n[storage {name}_near]\ntype = \"filesystem\"\npath = \"{home}/{name}/\"\nfileext = \"{end}\"\n\
                  \n[storage {name}_far]\ntype = \"{kind}\"\nurl = \"{url}\"\nusername = \"anna\"\n\
                  password.fetch = [\"command\", \"cat\", \"{password}\"]\n"
             );
+            pairs.push_str(&pair);
         }
         desk.write("vdirsyncer", &pairs);
         let formats = "timeformat = %H:%M\ndateformat = %Y-%m-%d\nlongdateformat = %Y-%m-%d\n\

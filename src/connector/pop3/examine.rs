@@ -54,6 +54,12 @@ fn protection(server: &Server) -> Finding {
 }
 
 fn capabilities(session: &Session) -> Finding {
+    const TELLING: [(&str, &str); 4] = [
+        ("UIDL", "name each message for good"),
+        ("TOP", "show the head of a message alone"),
+        ("PIPELINING", "take several commands at once"),
+        ("RESP-CODES", "say why it refuses"),
+    ];
     let known = session.capabilities();
     let named: Vec<&str> = known.names().collect();
     if named.is_empty() {
@@ -63,7 +69,16 @@ fn capabilities(session: &Session) -> Finding {
             "the server does not say what it can do (CAPA); it is tried out",
         );
     }
-    let says = format!("the server can do {}", named.join(" "));
+    let can: Vec<&str> = TELLING
+        .iter()
+        .filter(|(name, _)| known.has(name) == Some(true))
+        .map(|(_, says)| *says)
+        .collect();
+    let says = if can.is_empty() {
+        "the server can do what every POP3 server can, and no more".to_owned()
+    } else {
+        format!("the server can {}", can.join(", "))
+    };
     if known.has("TOP") == Some(false) {
         let says = format!("{says}; without TOP every message is read whole to see its head");
         return Finding::new(Topic::Capabilities, Grade::Limited, says);
