@@ -10,9 +10,9 @@ fn says(text: &str) -> Fields {
     Fields::from([(JOB, Value::Text(text.to_owned()))])
 }
 
-fn change(text: &str) -> Option<Change> {
+fn change(text: &str) -> Change {
     let patch = Patch::from([(JOB, Value::text(text))]);
-    Some(Change { patch, expect: Some(Version::new("1")) })
+    Change { patch, expect: Some(Version::new("1")) }
 }
 
 /// A side that keeps something else than it was given agrees on what it kept: else its own habit would come back as a change
@@ -20,7 +20,7 @@ fn change(text: &str) -> Option<Change> {
 #[test]
 fn a_base_is_what_was_read_back() {
     let bases = Bases { item: says("old"), record: says("old") };
-    let merge = Merge { to_record: change("  New "), ..Merge::default() };
+    let merge = Merge { to_record: Some(change("  New ")), ..Merge::default() };
     let (item, kept) = (says("  New "), says("New"));
     let settled = settle(
         &bases,
@@ -30,7 +30,7 @@ fn a_base_is_what_was_read_back() {
     );
     assert!(settled.bases == Bases { item, record: kept } && settled.item && settled.record);
 
-    let merge = Merge { to_item: change("  New "), ..Merge::default() };
+    let merge = Merge { to_item: Some(change("  New ")), ..Merge::default() };
     let (record, kept) = (says("  New "), says("New"));
     let settled = settle(
         &bases,
@@ -44,7 +44,7 @@ fn a_base_is_what_was_read_back() {
 #[test]
 fn a_write_that_failed_agrees_on_nothing() {
     let bases = Bases { item: says("old"), record: says("old") };
-    let merge = Merge { to_record: change("new"), ..Merge::default() };
+    let merge = Merge { to_record: Some(change("new")), ..Merge::default() };
     let settled = settle(
         &bases,
         &merge,

@@ -70,6 +70,7 @@ pub struct Dovecot {
 }
 
 impl Dovecot {
+    #[allow(clippy::needless_pass_by_value, reason = "options are written where they are used")]
     pub fn start(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ports: Vec<Port> = (0..6).map(|_| Port::reserve()).collect();

@@ -126,6 +126,7 @@ impl Drop for Proxy {
 }
 
 impl Shared {
+    #[allow(clippy::needless_pass_by_value, reason = "the connection ends here")]
     fn connect(self: &Arc<Self>, client: TcpStream) {
         let Ok(server) = TcpStream::connect(self.target) else { return };
         drop((client.set_nodelay(true), server.set_nodelay(true)));
@@ -144,7 +145,7 @@ impl Shared {
             thread::spawn(move || match direction {
                 Direction::Sent => shared.carry(&client, &server, script, direction, &connection),
                 Direction::Received => {
-                    shared.carry(&server, &client, script, direction, &connection)
+                    shared.carry(&server, &client, script, direction, &connection);
                 }
             });
         }
