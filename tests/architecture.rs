@@ -215,7 +215,7 @@ fn the_example_configurations_load() {
         assert_eq!(loaded.settings.classes().count(), 4, "{}", path.display());
         count += 1;
     }
-    assert_eq!(count, 2);
+    assert_eq!(count, 3);
 }
 
 fn key_of(line: &str) -> Option<&str> {
