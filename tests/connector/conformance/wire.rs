@@ -29,7 +29,7 @@ async fn failures(s: &Subject, c: &dyn Connector, id: &ItemId) -> Vec<ErrorKind>
     let answers = [
         c.list(s.class).await.map(drop),
         c.news(s.class, &Cursor::new()).await.map(drop),
-        c.read(s.class, &[id.clone()]).await.map(drop),
+        c.read(s.class, std::slice::from_ref(&id)).await.map(drop),
         c.heads(s.class, &[id]).await.map(drop),
         c.find(s.class, &[uid]).await.map(drop),
         write,

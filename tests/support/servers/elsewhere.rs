@@ -126,6 +126,9 @@ pub struct Dav {
     user: String,
 }
 
+/// Method, URL, headers and body.
+pub type Request<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8]);
+
 /// What a server answered.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
@@ -146,8 +149,8 @@ impl Dav {
         Self { user: user.to_owned() }
     }
 
-    /// Sends requests, each `(method, url, headers, body)`, in their order.
-    pub fn requests(&self, requests: &[(&str, &str, &[(&str, &str)], &[u8])]) -> Vec<Answer> {
+    /// Sends requests in their order.
+    pub fn requests(&self, requests: &[Request<'_>]) -> Vec<Answer> {
         let requests: Vec<Json> = requests
             .iter()
             .map(|(method, url, headers, body)| {

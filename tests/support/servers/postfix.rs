@@ -145,7 +145,7 @@ message_size_limit = 36700160
             self.submission, self.submissions
         );
         for (name, program) in services {
-            master.push_str(&format!("{name} unix - - n - {program}\n"));
+            master.extend([name, " unix - - n - ", program, "\n"]);
         }
         fs::write(self.dir.path().join("conf/main.cf"), main).unwrap();
         fs::write(self.dir.path().join("conf/master.cf"), master).unwrap();
