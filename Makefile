@@ -1,6 +1,6 @@
 # What a change must pass. CI calls `check` and nothing else.
 
-.PHONY: check fetch fmt clippy doc deny test slow bench sabotage audit
+.PHONY: check fetch fmt clippy doc deny test slow bench bench-mailbox sabotage audit
 .NOTPARALLEL:
 
 export CARGO_TERM_COLOR ?= auto
@@ -45,6 +45,10 @@ slow:
 # What planning and the wire cost; fails when a limit is passed.
 bench:
 	benches/run.sh
+
+# What mailboxes on servers cost, beside mbsync and vdirsyncer; some of it: make bench-mailbox ONLY='quiet dav'
+bench-mailbox:
+	benches/mailbox/bench.sh $(ONLY)
 
 # Deliberate bugs, each of which a test must catch.
 sabotage:

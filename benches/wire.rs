@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use liaison::clock::Clock;
-use liaison::connector::auth::TokenCommand;
+use liaison::connector::auth::{Kind, SecretCommand};
 use liaison::connector::dataverse::batch::{Method, Operation, Part};
 use liaison::connector::dataverse::client::{Client, chunks};
 use liaison::connector::http::{Http, Limits};
@@ -89,7 +89,7 @@ async fn bare(clock: &Clock) -> (u64, f64) {
         Http::new(&tls::client_config(&tls::Trust::Platform).expect("TLS"), Limits::default())
             .expect("HTTP");
     let token = world.dir.path().join("organisation/tokens/anna");
-    let bearer = TokenCommand::new(format!("cat '{}'", token.display()));
+    let bearer = SecretCommand::new(Kind::Token, format!("cat '{}'", token.display()));
     let client = Client::new(http, &world.url, bearer, clock.clone()).expect("a client");
     let settings = &world.engine.settings;
     let context = Context {

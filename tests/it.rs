@@ -24,5 +24,6 @@ mod crash;
 mod mapping;
 mod planner;
 mod scenario;
+mod servers;
 mod support;
 mod sync;

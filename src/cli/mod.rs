@@ -13,6 +13,8 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 pub mod exit;
 /// From what a person calls a thing to the thing.
 pub mod find;
+/// From the settings of a mailbox to what talks to it.
+pub mod mailbox;
 /// From a configuration to an engine.
 pub mod open;
 /// The one door to the screen.
@@ -38,6 +40,8 @@ pub mod config;
 pub mod conflicts;
 /// `liaison demo`
 pub mod demo;
+/// `liaison doctor`
+pub mod doctor;
 /// `liaison explain`
 pub mod explain;
 /// `liaison history`
@@ -116,6 +120,7 @@ pub enum Command {
     Track(track::Track),
     Untrack(track::Untrack),
     Config(config::Config),
+    Doctor(doctor::Doctor),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
 }
@@ -151,6 +156,7 @@ async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Track(track) => track.run(&here()?).await,
         Command::Untrack(untrack) => untrack.run(&here()?).await,
         Command::Config(config) => config.run(&here()?),
+        Command::Doctor(doctor) => doctor.run(&here()?).await,
         Command::Sandbox(sandbox) => sandbox.run().await,
         Command::Completions(completions) => {
             Ok(completions.run(&mut <Arguments as CommandFactory>::command()))
@@ -169,5 +175,10 @@ fn log(verbose: u8) {
         .with_default_directive(level.into())
         .with_env_var("LIAISON_LOG")
         .from_env_lossy();
+    // They write down what is sent, passwords included.
+    let filter = ["async_imap", "async_imap::client", "async_imap::imap_stream", "lettre"]
+        .into_iter()
+        .filter_map(|talkative| format!("{talkative}=off").parse().ok())
+        .fold(filter, EnvFilter::add_directive);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

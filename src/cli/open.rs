@@ -1,7 +1,6 @@
 //! From a configuration to an engine: the state folder and who may write to it, the store, the sign-in, and whether this state
 //! belongs to this organisation, user and mailbox. What does not fit stops here, before anything is written.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,17 +12,14 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::exit::{Exit, Stop};
+use super::mailbox::{self, Mailbox, in_folder};
 use super::{Common, settings, zone};
 use crate::clock::Clock;
-use crate::config::settings::{Auth, Folder, Organisation};
+use crate::config::settings::{Auth, Organisation};
 use crate::config::{self, Directories, Loaded, Settings};
 use crate::connector::dataverse::{self, Dataverse};
 use crate::connector::http::Limits;
-use crate::connector::maildir::{self, Maildir};
 use crate::connector::patient::Patient;
-use crate::connector::tls::Trust;
-use crate::connector::vdir::{self, Vdir};
-use crate::connector::{self, Connector};
 use crate::model::{Address, Class};
 use crate::store::{Store, meta};
 use crate::sync::{Engine, Progress};
@@ -47,6 +43,8 @@ const LOCK: &str = "lock";
 #[derive(Debug, Clone)]
 pub struct Installation {
     pub directories: Directories,
+    /// The folder of the configuration file, where its commands run.
+    pub home: PathBuf,
     pub clock: Clock,
     /// Whether a program reads the answer.
     pub json: bool,
@@ -80,7 +78,8 @@ impl Installation {
         let mut directories = Directories::find(common.config.as_deref(), common.state.as_deref())?;
         directories.config = std::path::absolute(&directories.config)?;
         directories.state = std::path::absolute(&directories.state)?;
-        Ok(Self { directories, clock: Clock::system(), json: common.json })
+        let home = mailbox::home(&directories.config);
+        Ok(Self { directories, home, clock: Clock::system(), json: common.json })
     }
 
     /// The settings and where each comes from.
@@ -142,7 +141,7 @@ impl Installation {
         let crm = crm_zone(&store, &dataverse).await?;
         let chosen = zone::choose(&settings.mailbox.zone, crm.as_deref(), self.clock.now());
         let engine = Engine {
-            mailbox: mailbox(settings, &self.clock)?,
+            mailbox: self.mailbox(settings).connectors()?,
             settings: settings::engine(settings, &dataverse, chosen.zone),
             crm: Arc::new(Patient::new(Arc::new(dataverse), PATIENCE)),
             store,
@@ -169,19 +168,24 @@ impl Installation {
         Ok(store.write(move |tx| meta::set(tx, METADATA, &kept)).await?)
     }
 
-    fn options(
+    /// What talks to the mailbox.
+    pub fn mailbox<'a>(&'a self, settings: &'a Settings) -> Mailbox<'a> {
+        Mailbox { settings, home: &self.home, clock: &self.clock }
+    }
+
+    /// What is needed to reach an organisation.
+    pub fn options(
         &self,
         name: &str,
         organisation: &Organisation,
         settings: &Settings,
     ) -> dataverse::Options {
         let Auth::Token { command } = &organisation.auth;
-        let folder = self.directories.config.parent().unwrap_or(Path::new("."));
         dataverse::Options {
             name: name.to_owned(),
             url: organisation.url.to_string(),
-            token_command: in_folder(folder, command),
-            trust: organisation.ca.clone().map_or(Trust::Platform, Trust::Authority),
+            token_command: in_folder(&self.home, command),
+            trust: organisation.trust.clone(),
             filters: settings::filters(settings),
             limits: Limits::default(),
         }
@@ -300,44 +304,6 @@ fn mismatch(word: &str, pinned: &str, now: &str) -> Stop {
         format!("this state belongs to the {word} {pinned}, the configuration leads to {now}"),
         "nothing was touched; correct the configuration, or start afresh with another --state folder",
     )
-}
-
-/// One connector for each folder; one folder may hold appointments and tasks.
-fn mailbox(
-    settings: &Settings,
-    clock: &Clock,
-) -> connector::Result<BTreeMap<Class, Arc<dyn Connector>>> {
-    let mut folders: BTreeMap<PathBuf, BTreeSet<Class>> = BTreeMap::new();
-    let mut found: BTreeMap<Class, Arc<dyn Connector>> = BTreeMap::new();
-    for class in settings.classes() {
-        match settings.mailbox.folder(class) {
-            Some(Folder::Vdir(path)) => {
-                folders.entry(path.clone()).or_default().insert(class);
-            }
-            Some(Folder::Maildir(path)) => {
-                let options = maildir::Options { path: path.clone(), leave_out: BTreeSet::new() };
-                found.insert(class, Arc::new(Maildir::new(options, clock.clone())));
-            }
-            None => {}
-        }
-    }
-    for (path, classes) in folders {
-        let options = vdir::Options { path, classes: classes.clone() };
-        let vdir: Arc<dyn Connector> = Arc::new(Vdir::new(options, clock.clone())?);
-        found.extend(classes.into_iter().map(|class| (class, Arc::clone(&vdir))));
-    }
-    Ok(found)
-}
-
-/// The command line, run in the folder of the configuration. Named in this form where its token is refused: it can be pasted.
-#[cfg(not(windows))]
-fn in_folder(folder: &Path, command: &str) -> String {
-    format!("cd '{}' && {command}", folder.display().to_string().replace('\'', r"'\''"))
-}
-
-#[cfg(windows)]
-fn in_folder(folder: &Path, command: &str) -> String {
-    format!("cd /d \"{}\" && {command}", folder.display())
 }
 
 #[cfg(unix)]

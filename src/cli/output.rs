@@ -41,6 +41,9 @@ impl Answer {
     }
 }
 
+/// What a line may take.
+const COLUMNS: usize = 80;
+
 /// Text that grows line by line.
 #[derive(Debug, Clone, Default)]
 pub struct Page(String);
@@ -50,6 +53,27 @@ impl Page {
         // White space at the end of a line is nobody's wish.
         self.0.push_str(text.to_string().trim_end());
         self.0.push('\n');
+    }
+
+    /// A paragraph of lines that fit a terminal of 80 columns, broken at blanks: the first begins with `mark`, the others stand
+    /// below its text. A word that is longer stays whole.
+    pub fn wrapped(&mut self, mark: &str, text: &str) {
+        let below = " ".repeat(width(mark));
+        let mut line = mark.to_owned();
+        let mut is_empty = true;
+        for word in text.split_whitespace() {
+            if !is_empty && width(&line) + 1 + width(word) > COLUMNS {
+                self.line(&line);
+                line.clone_from(&below);
+                is_empty = true;
+            }
+            if !is_empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            is_empty = false;
+        }
+        self.line(line);
     }
 
     /// An empty line, unless it would be the first.
@@ -201,6 +225,16 @@ mod tests {
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
         page.table("<><", &[row(["class", "n", "x"]), row(["ä", "100", ""])]);
         assert_eq!(page.as_str(), "class    n  x\nä      100\n");
+    }
+
+    #[test]
+    fn a_paragraph_breaks_at_blanks_and_stands_below_its_mark() {
+        let mut page = Page::default();
+        page.wrapped("  ✓ ", &format!("{} b", "a".repeat(74)));
+        page.wrapped("→ ", &format!("x {} y\n z", "w".repeat(90)));
+        page.wrapped("- ", "");
+        let expected = format!("  ✓ {} b\n→ x\n  {}\n  y z\n-\n", "a".repeat(74), "w".repeat(90));
+        assert_eq!(page.as_str(), expected);
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! How far a round has come: a bar on a terminal, nothing elsewhere.
+//! How far a round has come, and who is still waited for: on a terminal, nothing elsewhere.
 
 use std::io::IsTerminal;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
@@ -10,8 +11,7 @@ use crate::sync::Progress;
 
 /// A bar on the standard error, and what to tell it. Silent where nobody looks, or where a program reads (`json`).
 pub fn bar(json: bool) -> (ProgressBar, Arc<dyn Fn(Progress) + Send + Sync>) {
-    let visible = !json && std::io::stderr().is_terminal();
-    let bar = if visible { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    let bar = if is_watched(json) { ProgressBar::new(0) } else { ProgressBar::hidden() };
     if let Ok(style) = ProgressStyle::with_template("{msg:32} {wide_bar} {pos:>6}/{len:6}") {
         bar.set_style(style);
     }
@@ -19,6 +19,43 @@ pub fn bar(json: bool) -> (ProgressBar, Arc<dyn Fn(Progress) + Send + Sync>) {
     let bar = bar.with_finish(ProgressFinish::AndClear);
     let shown = bar.clone();
     (bar, Arc::new(move |progress| show(&shown, progress)))
+}
+
+fn is_watched(json: bool) -> bool {
+    !json && std::io::stderr().is_terminal()
+}
+
+/// A line that names who has not answered yet; it goes when this is dropped.
+#[derive(Debug)]
+pub struct Waiting {
+    bar: ProgressBar,
+    left: Mutex<Vec<&'static str>>,
+}
+
+/// How often the line moves, so that it does not look dead.
+const TICK: Duration = Duration::from_millis(120);
+
+impl Waiting {
+    /// Silent where nobody looks, or where a program reads (`json`).
+    pub fn new(json: bool, names: impl Iterator<Item = &'static str>) -> Self {
+        let bar = if is_watched(json) { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(TICK);
+        }
+        let waiting = Self {
+            bar: bar.with_finish(ProgressFinish::AndClear),
+            left: Mutex::new(names.collect()),
+        };
+        waiting.done("");
+        waiting
+    }
+
+    /// This one has answered.
+    pub fn done(&self, name: &str) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.retain(|other| *other != name);
+        self.bar.set_message(format!("waiting for {}", left.join(", ")));
+    }
 }
 
 fn show(bar: &ProgressBar, progress: Progress) {

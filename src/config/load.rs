@@ -16,6 +16,7 @@ use crate::model::Class;
 
 mod mailbox;
 mod organisation;
+mod server;
 mod sync;
 
 /// A configuration that can be used, and where each of its values comes from.

@@ -81,15 +81,26 @@ impl<'a> Section<'a> {
 
     /// A whole number, not negative and at most `max`; it must be there.
     pub(super) fn number(&mut self, key: &'static str, max: u64) -> Result<u64> {
+        self.optional_number(key, max)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// As [`Section::number`], if there is one.
+    pub(super) fn optional_number(&mut self, key: &'static str, max: u64) -> Result<Option<u64>> {
         let number = self.value(key, "a whole number", |value| match value {
             Value::Number(number) => Some(*number),
             _ => None,
         })?;
-        let (number, place) = number.ok_or_else(|| self.missing(key))?;
+        let Some((number, place)) = number else { return Ok(None) };
         let positive = u64::try_from(number).ok().filter(|number| *number <= max);
-        positive.ok_or_else(|| {
+        positive.map(Some).ok_or_else(|| {
             self.reading.error(place, format!("`{key}` is a number from 0 to {max}, not {number}"))
         })
+    }
+
+    /// Where a text stands that should be a table.
+    pub(super) fn place_of_text(&self, key: &str) -> Option<Place> {
+        let node = self.table.get(key)?;
+        matches!(node.value, Value::Text(_)).then_some(node.place)
     }
 
     /// One of some words; it must be there.
@@ -116,11 +127,16 @@ impl<'a> Section<'a> {
 
     /// A list; it must be there.
     pub(super) fn list(&mut self, key: &'static str) -> Result<&'a [Node]> {
+        self.optional_list(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// A list, if there is one.
+    pub(super) fn optional_list(&mut self, key: &'static str) -> Result<Option<&'a [Node]>> {
         let list = self.value(key, "a list", |value| match value {
             Value::List(nodes) => Some(nodes.as_slice()),
             _ => None,
         })?;
-        list.map(|(nodes, _)| nodes).ok_or_else(|| self.missing(key))
+        Ok(list.map(|(nodes, _)| nodes))
     }
 
     /// A table inside of this one, if there is one.

@@ -1,11 +1,14 @@
 //! The settings as the rest of the program uses them. They are whole and consistent: `load` makes no others.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use url::Url;
 
+use crate::connector::auth;
+use crate::connector::net::Server;
+use crate::connector::tls::Trust;
 use crate::filter::fetch::Filter;
 use crate::filter::{email, track};
 use crate::model::fields::Direction;
@@ -65,8 +68,8 @@ pub struct Organisation {
     pub url: Url,
     pub sync: bool,
     pub auth: Auth,
-    /// Certificates that are trusted besides those of the system.
-    pub ca: Option<PathBuf>,
+    /// What makes its certificate good.
+    pub trust: Trust,
 }
 
 /// How to sign in.
@@ -83,6 +86,8 @@ pub struct Mailbox {
     pub aliases: BTreeSet<Address>,
     pub zone: Zone,
     pub folders: Classes<Option<Folder>>,
+    /// Where messages are handed in to be sent.
+    pub submission: Option<MailServer>,
 }
 
 /// What `zone` in `[mailbox]` says.
@@ -106,19 +111,63 @@ impl Mailbox {
     }
 }
 
-/// Where items lie, as an absolute path.
+/// Where items lie. Paths are absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Folder {
     Maildir(PathBuf),
     Vdir(PathBuf),
+    Imap(MailServer),
+    Pop3(MailServer),
+    /// A calendar or an address book.
+    Dav(Collection),
 }
 
 impl Folder {
-    pub fn path(&self) -> &Path {
+    /// Who signs in there.
+    pub fn login(&self) -> Option<&Login> {
         match self {
-            Self::Maildir(path) | Self::Vdir(path) => path,
+            Self::Maildir(_) | Self::Vdir(_) => None,
+            Self::Imap(server) | Self::Pop3(server) => Some(&server.login),
+            Self::Dav(collection) => Some(&collection.login),
         }
     }
+
+    /// Whether this is the same place as another.
+    pub fn is_where(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Maildir(one) | Self::Vdir(one), Self::Maildir(two) | Self::Vdir(two)) => {
+                one == two
+            }
+            (Self::Dav(one), Self::Dav(two)) => one.url == two.url,
+            _ => false,
+        }
+    }
+}
+
+/// A server that speaks IMAP, POP3 or SMTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailServer {
+    pub server: Server,
+    pub login: Login,
+    /// Names of folders to leave out, beside drafts, junk and deleted messages.
+    pub leave_out: BTreeSet<String>,
+}
+
+/// A collection on a server that speaks `CalDAV` or `CardDAV`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collection {
+    /// `https`, or `http` on loopback.
+    pub url: Url,
+    pub trust: Trust,
+    pub login: Login,
+}
+
+/// Who signs in at a server, and the command that prints the password or token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    pub user: String,
+    pub kind: auth::Kind,
+    pub command: String,
 }
 
 /// How one class is kept in step.

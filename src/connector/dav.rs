@@ -1,8 +1,8 @@
 //! Calendars and address books on a server: `CalDAV` (RFC 4791) and `CardDAV` (RFC 6352), one collection a connector.
 //!
 //! Ids are the file names of items, percent-decoded; versions their `ETag`s; one collection has the name "". A calendar may hold
-//! events and tasks at once: [`kinds`](self::kinds) tells them apart. What an item says is for others to judge, but for two
-//! things: its UID, and whom the server would write to because of it ([`schedule`](self::schedule)).
+//! events and tasks at once: [`kinds`] tells them apart. What an item says is for others to judge, but for two
+//! things: its UID, and whom the server would write to because of it ([`schedule`]).
 //!
 //! On [`http`](super::http) and quick-xml rather than on libdav, which brings a second HTTP client, a second TLS configuration and
 //! a second resolver with time limits and retries of their own, and reads answers into a tree: a listing of 10,000 items is
@@ -240,6 +240,10 @@ impl Connector for Dav {
 
     fn requests(&self) -> u64 {
         self.client.requests()
+    }
+
+    fn source(&self) -> String {
+        format!("dav {}", self.options.url)
     }
 
     async fn wait(&self, _class: Class) -> Result<()> {

@@ -1,8 +1,8 @@
 //! What can go wrong with the other end, how much is out of service, and when to try again.
 //! This is the only place that decides about retries: by kind, never by text.
 
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -126,4 +126,32 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_ref().map(|source| source.as_ref() as &(dyn std::error::Error + 'static))
     }
+}
+
+/// A chain of causes is short; the bound only guards against a loop.
+const DEEPEST: usize = 16;
+
+/// An error and what caused it, outermost first.
+pub fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| below(*error)).take(DEEPEST)
+}
+
+/// An I/O error hides what it carries from `source`.
+fn below<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> Option<&'a (dyn std::error::Error + 'static)> {
+    match error.downcast_ref::<io::Error>() {
+        Some(outer) => outer.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static)),
+        None => error.source(),
+    }
+}
+
+/// What the system said, in an error or in what caused it: `Connection refused`.
+pub fn system_word(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let said = causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last()?;
+    let text = said.to_string();
+    let plain = text.split_once(" (os error").map_or(text.as_str(), |(plain, _)| plain);
+    Some(plain.to_owned())
 }

@@ -1,5 +1,14 @@
 //! What an examination of a server found, one finding a question. Only values; what to make of them is for others to say.
 
+use jiff::{SignedDuration, Timestamp};
+
+use super::error::system_word;
+use super::tls::{Trust, Untrusted};
+use super::{Error, ErrorKind};
+
+/// A clock further off than this makes "which is newer" a guess.
+const CLOCK_MAX: SignedDuration = SignedDuration::from_secs(60);
+
 /// What was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
@@ -63,8 +72,57 @@ impl Finding {
         Self { topic, grade, says: says.into(), hint: None }
     }
 
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
     /// That something failed, and why.
-    pub fn failed(topic: Topic, error: &super::Error) -> Self {
+    pub fn failed(topic: Topic, error: &Error) -> Self {
         Self { topic, grade: Grade::Bad, says: error.message.clone(), hint: error.hint.clone() }
+    }
+
+    /// That no connection came about: for its certificate, or for what the system says.
+    pub fn unreached(error: &Error) -> Self {
+        if Untrusted::of(error).is_some() {
+            return Self::failed(Topic::Certificate, error);
+        }
+        let mut finding = Self::failed(Topic::Reachable, error);
+        if error.kind == ErrorKind::Unreachable {
+            if let Some(word) = system_word(error).filter(|word| !finding.says.contains(word)) {
+                finding.says = format!("{}: {word}", finding.says);
+            }
+            finding.hint.get_or_insert_with(|| {
+                "check the address in the configuration, the network and the firewall".to_owned()
+            });
+        }
+        finding
+    }
+
+    /// How a connection is protected: `by` is `TLS`, `TLS, begun with STARTTLS`.
+    pub fn protected(by: &str, trust: &Trust) -> Self {
+        let says = format!("protected by {by}; {}", trust.accepted());
+        Self::new(Topic::Certificate, Grade::Good, says)
+    }
+
+    /// Nothing protects the connection.
+    pub fn unprotected() -> Self {
+        let says = "not protected, which is only possible on this machine";
+        Self::new(Topic::Certificate, Grade::Limited, says)
+    }
+
+    /// How far a server's clock is from ours.
+    pub fn clock(theirs: Timestamp, ours: Timestamp) -> Self {
+        let difference = theirs.duration_since(ours);
+        let seconds = difference.as_secs().unsigned_abs();
+        if difference.abs() <= CLOCK_MAX {
+            let says = format!("the clocks are {seconds} s apart");
+            return Self::new(Topic::Clock, Grade::Good, says);
+        }
+        let which = if difference.is_positive() { "ahead of" } else { "behind" };
+        let says = format!("the server's clock is {seconds} s {which} that of this machine");
+        Self::new(Topic::Clock, Grade::Limited, says)
+            .hint("let both machines take their time from the network")
     }
 }

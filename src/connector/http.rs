@@ -1,18 +1,18 @@
 //! One HTTP client with limits on everything: time, size, redirects (none), schemes (https, or loopback). It must not know
 //! what is asked, and never logs a body or a header.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use jiff::{Timestamp, fmt::rfc2822};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Request, StatusCode, Url};
 use rustls::ClientConfig;
 use url::Host;
 
+use super::tls::Untrusted;
 use super::{Error, ErrorKind, Result};
 
 /// How long and how much.
@@ -164,33 +164,25 @@ pub fn pause(value: &str, now: Timestamp) -> Option<Duration> {
 
 fn transport(host: &str, error: reqwest::Error) -> Error {
     let error = error.without_url();
-    let what = if error.is_timeout() {
-        "gave no answer in time"
-    } else if error.is_connect() {
-        "cannot be reached"
+    let failed = if let Some(untrusted) = Untrusted::of(&error) {
+        untrusted.refusal(host)
     } else {
-        "broke off"
+        let message = if error.is_timeout() {
+            format!("{host} gave no answer in time")
+        } else if error.is_connect() {
+            format!("{host} cannot be reached")
+        } else {
+            format!("the connection to {host} broke off")
+        };
+        Error::new(ErrorKind::Unreachable, message)
     };
-    let untrusted = certificate_problem(&error);
-    let failed = Error::new(ErrorKind::Unreachable, format!("{host} {what}")).caused_by(error);
-    if untrusted {
-        failed.hint("its certificate is not trusted: if the server is your own, name its authority with `ca`")
-    } else {
-        failed
-    }
+    failed.caused_by(error)
 }
 
-fn certificate_problem(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    // A chain of causes is short; the bound only guards against a loop.
-    for _ in 0..16 {
-        let Some(current) = cause else { return false };
-        if current.to_string().contains("invalid peer certificate") {
-            return true;
-        }
-        cause = current.source();
-    }
-    false
+/// When the server gave an answer, by its own clock.
+pub fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    Some(rfc2822::parse(date).ok()?.timestamp())
 }
 
 #[cfg(test)]

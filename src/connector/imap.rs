@@ -23,6 +23,7 @@ use super::{Connector, Cursor, Error, ErrorKind, News, Part, Result, Write, Writ
 use crate::clock::Clock;
 use crate::model::{Class, Document, ItemId, Listing, Uid};
 
+mod across;
 mod capability;
 mod cursor;
 mod examine;
@@ -247,6 +248,10 @@ impl Connector for Imap {
 
     fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    fn source(&self) -> String {
+        format!("imap {}@{}", self.options.account.user, self.options.server)
     }
 
     async fn wait(&self, _class: Class) -> Result<()> {

@@ -43,7 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lines<S> {
         Ok(String::from_utf8_lossy(&line).into_owned())
     }
 
-    /// Appends the next line with its end. Whether it was cut: what is beyond `limit` is read over, but for the line's end.
+    /// Appends the next line with its end, `limit` bytes at most. Whether it was cut: the rest, its end included, is read over.
     ///
     /// # Errors
     /// [`ErrorKind::Unreachable`] when the connection ends or nothing comes in time.

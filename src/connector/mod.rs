@@ -22,7 +22,11 @@ pub mod maildir;
 pub mod net;
 pub mod news;
 pub mod patient;
+pub mod pop3;
 pub mod sasl;
+#[cfg(test)]
+mod scripted;
+pub mod smtp;
 pub mod tls;
 pub mod vdir;
 pub mod watch;
@@ -39,7 +43,8 @@ pub trait Connector: Send + Sync {
     /// When nothing could be listed. A listing that broke off is `Ok` and `Partial`.
     async fn list(&self, class: Class) -> Result<Listing>;
 
-    /// What happened since `since`, at the price of what happened; everything where there is no cursor, or it is too old.
+    /// What happened since `since`, at the price of what happened; everything where there is no cursor, or it is too old. A
+    /// collection that is neither in the answer's parts nor in `since` holds nothing.
     ///
     /// # Errors
     /// As for [`Connector::list`].
@@ -82,6 +87,11 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// When the other end as a whole is out of service.
     async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>>;
+
+    /// Names what is read: a cursor means nothing to another source. Empty where there are no cursors.
+    fn source(&self) -> String {
+        String::new()
+    }
 
     /// The id that a new item with this uid is to get. Those of records are derived by the plan.
     fn address(&self, _class: Class, uid: &Uid) -> ItemId {

@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::tls::{self, Trust};
+use super::tls::{self, Trust, Untrusted};
 use super::{Error, ErrorKind, Result};
 
 /// To find, reach and greet a server.
@@ -137,27 +137,110 @@ impl Server {
         let secured = tokio::time::timeout(CONNECT_LIMIT, connector.connect(name, stream)).await;
         secured
             .map_err(|_| unreachable(format!("{self} did not agree on TLS in time")))?
-            .map_err(|error| self.untrusted(error))
+            .map_err(|error| self.unsecured(error))
     }
 
-    fn untrusted(&self, error: std::io::Error) -> Error {
-        let failed = unreachable(format!("no protected connection to {self}: {error}"));
-        let certificate = error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-            .is_some_and(|inner| matches!(inner, rustls::Error::InvalidCertificate(_)));
-        let failed = if certificate {
-            failed.hint(
-                "its certificate is not trusted: if the server is your own, name its authority \
-                 with `ca` or its certificate with `pin`",
-            )
-        } else {
-            failed.hint("check `port` and `security`: 993, 995 and 465 are \"tls\"; 143, 110 and 587 \"starttls\"")
-        };
+    fn unsecured(&self, error: std::io::Error) -> Error {
+        let failed = Untrusted::of(&error).map_or_else(
+            || {
+                unreachable(format!("no protected connection to {self}: {error}")).hint(
+                    "check `port` and `security`: 993, 995 and 465 are \"tls\"; 143, 110 and 587 \"starttls\"",
+                )
+            },
+            |untrusted| untrusted.refusal(self),
+        );
         failed.caused_by(error)
     }
 }
 
 fn unreachable(message: String) -> Error {
     Error::new(ErrorKind::Unreachable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::connector::tls::{Fingerprint, Untrusted};
+
+    /// Takes one connection with a certificate that nobody signed; gives what it was told on it.
+    async fn told(
+        trust: impl FnOnce(Fingerprint) -> Trust,
+    ) -> (Fingerprint, Result<()>, Option<String>) {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let certificate = made.cert.der().clone();
+        let print = Fingerprint::of(&certificate);
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let serving = async {
+            let (tcp, _) = listener.accept().await.unwrap();
+            let mut stream = TlsAcceptor::from(Arc::new(config)).accept(tcp).await.ok()?;
+            let mut heard = String::new();
+            stream.read_to_string(&mut heard).await.ok()?;
+            Some(heard)
+        };
+        let host = "localhost".to_owned();
+        let server = Server { host, port, security: Security::Tls, trust: trust(print) };
+        let asking = async {
+            let tcp = server.connect().await?;
+            let mut stream = server.secure(tcp).await?;
+            stream.write_all(b"hello").await.unwrap();
+            stream.shutdown().await.unwrap();
+            Ok(())
+        };
+        let (asked, heard) = tokio::join!(asking, serving);
+        (print, asked, heard)
+    }
+
+    #[tokio::test]
+    async fn a_refused_certificate_is_named_and_nothing_is_said_to_it() {
+        let (print, asked, heard) = told(|_| Trust::Platform).await;
+        let error = asked.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unreachable);
+        assert!(error.message.contains("is not trusted: "), "{error}");
+        assert!(error.hint.as_ref().unwrap().contains(&format!("pin=\"{print}\"")), "{error:?}");
+        assert_eq!(Untrusted::of(&error).unwrap().fingerprint, print);
+        assert_eq!(heard, None);
+
+        let (_, asked, heard) = told(Trust::Pin).await;
+        asked.unwrap();
+        assert_eq!(heard.as_deref(), Some("hello"));
+
+        let other = Fingerprint::parse(&"00".repeat(32)).unwrap();
+        let (print, asked, heard) = told(|_| Trust::Pin(other)).await;
+        let error = asked.unwrap_err();
+        assert!(error.message.ends_with("it is not the one in `pin`"), "{error}");
+        assert_eq!(Untrusted::of(&error).unwrap().fingerprint, print);
+        assert_eq!(heard, None);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_tls_is_no_matter_of_certificates() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let host = "localhost".to_owned();
+        let server = Server { host, port, security: Security::Tls, trust: Trust::Platform };
+        let asking = async { server.secure(server.connect().await?).await };
+        let serving = async {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            tcp.write_all(b"+OK who is there?\r\n").await.unwrap();
+            tcp
+        };
+        let (asked, _tcp) = tokio::join!(asking, serving);
+        let error = asked.unwrap_err();
+        assert!(Untrusted::of(&error).is_none());
+        assert!(error.hint.unwrap().contains("`security`"));
+    }
 }

@@ -31,15 +31,21 @@ pub enum Part {
 impl News {
     /// Everything, from a side that cannot tell what is new.
     pub fn whole(listing: Listing) -> Self {
-        let mut parts: BTreeMap<String, Part> = BTreeMap::new();
+        let mut collections: BTreeMap<String, BTreeMap<ItemId, Version>> = BTreeMap::new();
         for (id, version) in listing.entries {
-            let part = parts
-                .entry(id.collection().to_owned())
-                .or_insert_with(|| Part::Whole(BTreeMap::new()));
-            if let Part::Whole(entries) = part {
-                entries.insert(id, version);
-            }
+            collections.entry(id.collection().to_owned()).or_default().insert(id, version);
         }
+        let part = |entries| match listing.completeness {
+            Completeness::Complete => Part::Whole(entries),
+            // What it did not see may be there.
+            Completeness::Partial(_) => Part::Changes { changed: entries, gone: BTreeSet::new() },
+        };
+        let parts = collections.into_iter().map(|(name, entries)| (name, part(entries))).collect();
         Self { parts, cursor: Cursor::new(), completeness: listing.completeness }
+    }
+
+    /// Whether nothing happened at all.
+    pub fn is_quiet(&self) -> bool {
+        self.parts.is_empty() && self.completeness == Completeness::Complete
     }
 }

@@ -116,6 +116,10 @@ impl Connector for Patient {
         }
     }
 
+    fn source(&self) -> String {
+        self.inner.source()
+    }
+
     fn address(&self, class: Class, uid: &Uid) -> ItemId {
         self.inner.address(class, uid)
     }

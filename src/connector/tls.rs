@@ -16,6 +16,9 @@ use rustls_platform_verifier::Verifier;
 use super::{Error, ErrorKind, Result};
 
 mod pin;
+mod untrusted;
+
+pub use untrusted::Untrusted;
 
 /// What makes a server's certificate good.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,6 +30,20 @@ pub enum Trust {
     Authority(PathBuf),
     /// Nothing but this certificate, whoever signed it and whatever names it holds.
     Pin(Fingerprint),
+}
+
+impl Trust {
+    /// Of a certificate that was accepted: why.
+    pub fn accepted(&self) -> String {
+        match self {
+            Self::Platform => "this machine trusts the certificate".to_owned(),
+            Self::Authority(path) => format!(
+                "the certificate is trusted by this machine or by the authority in {}",
+                path.display()
+            ),
+            Self::Pin(pin) => format!("the certificate is the one in `pin`, {pin}"),
+        }
+    }
 }
 
 /// The SHA-256 of a certificate in DER form.
@@ -66,7 +83,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The configuration of a client that goes by this trust.
+/// The configuration of a client that goes by this trust. A certificate that it refuses is told by [`Untrusted::of`] the error.
 ///
 /// # Errors
 /// [`ErrorKind::Local`] when the file cannot be read, holds no certificate, or the platform's trust cannot be loaded.
@@ -75,18 +92,19 @@ pub fn client_config(trust: &Trust) -> Result<ClientConfig> {
     let loading = |error: rustls::Error| {
         Error::new(ErrorKind::Local, "load the certificates to trust").caused_by(error)
     };
-    let verifier: Arc<dyn ServerCertVerifier> = match trust {
+    let judge: Arc<dyn ServerCertVerifier> = match trust {
         Trust::Platform => Arc::new(verifier(Vec::new(), &provider).map_err(loading)?),
         Trust::Authority(path) => {
             Arc::new(verifier(certificates(path)?, &provider).map_err(loading)?)
         }
         Trust::Pin(pinned) => Arc::new(pin::Pinned::new(*pinned, &provider)),
     };
+    let verifier = untrusted::Naming { judge, pinned: matches!(trust, Trust::Pin(_)) };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(ErrorKind::Local, "set up TLS").caused_by(error))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();
     Ok(config)
 }
@@ -153,7 +171,8 @@ mod tests {
         assert_eq!(pin.to_string(), digits);
         let colons = "00:FF:".repeat(16);
         assert_eq!(Fingerprint::parse(colons.trim_end_matches(':')), Some(pin));
-        for bad in ["", "00", &digits[1..], &format!("{digits}0"), &format!("{digits}00"), "zz"] {
+        let odd = digits.strip_prefix('0').unwrap();
+        for bad in ["", "00", odd, &format!("{digits}0"), &format!("{digits}00"), "zz"] {
             assert_eq!(Fingerprint::parse(bad), None, "{bad}");
         }
     }

@@ -1,7 +1,7 @@
 //! How far each collection has been read. Set in the transaction that writes what the cursor covers, never before.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use crate::model::{Class, Side};
 
@@ -19,28 +19,6 @@ pub struct Cursor {
     pub token: String,
     /// When the other end gave it: some forget old ones without saying so.
     pub taken_at: Timestamp,
-}
-
-/// The cursor of one collection.
-///
-/// # Errors
-/// Only the store's own.
-pub fn get(
-    connection: &Connection,
-    side: Side,
-    class: Class,
-    collection: &str,
-) -> Result<Option<Cursor>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT collection, token, taken_at FROM cursor
-         WHERE side = ?1 AND class = ?2 AND collection = ?3",
-    )?;
-    statement
-        .query_row([side.as_str(), class.as_str(), collection], |row| {
-            Ok(from_row(side, class, row))
-        })
-        .optional()?
-        .transpose()
 }
 
 /// The cursors of all collections of a class.
@@ -77,13 +55,13 @@ pub fn set(tx: &Transaction<'_>, cursor: &Cursor) -> Result<()> {
     Ok(())
 }
 
-/// Forgets a cursor: the collection is listed whole the next time.
+/// Forgets all cursors of a class: it is listed whole the next time.
 ///
 /// # Errors
 /// Only the store's own.
-pub fn remove(tx: &Transaction<'_>, side: Side, class: Class, collection: &str) -> Result<()> {
-    tx.prepare_cached("DELETE FROM cursor WHERE side = ?1 AND class = ?2 AND collection = ?3")?
-        .execute([side.as_str(), class.as_str(), collection])?;
+pub fn clear(tx: &Transaction<'_>, side: Side, class: Class) -> Result<()> {
+    tx.prepare_cached("DELETE FROM cursor WHERE side = ?1 AND class = ?2")?
+        .execute([side.as_str(), class.as_str()])?;
     Ok(())
 }
 

@@ -92,6 +92,22 @@ pub fn get(connection: &Connection, class: Class, item: &ItemId) -> Result<Optio
         .transpose()
 }
 
+/// The decisions about these items.
+///
+/// # Errors
+/// Only the store's own.
+pub fn of<'a>(
+    connection: &Connection,
+    class: Class,
+    items: impl IntoIterator<Item = &'a ItemId>,
+) -> Result<BTreeMap<ItemId, Decision>> {
+    let mut found = BTreeMap::new();
+    for item in items {
+        found.extend(get(connection, class, item)?.map(|decision| (item.clone(), decision)));
+    }
+    Ok(found)
+}
+
 /// All decisions of a class, by item.
 ///
 /// # Errors

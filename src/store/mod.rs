@@ -28,6 +28,7 @@ pub mod observation;
 pub mod open;
 pub mod quarantine;
 pub mod round;
+pub mod settled;
 
 #[cfg(test)]
 mod tests;
@@ -284,8 +285,16 @@ fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs on a thread that may block. A panic goes on in the caller.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+/// Runs on a thread that may block, or be busy for a while. A panic goes on in the caller.
+///
+/// # Errors
+/// The work's own, or that the program is ending.
+///
+/// # Panics
+/// When the work does.
+pub async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {

@@ -1,6 +1,6 @@
 //! What each side was last seen to hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -50,6 +50,55 @@ pub fn versions(
             Ok((ItemId::new(row.get::<_, String>(0)?), Version::new(row.get::<_, String>(1)?)))
         })?
         .collect()
+}
+
+/// The content of the items after this one, in the order of their ids, of those that have been read.
+///
+/// # Errors
+/// Only the store's own.
+pub fn contents_after(
+    connection: &Connection,
+    side: Side,
+    class: Class,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<(ItemId, Content)>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT uid, traits, fields, id FROM observation
+         WHERE side = ?1 AND class = ?2 AND id > ?3 AND traits <> '' AND problem = ''
+         ORDER BY id LIMIT ?4",
+    )?;
+    statement
+        .query_and_then(params![side.as_str(), class.as_str(), after, limit], |row| {
+            Ok((ItemId::new(row.get::<_, String>(3)?), content(row)?))
+        })?
+        .collect()
+}
+
+/// What is known of these items, without fields.
+///
+/// # Errors
+/// Only the store's own.
+pub fn heads_of(
+    connection: &Connection,
+    side: Side,
+    class: Class,
+    ids: &BTreeSet<ItemId>,
+) -> Result<BTreeMap<ItemId, Head>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, version, uid, problem, traits FROM observation
+         WHERE side = ?1 AND class = ?2 AND id = ?3",
+    )?;
+    let mut found = BTreeMap::new();
+    for id in ids {
+        let read = statement
+            .query_row([side.as_str(), class.as_str(), id.as_str()], |row| Ok(head(row)))
+            .optional()?;
+        if let Some(head) = read {
+            found.insert(id.clone(), head?);
+        }
+    }
+    Ok(found)
 }
 
 /// Everything seen of a class, without fields.

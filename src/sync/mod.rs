@@ -30,6 +30,8 @@ pub mod prepare;
 pub mod record;
 pub mod recover;
 pub mod report;
+pub mod settled;
+pub mod sift;
 pub mod stock;
 pub mod undo;
 pub mod world;
@@ -128,8 +130,14 @@ impl Engine {
         let requests = self.crm.requests();
         let mut total = ClassReport::default();
         for pass in 0..PASSES {
-            let report = self.pass(class, round, pass).await?;
+            let Some(report) = self.pass(class, round, pass).await? else {
+                total.add(self.quiet(class).await?);
+                break;
+            };
             let again = report.operations > 0 && report.error.is_none();
+            if !again {
+                self.settle(class, &report).await?;
+            }
             total.add(report);
             if !again {
                 break;
@@ -139,11 +147,17 @@ impl Engine {
         Ok(total)
     }
 
-    /// One look at both sides and what follows from it.
-    async fn pass(&self, class: Class, round: RoundId, pass: usize) -> store::Result<ClassReport> {
-        let look = match self.look(class, round).await? {
-            Ok(look) => look,
-            Err(error) => return Ok(ClassReport::failed(&error)),
+    /// One look at both sides and what follows from it. `None`: nothing happened, and nothing was left to do.
+    async fn pass(
+        &self,
+        class: Class,
+        round: RoundId,
+        pass: usize,
+    ) -> store::Result<Option<ClassReport>> {
+        let look = match self.look_if_needed(class, round).await? {
+            Ok(Some(look)) => look,
+            Ok(None) => return Ok(None),
+            Err(error) => return Ok(Some(ClassReport::failed(&error))),
         };
         let plan = self.plan(class, &look).await?;
         hold::record(self, class, round, &look, &plan).await?;
@@ -155,7 +169,7 @@ impl Engine {
             self.remember_filter(class).await?;
         }
         report.count_waiting(self, class).await?;
-        Ok(report)
+        Ok(Some(report))
     }
 
     /// What a round would do now.

@@ -1,13 +1,11 @@
-//! Who takes part: copies are set aside, and every unlinked item gets a decision, which is stored.
+//! Who takes part: copies are set aside, and every unlinked item gets a decision, which is stored. Messages: [`super::sift`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
 use super::stock::{Assembly, Stock};
-use super::world::Stored;
-use crate::connector;
 use crate::filter::{self, Mark};
-use crate::model::{Address, Class, Content, Fields, ItemId, Side, Traits, Uid, Version};
+use crate::model::{Class, ItemId, Side, Uid, Version};
 use crate::plan::Seen;
 use crate::store;
 use crate::store::decision::{self, Decision, Outcome};
@@ -102,45 +100,26 @@ impl Engine {
     }
 
     /// Decides which unlinked items take part, and stores the decisions. Items that do not, and are private, are left out.
+    /// Messages were sifted before.
     pub(super) async fn decide(
         &self,
         class: Class,
         round: RoundId,
         seen: &mut Assembly,
         stored: &Stock,
-    ) -> Stored<BTreeMap<ItemId, String>> {
-        let settings = self.class(class);
+    ) -> store::Result<BTreeMap<ItemId, String>> {
+        let tracking = self.class(class).tracking;
         let linked: BTreeSet<&ItemId> = stored.links.iter().map(|link| &link.item).collect();
         let free: Vec<ItemId> =
             seen.heads.keys().filter(|id| !linked.contains(id)).cloned().collect();
-        let wanted = free.clone();
         let contents = self
             .store
-            .read(move |db| observation::contents(db, Side::Mailbox, class, &wanted))
+            .read(move |db| observation::contents(db, Side::Mailbox, class, &free))
             .await?;
-        let known = match self.known_senders(class, &contents).await {
-            Ok(known) => known,
-            Err(error) => return Ok(Err(error)),
-        };
-        let promoted: BTreeSet<Uid> = if class == Class::Email {
-            stored.links.iter().map(|link| link.uid.clone()).collect()
-        } else {
-            BTreeSet::new()
-        };
         let (mut tracked, mut decisions) = (BTreeMap::new(), Vec::new());
         for (id, content) in &contents {
-            let mark = stored
-                .marks
-                .get(&content.uid)
-                .map(|tracked| if *tracked { Mark::Tracked } else { Mark::Untracked });
-            let decided = if class == Class::Email {
-                let folder = id.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
-                let around =
-                    filter::email::Surroundings { folder, promoted: &promoted, known: &known };
-                filter::email::decide(content, mark, around, settings.email).decision
-            } else {
-                filter::track::decide(class, content, mark, &settings.tracking)
-            };
+            let mark = mark(stored.marks.get(&content.uid));
+            let decided = filter::track::decide(class, content, mark, &tracking);
             let outcome = if decided.tracked { Outcome::Tracked } else { Outcome::Skipped };
             if stored
                 .decisions
@@ -152,61 +131,16 @@ impl Engine {
             }
             if decided.tracked {
                 tracked.insert(id.clone(), decided.rule);
-            } else if content.traits.private && !settings.tracking.include_private {
+            } else if content.traits.private && !tracking.include_private {
                 seen.items.remove(id);
             }
         }
         self.store.write(move |tx| decision::upsert(tx, &decisions)).await?;
-        if class == Class::Email
-            && let Err(error) = self.find_filed(seen, &contents, &tracked).await
-        {
-            return Ok(Err(error));
-        }
-        Ok(Ok(tracked))
+        Ok(tracked)
     }
+}
 
-    /// Which senders the CRM knows; asked only where a rule wants it.
-    async fn known_senders(
-        &self,
-        class: Class,
-        contents: &BTreeMap<ItemId, Content>,
-    ) -> connector::Result<BTreeSet<Address>> {
-        let wanted = class == Class::Email
-            && self.class(class).email.automatic == filter::email::Automatic::KnownSenders;
-        if !wanted {
-            return Ok(BTreeSet::new());
-        }
-        let senders: BTreeSet<_> = contents.values().flat_map(filter::email::senders).collect();
-        let senders: Vec<_> = senders.into_iter().collect();
-        let people = self.crm.resolve(&senders).await?;
-        Ok(people
-            .into_iter()
-            .filter(|(_, party)| party.table != "systemuser")
-            .map(|(address, _)| address)
-            .collect())
-    }
-
-    /// Messages that someone filed already, by whatever program, are adopted and not filed again.
-    async fn find_filed(
-        &self,
-        seen: &mut Assembly,
-        contents: &BTreeMap<ItemId, Content>,
-        tracked: &BTreeMap<ItemId, String>,
-    ) -> connector::Result<()> {
-        let uids: Vec<Uid> = tracked
-            .keys()
-            .filter_map(|id| contents.get(id))
-            .map(|content| content.uid.clone())
-            .collect();
-        if uids.is_empty() {
-            return Ok(());
-        }
-        for (uid, record) in self.crm.find(Class::Email, &uids).await? {
-            let content = Content { uid, fields: Fields::new(), traits: Traits::default() };
-            let here =
-                Seen::Here { version: Version::new("filed"), content: Some(Box::new(content)) };
-            seen.records.insert(record, here);
-        }
-        Ok(())
-    }
+/// The user's own word.
+pub(super) fn mark(tracked: Option<&bool>) -> Option<Mark> {
+    tracked.map(|tracked| if *tracked { Mark::Tracked } else { Mark::Untracked })
 }

@@ -58,6 +58,10 @@ pub struct Failure {
     pub kind: &'static str,
 }
 
+/// What to do about trouble that passes by itself.
+const LATER: &str =
+    "the next sync goes on where this one ended; if it stays so, `liaison doctor` tells more";
+
 impl Failure {
     pub fn of(error: &connector::Error) -> Self {
         let kind = match (error.kind, error.kind.retry()) {
@@ -65,7 +69,8 @@ impl Failure {
             (_, Retry::After(_) | Retry::Backoff) => "later",
             (_, Retry::Replan | Retry::Never) => "failed",
         };
-        Self { message: error.to_string(), hint: error.hint.clone(), kind }
+        let hint = error.hint.clone().or_else(|| (kind == "later").then(|| LATER.to_owned()));
+        Self { message: error.to_string(), hint, kind }
     }
 }
 

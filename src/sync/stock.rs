@@ -27,7 +27,12 @@ pub(super) struct Stock {
 }
 
 impl Stock {
-    pub(super) fn load(db: &store::Connection, class: Class) -> store::Result<Self> {
+    /// All of it or, of messages, only what is known of those in `kept`.
+    pub(super) fn load(
+        db: &store::Connection,
+        class: Class,
+        kept: Option<&BTreeSet<ItemId>>,
+    ) -> store::Result<Self> {
         let mut quarantined = BTreeMap::new();
         for side in [Side::Mailbox, Side::Crm] {
             for entry in quarantine::all(db, side, class)? {
@@ -51,10 +56,16 @@ impl Stock {
         }
         Ok(Self {
             links: link::all(db, class)?,
-            items: observation::heads(db, Side::Mailbox, class)?,
+            items: match kept {
+                Some(kept) => observation::heads_of(db, Side::Mailbox, class, kept)?,
+                None => observation::heads(db, Side::Mailbox, class)?,
+            },
             records: observation::heads(db, Side::Crm, class)?,
             quarantined,
-            decisions: decision::all(db, class)?,
+            decisions: match kept {
+                Some(kept) => decision::of(db, class, kept)?,
+                None => decision::all(db, class)?,
+            },
             marks: mark::all(db, class)?,
             choices,
             verdicts,

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::observe::Asked;
 use super::stock::{Assembly, Stock};
 use super::{Engine, Progress, observe, recover};
 use crate::connector::{self, Connector, ErrorKind, Scope};
@@ -47,18 +48,54 @@ pub(super) type Stored<T> = store::Result<connector::Result<T>>;
 impl Engine {
     /// Looks at both sides.
     pub(super) async fn look(&self, class: Class, round: RoundId) -> Stored<Look> {
+        match self.ask(class).await? {
+            Ok(asked) => self.take_in(class, round, asked).await,
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// Looks at both sides. `None`: nothing happened, and nothing was left to do.
+    pub(super) async fn look_if_needed(
+        &self,
+        class: Class,
+        round: RoundId,
+    ) -> Stored<Option<Look>> {
+        let asked = match self.ask(class).await? {
+            Ok(asked) => asked,
+            Err(error) => return Ok(Err(error)),
+        };
+        if class == Class::Email && asked.news.is_quiet() && self.settled(class).await?.is_some() {
+            return Ok(Ok(None));
+        }
+        Ok(self.take_in(class, round, asked).await?.map(Some))
+    }
+
+    /// Asks the mailbox what happened.
+    async fn ask(&self, class: Class) -> Stored<Asked> {
         (self.progress)(Progress::Listing { class });
-        let Some(mailbox) = self.mailbox.get(&class) else {
-            let error = connector::Error::new(
+        match self.mailbox_of(class) {
+            Ok(mailbox) => observe::ask(self, mailbox, Side::Mailbox, class).await,
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    fn mailbox_of(&self, class: Class) -> connector::Result<&dyn Connector> {
+        self.mailbox.get(&class).map(AsRef::as_ref).ok_or_else(|| {
+            connector::Error::new(
                 ErrorKind::Unsupported,
                 format!("no mailbox is configured for {class}s"),
-            );
-            return Ok(Err(
-                error.hint(format!("add a [mailbox.{class}s] section, or leave the class out"))
-            ));
+            )
+            .hint(format!("add a [mailbox.{class}s] section, or leave the class out"))
+        })
+    }
+
+    async fn take_in(&self, class: Class, round: RoundId, asked: Asked) -> Stored<Look> {
+        let mailbox = match self.mailbox_of(class) {
+            Ok(mailbox) => mailbox,
+            Err(error) => return Ok(Err(error)),
         };
-        let items = match observe::side(self, mailbox.as_ref(), Side::Mailbox, class, round).await?
-        {
+        let side = Side::Mailbox;
+        let items = match observe::side(self, mailbox, side, class, round, asked).await? {
             Ok(items) => items,
             Err(error) => return Ok(Err(error)),
         };
@@ -67,7 +104,7 @@ impl Engine {
             Err(error) => return Ok(Err(error)),
         };
         recover::run(self, class, &items, &records).await?;
-        self.put_together(class, round, mailbox.as_ref(), items, records).await
+        self.put_together(class, round, mailbox, items, records).await
     }
 
     /// The records of the sync filter. Messages have none: they are met through their items.
@@ -77,7 +114,11 @@ impl Engine {
                 Completeness::Partial("messages are not listed in the CRM".to_owned());
             return Ok(Ok(Listing { entries: BTreeMap::new(), completeness }));
         }
-        observe::side(self, self.crm.as_ref(), Side::Crm, class, round).await
+        let (crm, side) = (self.crm.as_ref(), Side::Crm);
+        match observe::ask(self, crm, side, class).await? {
+            Ok(asked) => observe::side(self, crm, side, class, round, asked).await,
+            Err(error) => Ok(Err(error)),
+        }
     }
 
     async fn put_together(
@@ -88,7 +129,15 @@ impl Engine {
         items: Listing,
         records: Listing,
     ) -> Stored<Look> {
-        let stored = self.store.read(move |db| Stock::load(db, class)).await?;
+        let mut sifted = None;
+        if class == Class::Email {
+            match self.sift(round).await? {
+                Ok(passed) => sifted = Some(passed),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        let kept = sifted.as_ref().map(|sifted| sifted.kept.clone());
+        let stored = self.store.read(move |db| Stock::load(db, class, kept.as_ref())).await?;
         let mut seen = Assembly::new(&stored, &items, &records);
         let probed = match self.probe(class, mailbox, Side::Mailbox, &items, &stored.links).await {
             Ok(probed) => probed,
@@ -104,9 +153,12 @@ impl Engine {
         let farewells = probed.farewells;
         seen.let_rest(&stored);
         self.set_copies_aside(class, &mut seen, &stored).await?;
-        let tracked = match self.decide(class, round, &mut seen, &stored).await? {
-            Ok(tracked) => tracked,
-            Err(error) => return Ok(Err(error)),
+        let tracked = match sifted {
+            Some(mut sifted) => match self.find_filed(&mut seen, &mut sifted).await {
+                Ok(()) => sifted.tracked,
+                Err(error) => return Ok(Err(error)),
+            },
+            None => self.decide(class, round, &mut seen, &stored).await?,
         };
         let (links, loaded) = self.load(class, seen, &stored).await?;
         let situation = self.situation(class, &stored, &items, &records);

@@ -2,7 +2,7 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "demo",
     "sync",
     "plan",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 16] = [
     "track",
     "untrack",
     "config",
+    "doctor",
     "sandbox",
     "sandbox serve",
     "completions",

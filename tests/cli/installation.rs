@@ -82,17 +82,7 @@ impl Installation {
     }
 
     pub fn configure(&self, url: &str, command: &str, more: &str) {
-        let text = format!(
-            r#"
-[organisation.test]
-url = "{url}"
-sync = true
-auth = {{ kind = "token", command = "{command}" }}
-
-[mailbox]
-address = "anna@example.org"
-zone = "Europe/Berlin"
-
+        let folders = r#"
 [mailbox.email]
 kind = "maildir"
 path = "mailbox/mail"
@@ -108,7 +98,23 @@ path = "mailbox/calendar"
 [mailbox.tasks]
 kind = "vdir"
 path = "mailbox/calendar"
-{more}"#
+"#;
+        self.lead_to(url, command, &format!("{folders}{more}"));
+    }
+
+    /// A configuration for this organisation, where all that follows the mailbox's address is told by the caller.
+    pub fn lead_to(&self, url: &str, command: &str, mailbox: &str) {
+        let text = format!(
+            r#"
+[organisation.test]
+url = "{url}"
+sync = true
+auth = {{ kind = "token", command = "{command}" }}
+
+[mailbox]
+address = "anna@example.org"
+zone = "Europe/Berlin"
+{mailbox}"#
         );
         fs::write(self.path("liaison.toml"), text).unwrap();
     }
@@ -206,6 +212,12 @@ impl Organisation {
     /// Changes a row.
     pub fn change(&self, path: &str, columns: &str) {
         let (status, body) = self.request("PATCH", path, columns);
+        assert_eq!(status, 204, "{body}");
+    }
+
+    /// Removes a row.
+    pub fn delete(&self, path: &str) {
+        let (status, body) = self.request("DELETE", path, "");
         assert_eq!(status, 204, "{body}");
     }
 

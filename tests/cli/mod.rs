@@ -2,6 +2,7 @@
 
 mod bad;
 mod demo;
+mod doctor;
 mod help;
 pub mod installation;
 mod story;

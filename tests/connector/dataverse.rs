@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::connector::organisation::Organisation;
 
 mod appointments;
+mod examine;
 mod messages;
 mod rows;
 mod service;

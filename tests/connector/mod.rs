@@ -6,4 +6,6 @@ mod dav;
 mod imap;
 mod microsoft;
 mod organisation;
+mod pop3;
 mod servers;
+mod smtp;

@@ -114,7 +114,12 @@ impl Organisation {
 
     /// Orders a fault for requests to come.
     pub(super) async fn fault(&self, order: &Json) {
-        let url = format!("{}/sandbox/faults", self.running.url);
+        self.steer("faults", order).await;
+    }
+
+    /// What only the sandbox's own administration can do.
+    pub(super) async fn steer(&self, what: &str, order: &Json) {
+        let url = format!("{}/sandbox/{what}", self.running.url);
         let mut request = Request::new(Method::POST, url.parse().unwrap());
         let bearer = format!("Bearer {}", self.running.token("admin").unwrap());
         request.headers_mut().insert(AUTHORIZATION, bearer.parse().unwrap());

@@ -77,7 +77,8 @@ fn radicale_serves_its_users_and_nobody_else() {
 
 #[test]
 fn cyrus_keeps_mail_and_invites_people() {
-    let cyrus = Cyrus::start(cyrus::Options { users: &["anna", "bob"], scheduling: true });
+    let cyrus =
+        Cyrus::start(cyrus::Options { users: &["anna", "bob"], ..cyrus::Options::default() });
     cyrus.elsewhere("anna").append("INBOX", MESSAGE, &["Tracked"]);
     assert_eq!(cyrus.elsewhere("anna").list("INBOX")[0].flags, ["Tracked"]);
     let card = b"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:one\r\nFN:One\r\nN:One;;;;\r\nEND:VCARD\r\n";
@@ -100,7 +101,11 @@ fn cyrus_keeps_mail_and_invites_people() {
 
 #[test]
 fn cyrus_without_scheduling_invites_nobody() {
-    let mut cyrus = Cyrus::start(cyrus::Options { users: &["anna"], scheduling: false });
+    let mut cyrus = Cyrus::start(cyrus::Options {
+        users: &["anna"],
+        scheduling: false,
+        ..cyrus::Options::default()
+    });
     let options = elsewhere::Dav::new("anna");
     let answer = &options.requests(&[("OPTIONS", &cyrus.calendar("anna", "Default"), &[], b"")])[0];
     let dav: Vec<&str> = answer

@@ -1,6 +1,8 @@
 //! The planner alone: on random worlds, and as a table.
 
+mod copies;
 mod guard;
 mod properties;
+mod settle;
 pub mod simulation;
 mod table;

@@ -35,11 +35,11 @@ def copy_tree(target):
 
 
 class Copy:
-    """A copy of the tree, which shares the dependencies that the real one has built."""
+    """A copy of the tree, with a build folder of its own: cargo takes what was built from another copy for its own."""
 
     def __init__(self, path):
         self.path = path
-        self.env = os.environ | SIZES | {"CARGO_TARGET_DIR": str(ROOT / "target"), "RUST_BACKTRACE": "0"}
+        self.env = os.environ | SIZES | {"CARGO_TARGET_DIR": str(ROOT / "target" / "sabotage"), "RUST_BACKTRACE": "0"}
 
     def cargo(self, bug, *arguments):
         binary = ["--lib"] if bug.get("binary") == "lib" else ["--test", "it"]

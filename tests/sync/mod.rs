@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod corpus;
+mod cost;
 mod rounds;
-mod world;
+pub mod world;

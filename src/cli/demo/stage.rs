@@ -58,6 +58,7 @@ impl Stage {
             runtime: dir.join(STATE).join("run"),
             home: None,
         };
+        here.home = dir.clone();
         let running = serve(&dir, address_of_last_time(&here)).await?;
         let url = running.url.clone();
         configure(&here, &url)?;

@@ -1,11 +1,13 @@
 //! `[mailbox]` and the folders in it.
 
+use std::path::PathBuf;
+
 use jiff::tz::TimeZone;
 
-use super::Paths;
+use super::{Paths, server};
 use crate::config::error::Result;
 use crate::config::section::Section;
-use crate::config::settings::{Classes, Folder, Mailbox, Zone};
+use crate::config::settings::{Classes, Folder, Login, Mailbox, Zone};
 use crate::config::tree::{Place, Value};
 use crate::model::{Address, Class};
 
@@ -21,18 +23,17 @@ pub(super) fn read(mut section: Section<'_>, paths: &Paths<'_>) -> Result<Mailbo
         aliases.insert(self::address(&section, "aliases", text, node.place)?);
     }
     let zone = zone(&mut section)?;
-    if let Some(submission) = section.section("submission")? {
-        let error = submission.error("`[mailbox.submission]` is not available in this version");
-        return Err(error.hint("take it out: this version sends no messages"));
-    }
     let mut found: Vec<(&str, Folder)> = Vec::new();
-    let mut folder = |key: &'static str, kind: Kind| -> Result<Option<Folder>> {
+    // Who signs in for e-mail does so everywhere, unless something else is said.
+    let mut login: Option<Login> = None;
+    let mut folder = |key: &'static str, kinds: &[(&str, Kind)]| -> Result<Option<Folder>> {
         let Some(inner) = section.section(key)? else { return Ok(None) };
         let place = inner.place;
-        let folder = folder(inner, kind, paths)?;
+        let folder = folder(inner, kinds, paths, login.as_ref())?;
+        login = login.take().or_else(|| folder.login().cloned());
         // A calendar may hold appointments and tasks side by side (RFC 4791 §5.2.3); nothing else mixes.
         let mixes = |other: &str| (other, key) == ("appointments", "tasks");
-        let clash = found.iter().find(|(other, it)| it.path() == folder.path() && !mixes(other));
+        let clash = found.iter().find(|(other, it)| it.is_where(&folder) && !mixes(other));
         if let (Some((other, _)), Some(place)) = (clash, place) {
             let message = format!("`{other}` and `{key}` share one folder");
             return Err(section
@@ -49,6 +50,10 @@ pub(super) fn read(mut section: Section<'_>, paths: &Paths<'_>) -> Result<Mailbo
         appointment: folder("appointments", CALENDAR)?,
         task: folder("tasks", CALENDAR)?,
     };
+    let submission = match section.section("submission")? {
+        Some(inner) => Some(server::mail(inner, server::SUBMISSION, paths, login.as_ref())?),
+        None => None,
+    };
     if Class::ALL.into_iter().all(|class| folders.of(class).is_none()) {
         let error = section.error("the mailbox has no folders");
         return Err(error.hint(
@@ -56,7 +61,7 @@ pub(super) fn read(mut section: Section<'_>, paths: &Paths<'_>) -> Result<Mailbo
         ));
     }
     section.finish()?;
-    Ok(Mailbox { address, aliases, zone, folders })
+    Ok(Mailbox { address, aliases, zone, folders, submission })
 }
 
 fn address(section: &Section<'_>, key: &str, text: &str, place: Place) -> Result<Address> {
@@ -89,27 +94,33 @@ fn zone(section: &mut Section<'_>) -> Result<Zone> {
 }
 
 /// What can be written as `kind`.
-#[derive(Clone, Copy)]
-struct Kind {
-    /// What works, and how it becomes a folder.
-    here: (&'static str, fn(std::path::PathBuf) -> Folder),
-    /// What a later version will know.
-    later: &'static [&'static str],
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Maildir,
+    Vdir,
+    Imap,
+    Pop3,
+    Dav,
 }
 
-const EMAIL: Kind = Kind { here: ("maildir", Folder::Maildir), later: &["imap", "pop3"] };
-const CONTACTS: Kind = Kind { here: ("vdir", Folder::Vdir), later: &["carddav"] };
-const CALENDAR: Kind = Kind { here: ("vdir", Folder::Vdir), later: &["caldav"] };
+const EMAIL: &[(&str, Kind)] =
+    &[("imap", Kind::Imap), ("pop3", Kind::Pop3), ("maildir", Kind::Maildir)];
+const CONTACTS: &[(&str, Kind)] = &[("carddav", Kind::Dav), ("vdir", Kind::Vdir)];
+const CALENDAR: &[(&str, Kind)] = &[("caldav", Kind::Dav), ("vdir", Kind::Vdir)];
 
-fn folder(mut section: Section<'_>, kind: Kind, paths: &Paths<'_>) -> Result<Folder> {
-    let (word, place) = section.required("kind")?;
-    let (here, make) = kind.here;
-    if kind.later.contains(&word) {
-        let message = format!("`kind = \"{word}\"` is not available in this version");
-        let error = section.reading.error(place, message);
-        return Err(error.hint(format!("use kind = \"{here}\" with a local `path`")));
-    }
-    section.one_of("kind", word, place, &[(here, ())])?;
+fn folder(
+    mut section: Section<'_>,
+    kinds: &[(&str, Kind)],
+    paths: &Paths<'_>,
+    login: Option<&Login>,
+) -> Result<Folder> {
+    let make: fn(PathBuf) -> Folder = match section.word("kind", kinds)? {
+        Kind::Maildir => Folder::Maildir,
+        Kind::Vdir => Folder::Vdir,
+        Kind::Imap => return server::mail(section, server::IMAP, paths, login).map(Folder::Imap),
+        Kind::Pop3 => return server::mail(section, server::POP3, paths, login).map(Folder::Pop3),
+        Kind::Dav => return server::collection(section, paths, login).map(Folder::Dav),
+    };
     let (path, place) = section.required("path")?;
     let path = paths
         .resolve(path)

@@ -3,6 +3,7 @@
 use url::{Host, Url};
 
 use super::Paths;
+use super::server::trust;
 use crate::config::error::Result;
 use crate::config::section::Section;
 use crate::config::settings::{Auth, Organisation};
@@ -21,16 +22,10 @@ pub(super) fn read(
     let (text, place) = section.required("url")?;
     let url = url(&section, text, place)?;
     let sync = section.flag("sync")?.is_some_and(|(sync, _)| sync);
-    let ca = section.text("ca")?;
-    let ca = ca.map(|(path, place)| {
-        paths
-            .resolve(path)
-            .map_err(|reason| section.reading.error(place, format!("`ca`: {reason}")))
-    });
-    let ca = ca.transpose()?;
+    let trust = trust(&mut section, paths)?;
     let auth = auth(&mut section)?;
     section.finish()?;
-    Ok(Organisation { url, sync, auth, ca })
+    Ok(Organisation { url, sync, auth, trust })
 }
 
 fn url(section: &Section<'_>, text: &str, place: Place) -> Result<Url> {

@@ -1,8 +1,15 @@
 #![allow(clippy::too_many_lines, reason = "tables of cases are long")]
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::config::error::Position;
-use crate::config::settings::{Auth, Conflict, Deletes, Deletion, Folder, OnLeave, Sync, Tracking};
+use crate::config::settings::{
+    Auth, Conflict, Deletes, Deletion, Folder, Login, OnLeave, Sync, Tracking,
+};
+use crate::connector::auth;
+use crate::connector::net::Security;
+use crate::connector::tls::{Fingerprint, Trust};
 use crate::filter::email::{self, Automatic};
 use crate::filter::fetch;
 use crate::filter::track::{self, Track};
@@ -38,7 +45,7 @@ fn the_smallest_file_gets_the_defaults() {
         ("contoso", "https://contoso.crm4.dynamics.com/")
     );
     assert_eq!(organisation.auth, Auth::Token { command: "pass crm".to_owned() });
-    assert_eq!(organisation.ca, None);
+    assert_eq!(organisation.trust, Trust::Platform);
     let mailbox = &settings.mailbox;
     assert_eq!(mailbox.me(), Address::parse("anna@example.org").into_iter().collect());
     assert_eq!(mailbox.folder(Class::Contact), Some(&Folder::Vdir("/home/anna/Contacts".into())));
@@ -125,8 +132,12 @@ fn paths_start_at_the_file_or_at_home() {
         assert_eq!(settings(&text).mailbox.folders.contact, folder, "{written}");
     }
     let text = SMALLEST.replace("sync = true", "sync = true\nca = \"certs/ca.pem\"");
-    let ca = settings(&text).organisations["contoso"].ca.clone();
-    assert_eq!(ca, Some("/etc/liaison/certs/ca.pem".into()));
+    let trust = settings(&text).organisations["contoso"].trust.clone();
+    assert_eq!(trust, Trust::Authority("/etc/liaison/certs/ca.pem".into()));
+    let digits = "0f".repeat(32);
+    let text = SMALLEST.replace("sync = true", &format!("sync = true\npin = \"{digits}\""));
+    let trust = settings(&text).organisations["contoso"].trust.clone();
+    assert_eq!(trust, Trust::Pin(Fingerprint::parse(&digits).unwrap()));
     let homeless = parse(SMALLEST, Path::new("c.toml"), None).unwrap_err();
     assert_eq!(homeless.message, "`path`: `~` stands for nothing: there is no home directory");
 }
@@ -164,7 +175,7 @@ fn unknown_keys_and_words_are_refused_with_a_hint() {
             "[mailbox]\ncolour = 1",
             Some((7, 1)),
             "unknown key `colour` in `[mailbox]`",
-            "known here: `address`, `aliases`, `zone`, `submission`, `email`, `contacts`, `appointments`, `tasks`",
+            "known here: `address`, `aliases`, `zone`, `email`, `contacts`, `appointments`, `tasks`, `submission`",
         ),
         (
             end,
@@ -415,17 +426,10 @@ fn mailboxes_are_checked() {
         ),
         (
             "\"vdir\"",
-            "\"carddav\"",
-            Some((9, 1)),
-            "`kind = \"carddav\"` is not available in this version",
-            "use kind = \"vdir\" with a local `path`",
-        ),
-        (
-            "\"vdir\"",
             "\"maildir\"",
             Some((9, 1)),
             "`kind` cannot be `maildir`",
-            "known here: `vdir`",
+            "known here: `carddav`, `vdir`",
         ),
         ("\"~/Contacts\"", "\"\"", Some((10, 1)), "`path`: this is no path", ""),
         (
@@ -434,20 +438,6 @@ fn mailboxes_are_checked() {
             Some((10, 1)),
             "`path`: `~` can only stand for your own home directory",
             "",
-        ),
-        (
-            end,
-            &format!("{end}[mailbox.email]\nkind = \"imap\"\nhost = \"h\""),
-            Some((12, 1)),
-            "`kind = \"imap\"` is not available in this version",
-            "use kind = \"maildir\" with a local `path`",
-        ),
-        (
-            end,
-            &format!("{end}[mailbox.submission]\nhost = \"h\""),
-            Some((11, 10)),
-            "`[mailbox.submission]` is not available in this version",
-            "take it out: this version sends no messages",
         ),
         (
             end,
@@ -464,6 +454,100 @@ fn mailboxes_are_checked() {
             "add one of [mailbox.email], [mailbox.contacts], [mailbox.appointments], [mailbox.tasks]",
         ),
     ]);
+}
+
+const SERVERS: &str = r#"
+[mailbox.email]
+kind = "imap"
+host = "imap.example.org"
+user = "anna"
+password = { command = "pass mail/anna" }
+leave_out = ["Notes"]
+
+[mailbox.appointments]
+kind = "caldav"
+url = "https://dav.example.org/anna/calendar/"
+token = { command = "dav-token" }
+ca = "dav-ca.pem"
+
+[mailbox.submission]
+host = "smtp.example.org"
+security = "starttls"
+"#;
+
+#[test]
+fn servers_are_read_and_who_signs_in_for_mail_does_so_elsewhere() {
+    let mailbox = settings(&format!("{SMALLEST}{SERVERS}")).mailbox;
+    let Some(Folder::Imap(imap)) = mailbox.folder(Class::Email) else { panic!("IMAP") };
+    assert_eq!(
+        (imap.server.to_string().as_str(), imap.server.security),
+        ("imap.example.org:993", Security::Tls)
+    );
+    assert_eq!(imap.server.trust, Trust::Platform);
+    assert_eq!(imap.leave_out, BTreeSet::from(["Notes".to_owned()]));
+    let login = |kind, command: &str| Login { user: "anna".into(), kind, command: command.into() };
+    assert_eq!(imap.login, login(auth::Kind::Password, "pass mail/anna"));
+    let Some(Folder::Dav(calendar)) = mailbox.folder(Class::Appointment) else { panic!("DAV") };
+    assert_eq!(calendar.login, login(auth::Kind::Token, "dav-token"));
+    assert_eq!(calendar.trust, Trust::Authority("/etc/liaison/dav-ca.pem".into()));
+    let submission = mailbox.submission.as_ref().unwrap();
+    assert_eq!(submission.server.port, 587);
+    assert_eq!(submission.login, imap.login);
+}
+
+#[test]
+fn servers_are_checked() {
+    let whole = format!("{SMALLEST}{SERVERS}");
+    for (old, new, message, hint) in [
+        ("kind = \"imap\"", "kind = \"imaps\"", "`kind` cannot be `imaps`", "did you mean `imap`?"),
+        ("host = \"imap.example.org\"\n", "", "`host` is missing in `[mailbox.email]`", ""),
+        (
+            "\"imap.example.org\"",
+            "\"imap://x\"",
+            "`host`: this is no name of a server",
+            "write only the name",
+        ),
+        ("user = \"anna\"\n", "", "`user` is missing in `[mailbox.email]`", ""),
+        ("user = \"anna\"", "port = 70000", "`port` is a number from 0 to 65535, not 70000", ""),
+        (
+            "{ command = \"pass mail/anna\" }",
+            "\"hunter2\"",
+            "`password`: secrets are not kept in this file",
+            "password = { command",
+        ),
+        (
+            "\"https://dav.example.org/anna/calendar/\"",
+            "\"http://dav.example.org/\"",
+            "`url`: only https is safe",
+            "https://dav",
+        ),
+        (
+            "\"https://dav.example.org/anna/calendar/\"",
+            "\"https://a:hunter2@dav.example.org/\"",
+            "`url`: names and passwords have no place in it",
+            "",
+        ),
+        (
+            "ca = \"dav-ca.pem\"",
+            "ca = \"x\"\npin = \"00\"",
+            "`ca` and `pin` cannot both be there",
+            "take `ca` out",
+        ),
+        ("ca = \"dav-ca.pem\"", "pin = \"00\"", "`pin`: this is no SHA-256 fingerprint", "doctor"),
+        (
+            "\"starttls\"",
+            "\"ssl\"",
+            "`security` cannot be `ssl`",
+            "known here: `tls`, `starttls`, `none`",
+        ),
+    ] {
+        assert!(whole.contains(old), "{old}");
+        let error = read(&whole.replace(old, new)).unwrap_err();
+        assert_eq!(error.message, message);
+        let hint_given = error.hint.clone().unwrap_or_default();
+        assert!(hint_given.contains(hint), "{message}: {hint_given}");
+        assert!(!format!("{error} {hint_given}").contains("hunter2"));
+    }
 }
 
 #[test]

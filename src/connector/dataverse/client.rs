@@ -2,7 +2,9 @@
 //! answer that is no answer into an error. It must not know tables or records.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Request, Url};
 
@@ -21,6 +23,13 @@ pub struct Requests {
     pub operations: u64,
 }
 
+/// What two clocks said when an answer came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    pub theirs: Timestamp,
+    pub ours: Timestamp,
+}
+
 /// The Web API of one organisation.
 #[derive(Debug)]
 pub struct Client {
@@ -31,6 +40,7 @@ pub struct Client {
     clock: Clock,
     requests: AtomicU64,
     operations: AtomicU64,
+    clocks: Mutex<Option<Clocks>>,
 }
 
 impl Client {
@@ -45,7 +55,8 @@ impl Client {
             Error::new(ErrorKind::Unsupported, "this address cannot be used").caused_by(error)
         })?;
         let (requests, operations) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Self { http, root, bearer, clock, requests, operations })
+        let clocks = Mutex::default();
+        Ok(Self { http, root, bearer, clock, requests, operations, clocks })
     }
 
     pub fn clock(&self) -> &Clock {
@@ -58,6 +69,11 @@ impl Client {
             requests: self.requests.load(Ordering::Relaxed),
             operations: self.operations.load(Ordering::Relaxed),
         }
+    }
+
+    /// The clocks at the last answer that told the time.
+    pub fn clocks(&self) -> Option<Clocks> {
+        *self.clocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends parts in as few requests as the limits allow; one reply a part.
@@ -129,6 +145,10 @@ impl Client {
         let started = self.clock.monotonic();
         let answer = self.http.send(request).await;
         let ms = self.clock.monotonic().saturating_sub(started).as_millis();
+        if let Some(theirs) = answer.as_ref().ok().and_then(|answer| http::date(&answer.headers)) {
+            let told = Some(Clocks { theirs, ours: self.clock.now() });
+            *self.clocks.lock().unwrap_or_else(PoisonError::into_inner) = told;
+        }
         let status = answer.as_ref().map_or(0, |answer| answer.status.as_u16());
         tracing::debug!(method = "POST", path = "$batch", operations, status, ms, "request");
         answer

@@ -97,17 +97,27 @@ impl Fetch {
 
     /// The path of a page, below the root of the Web API.
     pub fn path(&self, entity_set: &str, page: &Page) -> String {
-        let mut fetch = Node::new("fetch")
-            .with("version", "1.0")
-            .with("mapping", "logical")
-            .with("count", PAGE.to_string())
-            .with("page", page.number.to_string());
-        if self.distinct {
-            fetch = fetch.with("distinct", "true");
-        }
-        if let Some(cookie) = &page.cookie {
-            fetch = fetch.with("paging-cookie", cookie);
-        }
+        let of_page = [("count", PAGE.to_string()), ("page", page.number.to_string())];
+        let cookie = page.cookie.as_ref().map(|cookie| ("paging-cookie", cookie.clone()));
+        self.asked(entity_set, of_page.into_iter().chain(cookie))
+    }
+
+    /// The path of one row, whichever: to see whether the service takes the query.
+    pub fn path_of_one(&self, entity_set: &str) -> String {
+        self.asked(entity_set, [("top", "1".to_owned())])
+    }
+
+    fn asked(
+        &self,
+        entity_set: &str,
+        attributes: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> String {
+        let distinct = self.distinct.then(|| ("distinct", "true".to_owned()));
+        let fetch = Node::new("fetch").with("version", "1.0").with("mapping", "logical");
+        let fetch = attributes
+            .into_iter()
+            .chain(distinct)
+            .fold(fetch, |fetch, (name, value)| fetch.with(name, value));
         let mut xml = String::new();
         fetch.child(self.entity.clone()).write(&mut xml);
         format!("{entity_set}?fetchXml={}", encode_query(&xml))

@@ -96,7 +96,11 @@ fn entries(rows: &Rows, parts: &BTreeMap<Uuid, Parts>) -> BTreeMap<ItemId, Versi
         .collect()
 }
 
-fn filters(dataverse: &Dataverse, class: Class) -> Result<Vec<(Table, Query)>> {
+/// What a class's filters ask, each of its table.
+///
+/// # Errors
+/// As for [`list`], and when a filter cannot be used.
+pub(super) fn filters(dataverse: &Dataverse, class: Class) -> Result<Vec<(Table, Query)>> {
     if class == Class::Email {
         return Err(Error::new(
             ErrorKind::Unsupported,

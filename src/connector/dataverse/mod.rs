@@ -22,6 +22,7 @@ use crate::model::{Address, Class, Document, ItemId, Listing, Table, Uid};
 pub mod batch;
 pub mod client;
 pub mod error;
+pub mod examine;
 pub mod fetch;
 pub mod list;
 pub mod metadata;
@@ -37,6 +38,7 @@ mod scripted;
 mod tests;
 
 pub use client::Requests;
+pub use examine::{Purpose, examine};
 pub use metadata::Metadata;
 
 use batch::{Method, Operation, Part, Reply};

@@ -279,3 +279,35 @@ async fn writes_that_make_no_sense_here_are_refused_one_by_one() {
     assert_eq!(written[4].as_ref().unwrap().document, None);
     assert_eq!(organisation.wait(Class::Contact).await.unwrap_err().kind, ErrorKind::Unsupported);
 }
+
+#[tokio::test]
+async fn an_examination_goes_on_where_an_answer_is_refused() {
+    use crate::connector::finding::{Grade, Topic};
+    use crate::model::fields::Direction;
+    let directions = [Class::Contact, Class::Appointment].map(|class| (class, Direction::TwoWay));
+    let purpose = Purpose { directions: directions.into(), me: BTreeSet::new() };
+    let denied = || (403, json!({"error": {"code": "0x80040220"}}));
+    let answers = [
+        (404, json!({"error": {"code": "0x80060888", "message": "Resource not found"}})),
+        denied(),
+        denied(),
+        denied(),
+        page(&[], None),
+        (400, json!({"error": {"code": "0x80041103", "message": "no such column"}})),
+    ];
+    let dataverse = organisation(vec![replies(&answers)], Limits::default()).await;
+    let found = examine::ask(&dataverse, &purpose).await.unwrap();
+    let grades: Vec<_> = found.iter().map(|finding| (finding.topic, finding.grade)).collect();
+    let expected = [
+        (Topic::Capabilities, Grade::Good),
+        (Topic::Capabilities, Grade::Good),
+        (Topic::Capabilities, Grade::Bad),
+        (Topic::Rights, Grade::Limited),
+        (Topic::Rights, Grade::Limited),
+        (Topic::Feature, Grade::Limited),
+    ];
+    assert_eq!(grades, expected, "{found:#?}");
+    // What the service as a whole refuses is no finding about a right.
+    let dataverse = organisation(vec![answer(503, &[], "")], Limits::default()).await;
+    assert!(examine::ask(&dataverse, &purpose).await.is_err());
+}

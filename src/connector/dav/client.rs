@@ -123,11 +123,21 @@ impl Client {
             _ => answer,
         };
         match answer.status {
-            StatusCode::UNAUTHORIZED
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::SERVICE_UNAVAILABLE => Err(refused(&answer, doing, self.clock.now())),
+            StatusCode::UNAUTHORIZED => Err(self.not_let_in(&ask.url, &answer)),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                Err(refused(&answer, doing, self.clock.now()))
+            }
             _ => Ok(answer),
         }
+    }
+
+    /// That the sign-in failed, whatever was asked.
+    fn not_let_in(&self, url: &Url, answer: &Answer) -> Error {
+        let host = url.host_str().unwrap_or_default();
+        let error = refused(answer, &format!("sign in at {host}"), self.clock.now());
+        let Some(account) = &self.account else { return error };
+        let command = account.secret.command();
+        error.hint(format!("check the user's name, and what this command prints: {command}"))
     }
 
     fn is_admitted(&self, url: &Url) -> Result<()> {

@@ -1,6 +1,5 @@
 //! What `liaison doctor` wants to know about a collection: asked in few requests, told in plain words.
 
-use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 
 use super::discover::Collection;
@@ -11,9 +10,6 @@ use crate::connector::finding::{Finding, Grade, Topic};
 use crate::connector::tls::Trust;
 use crate::connector::{Error, ErrorKind};
 use crate::model::Class;
-
-/// A clock further off than this makes "which is newer" a guess.
-const CLOCK_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// Looks at the server and the collection. Nothing is written there.
 pub async fn examine(options: Options, clock: Clock) -> Vec<Finding> {
@@ -35,7 +31,8 @@ pub async fn examine(options: Options, clock: Clock) -> Vec<Finding> {
     ];
     match dav.manner(&collection).await {
         Ok(manner) => {
-            findings.extend(manner.date.map(|date| of_clock(date, dav.client().clock().now())));
+            findings
+                .extend(manner.date.map(|date| Finding::clock(date, dav.client().clock().now())));
             findings.extend(scheduling(&manner, dav.options()));
         }
         Err(error) => findings.push(Finding::failed(Topic::Capabilities, &error)),
@@ -46,7 +43,7 @@ pub async fn examine(options: Options, clock: Clock) -> Vec<Finding> {
 fn failed(error: &Error) -> Vec<Finding> {
     let answers = || Finding::new(Topic::Reachable, Grade::Good, "the server answers");
     match error.kind {
-        ErrorKind::Unreachable => vec![Finding::failed(Topic::Reachable, error)],
+        ErrorKind::Unreachable => vec![Finding::unreached(error)],
         ErrorKind::Unauthorised => vec![answers(), Finding::failed(Topic::SignIn, error)],
         ErrorKind::Forbidden => vec![answers(), Finding::failed(Topic::Rights, error)],
         _ => vec![answers(), Finding::failed(Topic::Capabilities, error)],
@@ -54,17 +51,7 @@ fn failed(error: &Error) -> Vec<Finding> {
 }
 
 fn certificate(url: &Url, trust: &Trust) -> Finding {
-    let good = |says: &str| Finding::new(Topic::Certificate, Grade::Good, says);
-    if url.scheme() != "https" {
-        return good("not protected: the server is on this machine");
-    }
-    match trust {
-        Trust::Platform => good("protected; the platform trusts the certificate"),
-        Trust::Authority(_) => {
-            good("protected; the certificate is trusted by the authority in `ca`")
-        }
-        Trust::Pin(_) => good("protected; the certificate is the one in `pin`"),
-    }
+    if url.scheme() == "https" { Finding::protected("TLS", trust) } else { Finding::unprotected() }
 }
 
 fn signed_in(options: &Options) -> Finding {
@@ -109,19 +96,6 @@ fn strategy(collection: &Collection, options: &Options) -> Finding {
         };
     let minutes = options.pause.as_secs().div_ceil(60);
     Finding::new(Topic::Strategy, grade, format!("{says}; looks every {minutes} min"))
-}
-
-fn of_clock(theirs: Timestamp, ours: Timestamp) -> Finding {
-    let difference = ours.duration_since(theirs);
-    let seconds = difference.as_secs().abs();
-    let is_close = difference.abs() <= CLOCK_MAX;
-    let grade = if is_close { Grade::Good } else { Grade::Limited };
-    let mut finding =
-        Finding::new(Topic::Clock, grade, format!("the clocks are {seconds} s apart"));
-    if !is_close {
-        finding.hint = Some("let both machines take their time from the network".to_owned());
-    }
-    finding
 }
 
 fn scheduling(manner: &Manner, options: &Options) -> Option<Finding> {

@@ -5,16 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 use reqwest::Method;
-use reqwest::header::{DATE, HeaderMap, HeaderName, SERVER};
+use reqwest::header::{HeaderMap, HeaderName, SERVER};
 
 use super::client::Ask;
 use super::discover::Collection;
 use super::href::Base;
 use super::schedule::Scheduler;
 use super::{Dav, Invitations};
-use crate::connector::{Result, Scope};
+use crate::connector::{Result, Scope, http};
 use crate::model::Class;
 
 /// What may be done with a collection, and what follows from it.
@@ -53,9 +52,7 @@ impl Manner {
                 || words.contains("calendar-auto-schedule")
                 || words.contains("calendar-schedule"),
             obeys: text(SERVER).is_some_and(is_obedient),
-            date: text(DATE)
-                .and_then(|date| rfc2822::parse(date).ok())
-                .map(|date| date.timestamp()),
+            date: http::date(headers),
         }
     }
 }

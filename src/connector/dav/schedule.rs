@@ -201,7 +201,7 @@ fn silenced(text: &[u8], keep: &BTreeSet<(bool, String)>) -> Result<Vec<u8>> {
 
 fn refuse(reason: &str) -> Error {
     Error::new(ErrorKind::Rejected, format!("not done, since {reason}"))
-        .hint("do it in your calendar program, or set invitations = \"allowed\" for this calendar")
+        .hint("do it in your calendar program, which tells them")
 }
 
 #[cfg(test)]

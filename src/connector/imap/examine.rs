@@ -11,8 +11,7 @@ use super::token::Token;
 use super::{Options, name, sign_in};
 use crate::clock::Clock;
 use crate::connector::finding::{Finding, Grade, Topic};
-use crate::connector::net::Security;
-use crate::connector::tls::Trust;
+use crate::connector::net::{Security, Server};
 
 /// The keyword that people track messages with.
 const TRACKED: &str = "$CrmTracked";
@@ -22,7 +21,7 @@ pub(super) async fn examine(options: &Options, clock: &Clock) -> Vec<Finding> {
     let started = clock.monotonic();
     let stream = match server.connect().await {
         Ok(stream) => stream,
-        Err(error) => return vec![Finding::failed(Topic::Reachable, &error)],
+        Err(error) => return vec![Finding::unreached(&error)],
     };
     let took = clock.monotonic().saturating_sub(started).as_millis();
     let reached =
@@ -31,7 +30,7 @@ pub(super) async fn examine(options: &Options, clock: &Clock) -> Vec<Finding> {
         Ok(greeted) => greeted,
         Err(error) => return vec![reached, Finding::failed(Topic::Certificate, &error)],
     };
-    let mut findings = vec![reached, protection(options)];
+    let mut findings = vec![reached, protection(server)];
     let mut session = match sign_in::sign_in(options, greeted, &Arc::new(AtomicU64::new(0))).await {
         Ok(session) => session,
         Err(error) => {
@@ -55,26 +54,11 @@ pub(super) async fn examine(options: &Options, clock: &Clock) -> Vec<Finding> {
     findings
 }
 
-fn protection(options: &Options) -> Finding {
-    let trust = match &options.server.trust {
-        Trust::Platform => "the certificate is one that this machine trusts".to_owned(),
-        Trust::Authority(path) => format!("the certificate is good with {}", path.display()),
-        Trust::Pin(pin) => format!("the certificate is the one with the fingerprint {pin}"),
-    };
-    match options.server.security {
-        Security::Tls => {
-            Finding::new(Topic::Certificate, Grade::Good, format!("protected by TLS; {trust}"))
-        }
-        Security::StartTls => Finding::new(
-            Topic::Certificate,
-            Grade::Good,
-            format!("protected by TLS, begun with STARTTLS; {trust}"),
-        ),
-        Security::None => Finding::new(
-            Topic::Certificate,
-            Grade::Limited,
-            "not protected, which is only possible on this machine",
-        ),
+fn protection(server: &Server) -> Finding {
+    match server.security {
+        Security::Tls => Finding::protected("TLS", &server.trust),
+        Security::StartTls => Finding::protected("TLS, begun with STARTTLS", &server.trust),
+        Security::None => Finding::unprotected(),
     }
 }
 
@@ -106,7 +90,7 @@ fn folders(tree: &Tree, options: &Options, strategy: Strategy) -> Finding {
         .map(|state| u64::from(state.messages))
         .sum();
     let says = format!(
-        "{messages} messages in {} of {} folders; drafts, junk and deleted mail stay out",
+        "{messages} messages can be read, in {} of {} folders; drafts, junk and deleted mail stay out",
         looked_at.len(),
         tree.folders.len()
     );
@@ -129,8 +113,8 @@ fn strategy(tree: &Tree, capabilities: &Capabilities) -> Finding {
             "the server tells what changed (CONDSTORE); what is gone is found by comparing lists",
         ),
         Strategy::Flags => limited(
-            "the server numbers no changes: folders that changed are listed whole, and those whose messages have \
-             keywords each time",
+            "the server numbers no changes: a folder is listed whole when something changed in it, and each time if its \
+             messages have keywords",
         ),
         Strategy::Gmail if tree.everything().is_some() => {
             good("Gmail: all messages are looked at in All Mail, and labels stand for folders")

@@ -27,7 +27,7 @@ use crate::connector::{Cursor, Error, ErrorKind, News, Part, Result};
 use crate::model::{Completeness, ItemId, Version};
 
 /// How many folders are looked at in one turn.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 
 /// How many messages may be said to be gone one by one; beyond that the folder is listed whole.
 const GONE_LIMIT: u32 = 100_000;
@@ -43,7 +43,7 @@ enum Ask {
     /// What happened since, with modification sequences.
     Since { seen: Seen, number: u64 },
     /// Which of the UIDs that were there are left. What changed is known already, up to `now`.
-    Left { seen: Seen, now: Seen, changed: BTreeMap<u32, Fetched> },
+    Left { seen: Seen, now: Seen, changed: Messages },
     /// Whether any message may have a keyword; if not, and none had, nothing happened.
     Keywords(Seen),
 }
@@ -316,7 +316,7 @@ impl<'a> Look<'a> {
         folder: &str,
         seen: &Seen,
         mut now: Seen,
-        changed: &BTreeMap<u32, Fetched>,
+        changed: &Messages,
         (heard, exists): (Heard, u32),
     ) -> Answer {
         let left = heard.left.unwrap_or_default();
@@ -335,7 +335,7 @@ impl<'a> Look<'a> {
         &self,
         folder: &str,
         now: Seen,
-        messages: &BTreeMap<u32, Fetched>,
+        messages: &Messages,
         mut gone: BTreeSet<u32>,
     ) -> Answer {
         let (mut versions, stays_out) = self.split(messages);
@@ -347,18 +347,19 @@ impl<'a> Look<'a> {
     }
 
     /// The versions of messages that take part, and those that do not, by their labels.
-    fn split(&self, messages: &BTreeMap<u32, Fetched>) -> (BTreeMap<u32, Version>, BTreeSet<u32>) {
+    fn split(&self, messages: &Messages) -> (BTreeMap<u32, Version>, BTreeSet<u32>) {
         let (mut versions, mut stays_out) = (BTreeMap::new(), BTreeSet::new());
         for (uid, message) in messages {
-            match message.version().filter(|_| self.takes_part(message)) {
-                Some(version) => drop(versions.insert(*uid, version)),
-                None => drop(stays_out.insert(*uid)),
+            if self.takes_part(message) {
+                versions.insert(*uid, message.version.clone());
+            } else {
+                stays_out.insert(*uid);
             }
         }
         (versions, stays_out)
     }
 
-    fn takes_part(&self, message: &Fetched) -> bool {
+    fn takes_part(&self, message: &Message) -> bool {
         let Some(labels) = &message.labels else { return true };
         let is_wanted = self.options.only.is_empty()
             || labels.iter().any(|label| self.options.only.contains(label));
@@ -381,10 +382,20 @@ impl<'a> Look<'a> {
     }
 }
 
+/// What has to be known of a message here: folders are large.
+#[derive(Debug, Clone)]
+struct Message {
+    version: Version,
+    /// Gmail's.
+    labels: Option<BTreeSet<String>>,
+}
+
+type Messages = BTreeMap<u32, Message>;
+
 /// What was said while a folder was looked at.
 #[derive(Default)]
 struct Heard {
-    messages: BTreeMap<u32, Fetched>,
+    messages: Messages,
     gone: Vec<RangeInclusive<u32>>,
     left: Option<BTreeSet<u32>>,
     is_unreadable: bool,
@@ -392,8 +403,10 @@ struct Heard {
 
 impl Heard {
     fn hear(&mut self, response: &Response) {
-        if let Some(fetched) = Fetched::of(response).filter(|fetched| fetched.flags.is_some()) {
-            self.messages.insert(fetched.uid, fetched);
+        if let Some(fetched) = Fetched::of(response) {
+            if let Some(version) = fetched.version() {
+                self.messages.insert(fetched.uid, Message { version, labels: fetched.labels });
+            }
             return;
         }
         let Response::Data { name, rest } = response else { return };

@@ -320,16 +320,16 @@ fn exceptions(
     Ok(fields)
 }
 
-/// What an occurrence with these fields is to its series; `None` when it is as the pattern has it.
+/// What an occurrence with these fields is to its series; `None` when it is as the pattern has it. One that is called off by
+/// itself stays so whatever becomes of the series.
 pub fn occurrence(
     own: Fields,
     series: &Fields,
     original: Timestamp,
     user: &TimeZone,
 ) -> Option<Occurrence> {
-    if own == by_pattern(series, original, user) {
-        return None;
+    if Show::of(own.get(&STATUS)) == Show::Canceled {
+        return Some(Occurrence::Cancelled);
     }
-    let cancelled = Show::of(own.get(&STATUS)) == Show::Canceled;
-    Some(if cancelled { Occurrence::Cancelled } else { Occurrence::Changed(own) })
+    (own != by_pattern(series, original, user)).then_some(Occurrence::Changed(own))
 }

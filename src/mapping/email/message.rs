@@ -77,6 +77,16 @@ pub fn head(
     })
 }
 
+/// Whether a header has a `Message-ID`. If not, [`head`] needs the whole message.
+pub fn has_name(head: &[u8]) -> bool {
+    let named = || {
+        let message = MessageParser::default().parse_headers(head)?;
+        Some(Header { message: &message, bytes: head }.message_id().is_some())
+    };
+    // What breaks its reader is for `head` to refuse.
+    catch_unwind(AssertUnwindSafe(named)).ok().flatten().unwrap_or(true)
+}
+
 fn guarded(
     bytes: &[u8],
     read: impl FnOnce(&[u8]) -> Result<Content, Unreadable>,
@@ -173,13 +183,17 @@ impl Header<'_> {
     }
 
     fn uid(&self) -> Uid {
-        self.raws("Message-ID").find_map(|value| names::message_id(&value)).unwrap_or_else(|| {
+        self.message_id().unwrap_or_else(|| {
             let field = |name| self.raw(name).unwrap_or_default();
             let headers = self.message.parts.first().map(|part| part.headers.as_slice());
             let end = headers.and_then(<[_]>::last).map_or(0, |last| last.offset_end as usize);
             let body = self.bytes.get(end..).unwrap_or_default().trim_ascii_start();
             names::derived_id(&field("Date"), &field("From"), &field("Subject"), body)
         })
+    }
+
+    fn message_id(&self) -> Option<Uid> {
+        self.raws("Message-ID").find_map(|value| names::message_id(&value))
     }
 
     fn people(&self, name: &HeaderName<'_>) -> Vec<Person> {

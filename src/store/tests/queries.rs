@@ -15,6 +15,7 @@ const SOURCES: &[&str] = &[
     include_str!("../observation.rs"),
     include_str!("../quarantine.rs"),
     include_str!("../round.rs"),
+    include_str!("../settled.rs"),
 ];
 
 /// Short tables, read whole on purpose; `round` by its key, from the end.

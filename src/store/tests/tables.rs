@@ -11,8 +11,9 @@ use crate::store::decision::Decision;
 use crate::store::observation::Observation;
 use crate::store::quarantine::Failure;
 use crate::store::round::RoundId;
+use crate::store::settled::Settled;
 use crate::store::{
-    ErrorKind, Store, cursor, decision, link, meta, observation, quarantine, round,
+    ErrorKind, Store, cursor, decision, link, mark, meta, observation, quarantine, round, settled,
 };
 
 fn seen(id: &str, version: &str, subject: &str) -> Observation {
@@ -307,16 +308,27 @@ fn a_cursor_moves_with_what_it_covers_or_not_at_all() {
         .unwrap_err();
     store
         .write_blocking(|tx| {
-            let stored = cursor::get(tx, Side::Mailbox, Class::Task, "INBOX")?;
-            assert_eq!(stored, Some(cursor("1")));
+            assert_eq!(cursor::all(tx, Side::Mailbox, Class::Task)?, [cursor("1")]);
             cursor::set(tx, &cursor("3"))?;
             assert_eq!(cursor::all(tx, Side::Mailbox, Class::Task)?, [cursor("3")]);
             assert!(cursor::all(tx, Side::Crm, Class::Task)?.is_empty());
-            cursor::remove(tx, Side::Mailbox, Class::Task, "INBOX")?;
-            assert_eq!(cursor::get(tx, Side::Mailbox, Class::Task, "INBOX")?, None);
+            cursor::clear(tx, Side::Mailbox, Class::Task)?;
+            assert!(cursor::all(tx, Side::Mailbox, Class::Task)?.is_empty());
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn a_word_of_the_person_unsettles() {
+    let store = Store::in_memory().unwrap();
+    let done = Settled { settings: "digest".into(), listed: 7 };
+    let settle = done.clone();
+    store.write_blocking(move |tx| settled::set(tx, Class::Email, &settle)).unwrap();
+    assert_eq!(store.read_blocking(|db| settled::get(db, Class::Email)).unwrap(), Some(done));
+    assert_eq!(store.read_blocking(|db| settled::get(db, Class::Task)).unwrap(), None);
+    store.write_blocking(|tx| mark::set(tx, Class::Contact, &Uid::new("a"), true, at(1))).unwrap();
+    assert_eq!(store.read_blocking(|db| settled::get(db, Class::Email)).unwrap(), None);
 }
 
 #[test]

@@ -19,7 +19,7 @@ type Sent = (usize, usize, usize);
 
 impl Office {
     fn open() -> Self {
-        let options = cyrus::Options { users: &["anna", "bob"], scheduling: true };
+        let options = cyrus::Options { users: &["anna", "bob"], ..cyrus::Options::default() };
         let office = Self { cyrus: Cyrus::start(options) };
         // Calendars and inboxes are made when they are first asked for; until then invitations go out as mail.
         assert_eq!(office.sent(), (0, 0, 0));

@@ -18,16 +18,18 @@ pub struct Options {
     pub users: &'static [&'static str],
     /// Whether it delivers invitations by itself.
     pub scheduling: bool,
+    /// The part of addresses behind the `@`, by which it knows whom it serves.
+    pub domain: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { users: &["anna"], scheduling: true }
+        Self { users: &["anna"], scheduling: true, domain: "example.test" }
     }
 }
 
 /// A Cyrus that runs. A user has the calendar `Default` for events and tasks, the address book `Default`, and the address
-/// `USER@example.test`.
+/// `USER@example.test`, unless it is told another domain.
 #[derive(Debug)]
 pub struct Cyrus {
     // First, so that it is dead before its directory goes.
@@ -99,6 +101,17 @@ impl Cyrus {
         self.process = Some(process);
     }
 
+    /// Whether it delivers invitations by itself from now on.
+    pub fn invites(&mut self, does: bool) {
+        self.stop();
+        let path = self.dir.path().join("imapd.conf");
+        let text = fs::read_to_string(&path).unwrap();
+        let [before, after] =
+            [!does, does].map(|is| format!("allowscheduling: {}", if is { "on" } else { "off" }));
+        fs::write(path, text.replace(&before, &after)).unwrap();
+        self.resume();
+    }
+
     /// How a client reaches IMAP.
     pub fn imap(&self) -> Server {
         server(self.imap, Security::None, self.dir.path())
@@ -165,6 +178,7 @@ impl Cyrus {
         }
         let (user, group) = unprivileged_user();
         let scheduling = if options.scheduling { "on" } else { "off" };
+        let domain = options.domain;
         let imapd = format!(
             "servername: localhost
 cyrus_user: {user}
@@ -200,7 +214,7 @@ caldav_create_default: yes
 caldav_create_sched: yes
 caldav_allowscheduling: {scheduling}
 caldav_realm: cyrus
-calendar_user_address_set: example.test
+calendar_user_address_set: {domain}
 smtp_backend: sendmail
 sendmail: {dir}/sendmail
 idlesocket: {dir}/run/idle

@@ -70,6 +70,7 @@ pub struct Dovecot {
 }
 
 impl Dovecot {
+    #[allow(clippy::needless_pass_by_value, reason = "options are written where they are used")]
     pub fn start(options: Options) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ports: Vec<Port> = (0..6).map(|_| Port::reserve()).collect();
@@ -200,6 +201,27 @@ impl Dovecot {
             fs::write(folder.join(name), message).unwrap();
         }
         hand_over(&home);
+    }
+
+    /// Forgets which numbers the messages of the inbox had, as after a repair or a move to another machine: it starts with
+    /// another UIDVALIDITY. Of the Maildir format only.
+    pub fn renumber(&mut self, user: &str) {
+        assert_eq!(
+            self.format,
+            Format::Maildir,
+            "other formats keep the numbers with the messages"
+        );
+        self.stop();
+        // Not `dovecot-uidvalidity`, which holds the last one that was given: the next one is another.
+        let folder = self.dir.path().join("mail").join(user).join("Maildir");
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name == "dovecot-uidlist" || name.starts_with("dovecot.index") {
+                fs::remove_file(path).unwrap();
+            }
+        }
+        self.resume();
     }
 
     /// What it wrote about itself.

@@ -120,6 +120,9 @@ impl Imap {
     }
 }
 
+/// Method, URL, headers and body.
+pub type Request<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8]);
+
 /// Another client of a CalDAV or CardDAV server, `http.client`.
 #[derive(Debug, Clone)]
 pub struct Dav {

@@ -85,7 +85,7 @@ impl Proxy {
                 if accepting.state.lock().unwrap().closed {
                     return;
                 }
-                accepting.connect(&client);
+                accepting.connect(client);
             }
         });
         Self { port, shared }
@@ -126,7 +126,8 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn connect(self: &Arc<Self>, client: &TcpStream) {
+    #[allow(clippy::needless_pass_by_value, reason = "the connection ends here")]
+    fn connect(self: &Arc<Self>, client: TcpStream) {
         let Ok(server) = TcpStream::connect(self.target) else { return };
         drop((client.set_nodelay(true), server.set_nodelay(true)));
         let script = {
@@ -141,12 +142,11 @@ impl Shared {
         for direction in [Direction::Sent, Direction::Received] {
             let (client, server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             let (shared, connection) = (Arc::clone(self), Arc::clone(&connection));
-            thread::spawn(move || {
-                let (from, to) = match direction {
-                    Direction::Sent => (client, server),
-                    Direction::Received => (server, client),
-                };
-                shared.carry(&from, &to, script, direction, &connection);
+            thread::spawn(move || match direction {
+                Direction::Sent => shared.carry(&client, &server, script, direction, &connection),
+                Direction::Received => {
+                    shared.carry(&server, &client, script, direction, &connection);
+                }
             });
         }
     }

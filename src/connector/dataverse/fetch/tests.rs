@@ -121,3 +121,12 @@ proptest::proptest! {
         proptest::prop_assert_eq!(&condition.children[0].text, value.trim());
     }
 }
+
+#[test]
+fn one_row_is_asked_for_without_a_page() {
+    let contacts = "<fetch><entity name='contact'/></fetch>";
+    let fetch = Fetch::reduced(contacts, "contact", "contactid", &["contactid"]).unwrap();
+    let path = percent_decode(&fetch.path_of_one("contacts"));
+    let start = "contacts?fetchXml=<fetch version=\"1.0\" mapping=\"logical\" top=\"1\"><entity";
+    assert!(path.starts_with(start), "{path}");
+}

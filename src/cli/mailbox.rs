@@ -1,0 +1,133 @@
+//! From the settings of a mailbox to what talks to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::config::settings::{Collection, Folder, Login, MailServer};
+use crate::connector::auth::{Account, SecretCommand};
+use crate::connector::dav::{self, Dav};
+use crate::connector::imap::{self, Imap};
+use crate::connector::maildir::{self, Maildir};
+use crate::connector::pop3::{self, Pop3};
+use crate::connector::vdir::{self, Vdir};
+use crate::connector::{self, Connector, smtp};
+use crate::model::Class;
+
+/// What talks to each part of a mailbox. Commands that print secrets run in `home`, the folder of the configuration file.
+#[derive(Debug)]
+pub struct Mailbox<'a> {
+    pub settings: &'a Settings,
+    pub home: &'a Path,
+    pub clock: &'a Clock,
+}
+
+/// A part of a mailbox, with what is needed to reach it.
+#[derive(Debug)]
+pub enum Part {
+    Maildir(maildir::Options),
+    Vdir(vdir::Options),
+    Imap(imap::Options),
+    Pop3(pop3::Options),
+    Dav(Box<dav::Options>),
+}
+
+impl Mailbox<'_> {
+    /// One connector for each part. One folder, or one calendar on a server, may hold appointments and tasks.
+    ///
+    /// # Errors
+    /// When a part cannot be used as it is configured.
+    pub fn connectors(&self) -> connector::Result<BTreeMap<Class, Arc<dyn Connector>>> {
+        let mut found = BTreeMap::new();
+        for (classes, part) in self.parts(self.settings.classes()) {
+            let clock = self.clock.clone();
+            let connector: Arc<dyn Connector> = match part {
+                Part::Maildir(options) => Arc::new(Maildir::new(options, clock)),
+                Part::Vdir(options) => Arc::new(Vdir::new(options, clock)?),
+                Part::Imap(options) => Arc::new(Imap::new(options, clock)),
+                Part::Pop3(options) => Arc::new(Pop3::new(options)),
+                Part::Dav(options) => Arc::new(Dav::new(*options, clock)?),
+            };
+            found.extend(classes.into_iter().map(|class| (class, Arc::clone(&connector))));
+        }
+        Ok(found)
+    }
+
+    /// The parts that hold these classes.
+    pub fn parts(&self, classes: impl IntoIterator<Item = Class>) -> Vec<(BTreeSet<Class>, Part)> {
+        let mut folders: Vec<(&Folder, BTreeSet<Class>)> = Vec::new();
+        for class in classes {
+            let Some(folder) = self.settings.mailbox.folder(class) else { continue };
+            match folders.iter_mut().find(|(other, _)| other.is_where(folder)) {
+                Some((_, classes)) => drop(classes.insert(class)),
+                None => folders.push((folder, BTreeSet::from([class]))),
+            }
+        }
+        folders
+            .into_iter()
+            .map(|(folder, classes)| (classes.clone(), self.part(folder, classes)))
+            .collect()
+    }
+
+    fn part(&self, folder: &Folder, classes: BTreeSet<Class>) -> Part {
+        match folder {
+            Folder::Maildir(path) => {
+                Part::Maildir(maildir::Options { path: path.clone(), leave_out: BTreeSet::new() })
+            }
+            Folder::Vdir(path) => Part::Vdir(vdir::Options { path: path.clone(), classes }),
+            Folder::Imap(server) => Part::Imap(self.imap(server)),
+            Folder::Pop3(MailServer { server, login, .. }) => {
+                Part::Pop3(pop3::Options { server: server.clone(), account: self.account(login) })
+            }
+            Folder::Dav(Collection { url, trust, login }) => Part::Dav(Box::new(dav::Options {
+                trust: trust.clone(),
+                account: Some(self.account(login)),
+                ..dav::Options::new(url.as_str(), classes)
+            })),
+        }
+    }
+
+    fn imap(&self, server: &MailServer) -> imap::Options {
+        imap::Options {
+            server: server.server.clone(),
+            account: self.account(&server.login),
+            leave_out: server.leave_out.clone(),
+            only: BTreeSet::new(),
+            hide: BTreeSet::new(),
+            compress: false,
+        }
+    }
+
+    /// Where messages are handed in, if that is configured.
+    pub fn submission(&self) -> Option<smtp::Options> {
+        let submission = self.settings.mailbox.submission.as_ref()?;
+        let account = Some(self.account(&submission.login));
+        Some(smtp::Options { server: submission.server.clone(), account })
+    }
+
+    fn account(&self, login: &Login) -> Account {
+        let command = in_folder(self.home, &login.command);
+        Account {
+            user: login.user.clone(),
+            secret: Arc::new(SecretCommand::new(login.kind, command)),
+        }
+    }
+}
+
+/// The folder of a configuration file.
+pub fn home(file: &Path) -> PathBuf {
+    file.parent().unwrap_or(Path::new(".")).to_owned()
+}
+
+/// The command line, run in a folder. Named in this form where its secret is refused: it can be pasted.
+#[cfg(not(windows))]
+pub fn in_folder(folder: &Path, command: &str) -> String {
+    format!("cd '{}' && {command}", folder.display().to_string().replace('\'', r"'\''"))
+}
+
+#[cfg(windows)]
+pub fn in_folder(folder: &Path, command: &str) -> String {
+    format!("cd /d \"{}\" && {command}", folder.display())
+}

@@ -1,0 +1,41 @@
+//! Whether anything was left to do when a class was last looked at. Triggers of the layout forget it with every change of
+//! links, marks, holds, approvals, conflicts and of what is set aside, so that no command can leave it standing.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::model::Class;
+
+use super::error::Result;
+
+/// Nothing was left to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// A digest of the settings that were in force.
+    pub settings: String,
+    /// How many items were listed.
+    pub listed: u32,
+}
+
+/// Whether and how a class is settled.
+///
+/// # Errors
+/// Only the store's own.
+pub fn get(connection: &Connection, class: Class) -> Result<Option<Settled>> {
+    let mut statement =
+        connection.prepare_cached("SELECT settings, listed FROM settled WHERE class = ?1")?;
+    let read = |row: &rusqlite::Row<'_>| Ok(Settled { settings: row.get(0)?, listed: row.get(1)? });
+    Ok(statement.query_row([class.as_str()], read).optional()?)
+}
+
+/// Records that nothing is left to do.
+///
+/// # Errors
+/// Only the store's own.
+pub fn set(tx: &Transaction<'_>, class: Class, settled: &Settled) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO settled (class, settings, listed) VALUES (?1, ?2, ?3)
+         ON CONFLICT (class) DO UPDATE SET settings = excluded.settings, listed = excluded.listed",
+    )?
+    .execute(params![class.as_str(), settled.settings, settled.listed])?;
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! When a class needs no second look: the last one left nothing to do, under the same settings, and nothing happened since.
+//!
+//! Only messages are passed over like this. They never change, and the CRM does not list them; of the other classes, both
+//! sides are asked each time.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::observe::UNREAD;
+use super::{ClassReport, Engine};
+use crate::model::{Class, Side};
+use crate::store::settled::{self, Settled};
+use crate::store::{self, quarantine};
+
+impl Engine {
+    /// How the class was left, if nothing has to be looked at again for another reason than news.
+    pub(super) async fn settled(&self, class: Class) -> store::Result<Option<Settled>> {
+        let settings = self.digest(class);
+        let settled = self.store.read(move |db| settled::get(db, class)).await?;
+        Ok(settled.filter(|settled| settled.settings == settings))
+    }
+
+    /// Remembers that a look led to nothing, if that is so.
+    pub(super) async fn settle(&self, class: Class, report: &ClassReport) -> store::Result<()> {
+        let idle = report.operations == 0 && report.error.is_none() && report.partial.is_empty();
+        if class != Class::Email || !idle {
+            return Ok(());
+        }
+        let listed = report.listed.get(&Side::Mailbox).copied().unwrap_or_default();
+        let listed = u32::try_from(listed).unwrap_or(u32::MAX);
+        let settled = Settled { settings: self.digest(class), listed };
+        self.store
+            .write(move |tx| {
+                let aside = quarantine::all(tx, Side::Mailbox, class)?;
+                // What could not be read is tried again.
+                if aside.iter().any(|entry| entry.version.as_str() == UNREAD) {
+                    return Ok(());
+                }
+                settled::set(tx, class, &settled)
+            })
+            .await
+    }
+
+    /// What is to be said of a class that was left as it is.
+    pub(super) async fn quiet(&self, class: Class) -> store::Result<ClassReport> {
+        let settled = self.store.read(move |db| settled::get(db, class)).await?;
+        let listed = settled.map_or(0, |settled| settled.listed as usize);
+        let mut report = ClassReport {
+            listed: BTreeMap::from([(Side::Mailbox, listed), (Side::Crm, 0)]),
+            ..ClassReport::default()
+        };
+        report.count_waiting(self, class).await?;
+        Ok(report)
+    }
+
+    /// Differs when anything differs that decisions follow from.
+    fn digest(&self, class: Class) -> String {
+        let settings = &self.settings;
+        let all = (settings.organisation, &settings.mailbox, &settings.me, self.class(class));
+        format!("{:x}", Sha256::digest(format!("{all:?}")))
+    }
+}

@@ -1,0 +1,10 @@
+//! The whole program, as its users have it, on mailboxes of real servers: what one of them or another program changes there
+//! reaches the organisation, and the other way round, whatever the servers do meanwhile.
+
+mod away;
+mod doctor;
+mod meetings;
+mod moved;
+mod office;
+mod programs;
+mod two_way;
