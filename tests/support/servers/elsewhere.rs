@@ -129,9 +129,6 @@ pub struct Dav {
     user: String,
 }
 
-/// Method, URL, headers and body.
-pub type Request<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [u8]);
-
 /// What a server answered.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
