@@ -3,16 +3,20 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::servers::cyrus::{self, Cyrus};
 use crate::support::servers::dovecot::{self, Dovecot, Format};
 use crate::support::servers::elsewhere;
+use crate::support::servers::postfix::{Delivery, Postfix};
+use crate::support::servers::process::eventually;
 use crate::support::servers::proxy::{Counted, Proxy, Script};
 use crate::support::servers::radicale::Radicale;
 use crate::support::servers::sink::{self, Sink};
 use crate::support::servers::xandikos::Xandikos;
+use crate::support::servers::{PASSWORD, python};
 
 const MESSAGE: &[u8] = b"Message-ID: <one@example.test>\r\nSubject: one\r\n\r\n.\r\n..two\r\n";
 
@@ -229,4 +233,45 @@ fn the_proxy_cuts_stalls_delays_and_counts() {
     proxy.cut();
     assert_eq!((&open).read(&mut [0]).unwrap_or(0), 0);
     drop(proxy);
+}
+
+#[test]
+fn postfix_takes_mail_of_dovecots_users() {
+    let dovecot = Dovecot::start(dovecot::Options::default());
+    let sink = Sink::start(sink::Options { auth: false, slow: 0 });
+    let mut to_sink = Postfix::start(&dovecot, Delivery::Sink(&sink));
+    let to_dovecot = Postfix::start(&dovecot, Delivery::Dovecot);
+    for postfix in [&to_sink, &to_dovecot] {
+        let script = "import smtplib, ssl, sys\n\
+            starttls, tls, authority, password = sys.argv[1:]\n\
+            trust = ssl.create_default_context(cafile=authority)\n\
+            def send(client):\n    \
+                client.login('anna', password)\n    \
+                client.sendmail('anna@example.test', ['bob@example.test'], b'Subject: one\\r\\n\\r\\none\\r\\n')\n    \
+                client.quit()\n\
+            client = smtplib.SMTP('localhost', int(starttls))\n\
+            assert client.ehlo() and not client.has_extn('AUTH')\n\
+            client.starttls(context=trust)\n\
+            send(client)\n\
+            send(smtplib.SMTP_SSL('localhost', int(tls), context=trust))\n";
+        let sent = Command::new(python())
+            .args(["-c", script, &postfix.submission.to_string()])
+            .arg(postfix.submissions.to_string())
+            .arg(&postfix.authority)
+            .arg(PASSWORD)
+            .output()
+            .unwrap();
+        assert!(
+            sent.status.success(),
+            "{} {}",
+            String::from_utf8_lossy(&sent.stderr),
+            postfix.log()
+        );
+    }
+    assert_eq!(sink.await_taken(2).len(), 2, "{}", to_sink.log());
+    let bob = dovecot.elsewhere("bob");
+    eventually("bob has mail", || bob.list("INBOX").len() == 2);
+    to_sink.stop();
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, to_sink.submission)).is_err());
+    to_sink.resume();
 }

@@ -216,8 +216,9 @@ impl Elsewhere for Messages {
         if !keywords.iter().any(|known| known == mark) {
             keywords.push(mark.to_owned());
             let lines = keywords.iter().enumerate();
-            let text: String = lines.map(|(number, word)| format!("{number} {word}\n")).collect();
-            fs::write(self.path.join(KEYWORDS), text).unwrap();
+            let lines: Vec<String> =
+                lines.map(|(number, word)| format!("{number} {word}\n")).collect();
+            fs::write(self.path.join(KEYWORDS), lines.concat()).unwrap();
         }
         let number = keywords.iter().position(|known| known == mark).unwrap();
         let letter = char::from(b'a' + u8::try_from(number).unwrap());

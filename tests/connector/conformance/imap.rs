@@ -157,7 +157,7 @@ fn encoded(name: &str) -> String {
         }
         if !waiting.is_empty() {
             let text = STANDARD_NO_PAD.encode(std::mem::take(&mut waiting)).replace('/', ",");
-            wire.push_str(&format!("&{text}-"));
+            wire.extend(["&", text.as_str(), "-"]);
         }
         match char {
             Some('&') => wire.push_str("&-"),

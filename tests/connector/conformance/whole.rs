@@ -53,7 +53,7 @@ pub(super) async fn unknown_properties(s: &Subject) {
         Class::Email => &["X-Loop: somewhere", "List-Id: <a.example.test>"],
         _ => &["X-UNKNOWN;X-PARAM=\"a:b;c\":value and more", "X-EMPTY-ONE:1"],
     };
-    let more: String = unknown.iter().map(|line| format!("{line}\r\n")).collect();
+    let more = format!("{}\r\n", unknown.join("\r\n"));
     let uid = "unknown@example.test";
     s.elsewhere.put(&[(uid, s.item_with(uid, "Before", &more))]);
     let id = s.find(&*c, uid).await.unwrap();

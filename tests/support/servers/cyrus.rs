@@ -137,7 +137,7 @@ impl Cyrus {
         elsewhere::Dav::new(user)
     }
 
-    /// The messages that it wanted to send to people who are invited (iMIP, RFC 6047), also to those whom it serves itself.
+    /// The messages that it wanted to send to people who are invited (RFC 6047), also to those whom it serves itself.
     pub fn outgoing_mail(&self) -> Vec<String> {
         let entries = fs::read_dir(self.dir.path().join("outgoing")).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());

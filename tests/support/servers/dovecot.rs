@@ -23,7 +23,7 @@ pub enum Format {
     Mdbox,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
     pub format: Format,
     /// Capabilities that it does not mention, as `QRESYNC`.

@@ -22,6 +22,7 @@ pub mod cyrus;
 pub mod dovecot;
 pub mod elsewhere;
 pub mod port;
+pub mod postfix;
 pub mod process;
 pub mod proxy;
 pub mod radicale;
