@@ -33,7 +33,7 @@ deny:
 test:
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		cargo test --locked --profile $(PROFILE) --doc --quiet && \
-		cargo nextest run --locked --cargo-profile $(PROFILE); \
+		cargo nextest run --locked --no-fail-fast --cargo-profile $(PROFILE); \
 	else \
 		cargo test --locked --profile $(PROFILE); \
 	fi
