@@ -9,15 +9,24 @@ def send(connections, basic, request):
         connections[url.netloc] = http.client.HTTPConnection(url.netloc, timeout=60)
     connection = connections[url.netloc]
     headers = {'Authorization': 'Basic ' + basic, **dict(request['headers'])}
-    connection.request(request['method'], url.path or '/', request['body'].encode('latin-1') or None, headers)
-    # Without the 40 ms that a server waits for us, which writes its answers in pieces.
-    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-    response = connection.getresponse()
+    try:
+        response = ask(connection, request, url.path or '/', headers)
+    except ConnectionResetError:
+        # A server that has just come up may hang up once.
+        connection.close()
+        response = ask(connection, request, url.path or '/', headers)
     return {
         'status': response.status,
         'headers': [(name.lower(), value) for name, value in response.getheaders()],
         'body': response.read().decode('latin-1'),
     }
+
+
+def ask(connection, request, path, headers):
+    connection.request(request['method'], path, request['body'].encode('latin-1') or None, headers)
+    # Without the 40 ms that a server waits for us, which writes its answers in pieces.
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+    return connection.getresponse()
 
 
 for line in sys.stdin:
