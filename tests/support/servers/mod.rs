@@ -59,7 +59,11 @@ fn server(port: u16, security: Security, authority: &Path) -> Server {
 /// From the environment, else the one that `install.sh` makes.
 pub fn python() -> PathBuf {
     let made = root().join("target/python/bin/python");
-    std::env::var_os("LIAISON_PYTHON").map_or(made, PathBuf::from)
+    let python = std::env::var_os("LIAISON_PYTHON").map_or(made, PathBuf::from);
+    if !python.exists() {
+        missing("the Python environment of the tests");
+    }
+    python
 }
 
 /// A script beside this file.

@@ -14,8 +14,12 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_millis(5);
 
-/// The shell reads what nobody writes; its end is the end of the test. A server that ends by itself ends the shell.
-const SUPERVISOR: &str = r#"{ LD_PRELOAD="$PRELOAD" "$@" </dev/null >"$LOG" 2>&1; kill -KILL 0; } & read -r _; kill -KILL 0"#;
+/// The shell reads what nobody writes; its end is the end of the test. A server that ends by itself ends the shell. Signals
+/// that would end the shell alone end all of them.
+const SUPERVISOR: &str = r#"trap 'kill -KILL 0' HUP INT TERM
+{ LD_PRELOAD="$PRELOAD" "$@" </dev/null >"$LOG" 2>&1; kill -KILL 0; } &
+read -r _
+kill -KILL 0"#;
 
 /// Makes `fsync` and its like do nothing: what a killed server wrote is still there, and power cuts are not played.
 const HURRY: &str = "libeatmydata.so";
