@@ -2,6 +2,5 @@
 
 mod bad_input;
 mod corpus;
-mod cost;
 mod rounds;
 pub mod world;
