@@ -27,7 +27,7 @@ mod defuse;
 mod message;
 mod names;
 
-pub use message::{has_name, head, read_item};
+pub use message::{head, read_item};
 pub use names::message_id;
 
 const SUBJECT: Field = Field::of("subject");

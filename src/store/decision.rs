@@ -55,7 +55,7 @@ pub struct Decision {
     pub at: Timestamp,
 }
 
-/// Records decisions; a new one replaces the old.
+/// Records decisions; a new one replaces the old, unless it says the same: then the old one stays, with its time.
 ///
 /// # Errors
 /// Only the store's own.
@@ -63,7 +63,8 @@ pub fn upsert(tx: &Transaction<'_>, decisions: &[Decision]) -> Result<()> {
     let mut statement = tx.prepare_cached(
         "INSERT INTO decision (class, item, outcome, rule, round, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (class, item) DO UPDATE SET
-         outcome = excluded.outcome, rule = excluded.rule, round = excluded.round, at = excluded.at",
+         outcome = excluded.outcome, rule = excluded.rule, round = excluded.round, at = excluded.at
+         WHERE outcome <> excluded.outcome OR rule <> excluded.rule",
     )?;
     for decision in decisions {
         statement.execute(params![

@@ -5,9 +5,12 @@
 //! `{"isalldayevent": true, "subject": "Café", "scheduledstart": {"moment": "2026-11-21T09:00:00Z"}}`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::fields::Occurrence;
 use crate::model::time::{Day, Days, End, Instance, Pattern, Recurrence};
@@ -139,13 +142,50 @@ pub fn unreadable(what: &str) -> Error {
 
 type StoredFields = BTreeMap<String, StoredValue>;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum StoredValue {
     Flag(bool),
     Number(i64),
     Text(String),
     Other(Other),
+}
+
+/// What `untagged` would derive tries one kind after the other on a copy; this is read for every message that there is.
+impl<'de> Deserialize<'de> for StoredValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = StoredValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> std::result::Result<StoredValue, E> {
+        Ok(StoredValue::Flag(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> std::result::Result<StoredValue, E> {
+        Ok(StoredValue::Number(number))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> std::result::Result<StoredValue, E> {
+        i64::try_from(number).map(StoredValue::Number).map_err(E::custom)
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<StoredValue, E> {
+        Ok(StoredValue::Text(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<StoredValue, A::Error> {
+        Other::deserialize(MapAccessDeserializer::new(map)).map(StoredValue::Other)
+    }
 }
 
 #[derive(Serialize, Deserialize)]

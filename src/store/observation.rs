@@ -33,6 +33,16 @@ pub struct Head {
     pub problem: Option<String>,
 }
 
+/// Whether nothing of a class was ever seen, or nothing is left of it.
+///
+/// # Errors
+/// Only the store's own.
+pub fn is_empty(connection: &Connection, side: Side, class: Class) -> Result<bool> {
+    let any = "SELECT NOT EXISTS (SELECT 1 FROM observation WHERE side = ?1 AND class = ?2)";
+    let mut statement = connection.prepare_cached(any)?;
+    Ok(statement.query_row([side.as_str(), class.as_str()], |row| row.get(0))?)
+}
+
 /// Id and version of everything seen of a class.
 ///
 /// # Errors

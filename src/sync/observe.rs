@@ -5,12 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use super::sift::Sieve;
 use super::world::Stored;
 use super::{Engine, Progress};
 use crate::connector::{self, Connector, Cursor, ErrorKind, News, Part, Scope};
 use crate::mapping::{self, Context};
 use crate::model::{Body, Class, Completeness, Content, Document, ItemId, Listing, Side, Version};
 use crate::store::cursor;
+use crate::store::decision::{self, Decision};
 use crate::store::observation::{self, Observation};
 use crate::store::quarantine::{self, Failure};
 use crate::store::round::RoundId;
@@ -18,6 +22,9 @@ use crate::store::{self};
 
 /// How many items are read at a time: bounds memory, and what a crash makes us read again.
 const CHUNK: usize = 500;
+
+/// How many such portions wait before judging, and before storing.
+const AHEAD: usize = 1;
 
 /// The version of what could not be read: it is read again the next time, whether or not the other end speaks of it.
 pub const UNREAD: &str = "unread";
@@ -57,49 +64,34 @@ pub struct Asked {
     since: Cursor,
 }
 
-/// Brings the stored observations of a side up to date with what it said. Returns what it holds now.
+/// Brings the stored observations of a side up to date with what it said. Returns what it holds now. Whatever is read passes
+/// the sieve, if there is one.
 ///
-/// The cursor moves at the end, with the last of what it covers: after a crash the same is told once more.
+/// Reading, judging and storing go on at the same time, each a few items behind the other. The cursor moves at the end, with
+/// the last of what it covers: after a crash the same is told once more.
 ///
 /// # Errors
 /// As for [`ask`].
-pub async fn side(
-    engine: &Engine,
-    connector: &dyn Connector,
-    side: Side,
-    class: Class,
-    round: RoundId,
+pub(super) async fn side(
+    looker: &Looker<'_>,
     asked: Asked,
+    sieve: Option<&mut Sieve>,
 ) -> Stored<Listing> {
+    let (engine, side, class) = (looker.engine, looker.side, looker.class);
     let known = engine.store.read(move |db| observation::versions(db, side, class)).await?;
     let cursor = asked.news.cursor.clone();
     let moved = cursor != asked.since;
     let Told { mut listing, fresh, mut gone } = Told::of(asked, known);
-    let looker = Looker { engine, connector, side, class, round };
-    let context = Arc::new(engine.context());
-    let mut done = 0;
-    let mut chunks = fresh.chunks(CHUNK);
-    let mut coming = looker.documents(chunks.next()).await;
-    while done < fresh.len() {
-        let documents = match coming {
-            Ok(documents) => documents,
-            Err(error) => return Ok(Err(error)),
-        };
-        // While these are taken in, the next are on their way.
-        let (seen, next) =
-            tokio::join!(looker.take_in(documents, &context), looker.documents(chunks.next()));
-        coming = next;
-        for (id, version) in seen? {
-            if let Some(version) = version {
-                listing.entries.insert(id, version);
-            } else {
-                // It went between the listing and the reading.
-                listing.entries.remove(&id);
-                gone.push(id);
-            }
-        }
-        done = (done + CHUNK).min(fresh.len());
-        (engine.progress)(Progress::Reading { class, side, done, of: fresh.len() });
+    let (read, documents) = mpsc::channel(AHEAD);
+    let (said, judged) = mpsc::channel(AHEAD);
+    let look = Arrivals { listing: &mut listing, gone: &mut gone, count: fresh.len() };
+    let ((), (), stored) = tokio::join!(
+        looker.read(&fresh, read),
+        looker.judge(documents, said),
+        looker.store(judged, look, sieve)
+    );
+    if let Err(error) = stored? {
+        return Ok(Err(error));
     }
     if moved || !gone.is_empty() {
         looker.settle(gone, cursor).await?;
@@ -164,60 +156,105 @@ impl Told {
 }
 
 /// Reads items and stores what they say.
-struct Looker<'a> {
-    engine: &'a Engine,
-    connector: &'a dyn Connector,
-    side: Side,
-    class: Class,
-    round: RoundId,
+pub(super) struct Looker<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) connector: &'a dyn Connector,
+    pub(super) side: Side,
+    pub(super) class: Class,
+    pub(super) round: RoundId,
 }
 
 type Documents = BTreeMap<ItemId, connector::Result<Document>>;
 
+/// What some items say.
+#[derive(Debug, Default)]
+struct Judged {
+    observations: Vec<Observation>,
+    /// They went between the listing and the reading.
+    gone: Vec<ItemId>,
+}
+
+/// What is corrected as items arrive, and how many there are.
+struct Arrivals<'a> {
+    listing: &'a mut Listing,
+    gone: &'a mut Vec<ItemId>,
+    count: usize,
+}
+
 impl Looker<'_> {
-    /// Returns the version that was read of each item, `None` for one that is gone.
-    async fn take_in(
-        &self,
-        documents: Documents,
-        context: &Arc<Context>,
-    ) -> store::Result<BTreeMap<ItemId, Option<Version>>> {
-        let (side, class, context) = (self.side, self.class, Arc::clone(context));
-        let judge = move || {
-            let judge = |(id, document): (ItemId, connector::Result<Document>)| {
-                let observation = match document {
-                    Ok(document) => Some(observe(side, class, &document, &context)),
-                    Err(error) if error.kind == ErrorKind::Missing => None,
-                    Err(error) => {
-                        let (version, problem) = (Version::new(UNREAD), Some(error.to_string()));
-                        let id = id.clone();
-                        Some(Observation { side, class, id, version, content: None, problem })
-                    }
-                };
-                (id, observation)
-            };
-            documents.into_iter().map(judge).collect::<Vec<_>>()
-        };
-        let judged = store::aside(move || Ok(judge())).await?;
-        let (mut seen, mut observations, mut failures) = (BTreeMap::new(), Vec::new(), Vec::new());
-        for (id, observation) in judged {
-            seen.insert(id, observation.as_ref().map(|observation| observation.version.clone()));
-            let Some(observation) = observation else { continue };
-            failures.extend(failure(&observation));
-            observations.push(observation);
+    /// Reads until everything is read, the side is out of service, or nobody wants more.
+    async fn read(&self, ids: &[ItemId], to: Sender<connector::Result<Documents>>) {
+        for ids in ids.chunks(CHUNK) {
+            let documents = self.documents(ids).await;
+            let is_last = documents.is_err();
+            if to.send(documents).await.is_err() || is_last {
+                return;
+            }
         }
-        self.keep(observations, failures).await?;
-        Ok(seen)
+    }
+
+    async fn judge(
+        &self,
+        mut from: Receiver<connector::Result<Documents>>,
+        to: Sender<Stored<Judged>>,
+    ) {
+        let (side, class) = (self.side, self.class);
+        let context = Arc::new(self.engine.context());
+        while let Some(documents) = from.recv().await {
+            let context = Arc::clone(&context);
+            let judged = match documents {
+                Ok(documents) => {
+                    store::aside(move || Ok(Ok(judge(side, class, documents, &context)))).await
+                }
+                Err(error) => Ok(Err(error)),
+            };
+            if to.send(judged).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn store(
+        &self,
+        mut from: Receiver<Stored<Judged>>,
+        look: Arrivals<'_>,
+        mut sieve: Option<&mut Sieve>,
+    ) -> Stored<()> {
+        let (side, class, of) = (self.side, self.class, look.count);
+        let mut done = 0;
+        while let Some(judged) = from.recv().await {
+            let judged = match judged? {
+                Ok(judged) => judged,
+                Err(error) => return Ok(Err(error)),
+            };
+            for observation in &judged.observations {
+                look.listing.entries.insert(observation.id.clone(), observation.version.clone());
+            }
+            for id in &judged.gone {
+                look.listing.entries.remove(id);
+            }
+            look.gone.extend(judged.gone);
+            let decisions = match &mut sieve {
+                Some(sieve) => sieve.pass(self.engine, self.round, &judged.observations).await,
+                None => Vec::new(),
+            };
+            self.keep(judged.observations, decisions).await?;
+            done = (done + CHUNK).min(of);
+            (self.engine.progress)(Progress::Reading { class, side, done, of });
+        }
+        Ok(Ok(()))
     }
 
     /// Enough of each item to know what it says: of messages, only the head. One without a `Message-ID` is named by all of it.
-    async fn documents(&self, ids: Option<&[ItemId]>) -> connector::Result<Documents> {
-        let Some(ids) = ids else { return Ok(Documents::new()) };
+    async fn documents(&self, ids: &[ItemId]) -> connector::Result<Documents> {
         let mut documents = match self.class {
             Class::Email => self.connector.heads(self.class, ids).await?,
             _ => self.connector.read(self.class, ids).await?,
         };
         let nameless = |document: &Document| match &document.body {
-            Body::Bytes(head) => self.class == Class::Email && !mapping::email::has_name(head),
+            Body::Bytes(head) => {
+                self.class == Class::Email && connector::header::message_id(head).is_none()
+            }
             Body::Record(_) | Body::Patch(_) => false,
         };
         let nameless: Vec<ItemId> = documents
@@ -241,19 +278,20 @@ impl Looker<'_> {
     async fn keep(
         &self,
         observations: Vec<Observation>,
-        failures: Vec<Failure>,
+        decisions: Vec<Decision>,
     ) -> store::Result<()> {
         let (side, class, round, now) =
             (self.side, self.class, self.round, self.engine.clock.now());
         self.engine
             .store
             .write(move |tx| {
-                let read: Vec<ItemId> = observations.iter().map(|seen| seen.id.clone()).collect();
-                quarantine::remove(tx, side, class, &read)?;
-                for failure in &failures {
-                    quarantine::put(tx, failure, now)?;
+                let read = observations.iter().map(|seen| &seen.id);
+                quarantine::remove(tx, side, class, read)?;
+                for failure in observations.iter().filter_map(failure) {
+                    quarantine::put(tx, &failure, now)?;
                 }
-                observation::upsert(tx, round, &observations)
+                observation::upsert(tx, round, &observations)?;
+                decision::upsert(tx, &decisions)
             })
             .await
     }
@@ -266,7 +304,7 @@ impl Looker<'_> {
             .store
             .write(move |tx| {
                 quarantine::remove(tx, side, class, &gone)?;
-                store::decision::remove(tx, class, &gone)?;
+                decision::remove(tx, class, &gone)?;
                 observation::remove(tx, side, class, &gone)?;
                 store::meta::set(tx, &key, &source)?;
                 cursor::clear(tx, side, class)?;
@@ -281,14 +319,31 @@ impl Looker<'_> {
     }
 }
 
-/// An item as it was read.
-fn observe(side: Side, class: Class, document: &Document, context: &Context) -> Observation {
-    let (id, version) = (document.id.clone(), document.version.clone());
-    let seen = |content, problem| Observation { side, class, id, version, content, problem };
-    match read(class, document, context) {
-        Ok(told) => seen(Some(told), None),
-        Err(problem) => seen(None, Some(problem)),
+/// What items say. Whatever cannot be read stays in the listing, and is read again the next time.
+fn judge(side: Side, class: Class, documents: Documents, context: &Context) -> Judged {
+    let mut judged = Judged::default();
+    for (id, document) in documents {
+        let seen = |id, version, content, problem| Observation {
+            side,
+            class,
+            id,
+            version,
+            content,
+            problem,
+        };
+        judged.observations.push(match document {
+            Ok(document) => match read(class, &document, context) {
+                Ok(content) => seen(document.id, document.version, Some(content), None),
+                Err(problem) => seen(document.id, document.version, None, Some(problem)),
+            },
+            Err(error) if error.kind == ErrorKind::Missing => {
+                judged.gone.push(id);
+                continue;
+            }
+            Err(error) => seen(id, Version::new(UNREAD), None, Some(error.to_string())),
+        });
     }
+    judged
 }
 
 fn failure(observation: &Observation) -> Option<Failure> {

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observe::Asked;
+use super::observe::{Asked, Looker};
+use super::sift::Sifted;
 use super::stock::{Assembly, Stock};
 use super::{Engine, Progress, observe, recover};
 use crate::connector::{self, Connector, ErrorKind, Scope};
@@ -94,8 +95,9 @@ impl Engine {
             Ok(mailbox) => mailbox,
             Err(error) => return Ok(Err(error)),
         };
-        let side = Side::Mailbox;
-        let items = match observe::side(self, mailbox, side, class, round, asked).await? {
+        let mut sieve = if class == Class::Email { self.first_sieve().await? } else { None };
+        let looker = Looker { engine: self, connector: mailbox, side: Side::Mailbox, class, round };
+        let items = match observe::side(&looker, asked, sieve.as_mut()).await? {
             Ok(items) => items,
             Err(error) => return Ok(Err(error)),
         };
@@ -104,7 +106,14 @@ impl Engine {
             Err(error) => return Ok(Err(error)),
         };
         recover::run(self, class, &items, &records).await?;
-        self.put_together(class, round, mailbox, items, records).await
+        let sifted = match class {
+            Class::Email => match self.sift(round, sieve).await? {
+                Ok(sifted) => Some(sifted),
+                Err(error) => return Ok(Err(error)),
+            },
+            Class::Contact | Class::Task | Class::Appointment => None,
+        };
+        self.put_together((class, round, mailbox), (items, records), sifted).await
     }
 
     /// The records of the sync filter. Messages have none: they are met through their items.
@@ -116,26 +125,20 @@ impl Engine {
         }
         let (crm, side) = (self.crm.as_ref(), Side::Crm);
         match observe::ask(self, crm, side, class).await? {
-            Ok(asked) => observe::side(self, crm, side, class, round, asked).await,
+            Ok(asked) => {
+                let looker = Looker { engine: self, connector: crm, side, class, round };
+                observe::side(&looker, asked, None).await
+            }
             Err(error) => Ok(Err(error)),
         }
     }
 
     async fn put_together(
         &self,
-        class: Class,
-        round: RoundId,
-        mailbox: &dyn Connector,
-        items: Listing,
-        records: Listing,
+        (class, round, mailbox): (Class, RoundId, &dyn Connector),
+        (items, records): (Listing, Listing),
+        sifted: Option<Sifted>,
     ) -> Stored<Look> {
-        let mut sifted = None;
-        if class == Class::Email {
-            match self.sift(round).await? {
-                Ok(passed) => sifted = Some(passed),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
         let kept = sifted.as_ref().map(|sifted| sifted.kept.clone());
         let stored = self.store.read(move |db| Stock::load(db, class, kept.as_ref())).await?;
         let mut seen = Assembly::new(&stored, &items, &records);

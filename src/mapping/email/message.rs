@@ -77,16 +77,6 @@ pub fn head(
     })
 }
 
-/// Whether a header has a `Message-ID`. If not, [`head`] needs the whole message.
-pub fn has_name(head: &[u8]) -> bool {
-    let named = || {
-        let message = MessageParser::default().parse_headers(head)?;
-        Some(Header { message: &message, bytes: head }.message_id().is_some())
-    };
-    // What breaks its reader is for `head` to refuse.
-    catch_unwind(AssertUnwindSafe(named)).ok().flatten().unwrap_or(true)
-}
-
 fn guarded(
     bytes: &[u8],
     read: impl FnOnce(&[u8]) -> Result<Content, Unreadable>,
