@@ -11,14 +11,13 @@ use super::find::{self, Thing};
 use super::history;
 use super::output::{Answer, Page, short};
 use super::status::moment;
-use crate::config::Settings;
-use crate::config::settings::Tracking;
-use crate::filter::{Mark, email};
-use crate::model::{Bases, Class, Content, ItemId, LinkState, Side, Uid};
+use crate::filter::email;
+use crate::model::{Bases, Class, ItemId, LinkState, Side, Uid};
 use crate::store::decision::{self, Decision, Outcome};
 use crate::store::hold;
 use crate::store::journal::Entry;
 use crate::store::quarantine::{self, Quarantined};
+use crate::store::regarding::{self, Wish};
 use crate::store::{self, Connection, Store, conflict, link, mark, observation};
 
 /// How much of a value is shown.
@@ -38,8 +37,8 @@ impl Explain {
     /// # Errors
     /// When there is nothing of this name, or the store is lost.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
-        let loaded = here.load()?;
-        about(&here.store().await?, &loaded.settings, &self.item).await
+        here.load()?;
+        about(&here.store().await?, &self.item).await
     }
 }
 
@@ -47,24 +46,22 @@ impl Explain {
 ///
 /// # Errors
 /// When there is nothing of this name, or the store is lost.
-pub async fn about(store: &Store, settings: &Settings, name: &str) -> anyhow::Result<Answer> {
+pub async fn about(store: &Store, name: &str) -> anyhow::Result<Answer> {
     let thing = find::one(store, name).await?;
     let known = store.read(move |db| Known::read(db, thing)).await?;
-    Ok(known.answer(settings))
+    Ok(known.answer())
 }
 
 /// All that the store knows about a thing.
 struct Known {
     thing: Thing,
-    /// What either side says, where it was read.
-    item: Option<Content>,
     bases: Option<Bases>,
     /// Whether each half is as it was when both last agreed.
     settled: (bool, bool),
     decision: Option<Decision>,
     mark: Option<bool>,
-    /// The names of the messages that are filed.
-    promoted: BTreeSet<Uid>,
+    /// What it is about, by the user's word.
+    wish: Option<Wish>,
     problems: Vec<(Side, String)>,
     held: Vec<(i64, String, String)>,
     conflicts: Vec<Told>,
@@ -105,18 +102,16 @@ impl Known {
             Some(id) => decision::get(db, class, id)?,
             None => None,
         };
-        let promoted = if class == Class::Email {
-            link::all(db, class)?.into_iter().map(|link| link.uid).collect()
-        } else {
-            BTreeSet::new()
+        let wish = match (&thing.uid, class) {
+            (Some(uid), Class::Email) => regarding::all(db)?.remove(uid),
+            _ => None,
         };
         Ok(Self {
-            item: find::content(db, &thing, Side::Mailbox)?,
             bases,
             settled,
             decision,
             mark: thing.uid.as_ref().and_then(|uid| marks.get(uid)).copied(),
-            promoted,
+            wish,
             problems: problems.into_iter().flatten().collect(),
             held: held(db, &thing)?,
             conflicts: disputed(db, &thing)?,
@@ -126,7 +121,7 @@ impl Known {
         })
     }
 
-    fn answer(&self, settings: &Settings) -> Answer {
+    fn answer(&self) -> Answer {
         let mut page = Page::default();
         let thing = &self.thing;
         page.line(format!("{} “{}”", thing.class, thing.title));
@@ -138,9 +133,17 @@ impl Known {
         }
         page.gap();
         page.line(format!("tracked: {}", self.tracked()));
-        let steps = self.rules(settings);
+        let steps = self.rules();
         for step in &steps {
             page.line(format!("  {:16} {}", step.rule, word(step.result)));
+        }
+        if let Some(parent) = self.decision.as_ref().and_then(|decision| decision.parent.as_ref()) {
+            page.line(format!("  answers {parent}"));
+        }
+        if let Some(wish) = &self.wish {
+            let about = wish.target.as_ref().map_or("nothing".to_owned(), ToString::to_string);
+            let when = if wish.done { "" } else { " (from the next sync)" };
+            page.line(format!("  about {about}: you said so{when}"));
         }
         page.gap();
         page.line(format!("linked: {}", self.linked()));
@@ -199,22 +202,9 @@ impl Known {
         }
     }
 
-    /// Rule by rule, for a message, as far as the rules can be asked without the CRM: it knew the sender if that decided.
-    fn rules(&self, settings: &Settings) -> Vec<email::Step> {
-        let Tracking::Email(policy) = &settings.sync.of(self.thing.class).track else {
-            return Vec::new();
-        };
-        let (Some(content), Some(id)) = (&self.item, &self.thing.item) else { return Vec::new() };
-        let mut promoted = self.promoted.clone();
-        // A message is no answer to itself.
-        promoted.remove(&content.uid);
-        let knew = self.decision.as_ref().is_some_and(|decision| decision.rule == KNOWN_SENDER);
-        let known =
-            if knew { email::senders(content).into_iter().collect() } else { BTreeSet::new() };
-        let folder = id.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
-        let around = email::Surroundings { folder, promoted: &promoted, known: &known };
-        let mark = self.mark.map(|tracked| if tracked { Mark::Tracked } else { Mark::Untracked });
-        email::decide(content, mark, around, *policy).steps
+    /// Rule by rule, as the message was decided over.
+    fn rules(&self) -> Vec<email::Step> {
+        self.decision.as_ref().map(|decision| email::steps(&decision.looked)).unwrap_or_default()
     }
 
     fn linked(&self) -> String {
@@ -309,7 +299,11 @@ impl Known {
                 "outcome": decision.outcome.as_str(),
                 "rule": decision.rule,
                 "round": decision.round.0,
+                "answers": decision.parent.as_ref().map(ItemId::as_str),
             })),
+            "regarding": self.wish.as_ref().map(|wish| {
+                wish.target.as_ref().map_or("nothing".to_owned(), ToString::to_string)
+            }),
             "rules": rules,
             "linked": thing.link.is_some(),
             "link": self.linked(),
@@ -321,9 +315,6 @@ impl Known {
         })
     }
 }
-
-/// What the rule `known-senders` says where it tracks a message.
-const KNOWN_SENDER: &str = "the CRM knows the sender";
 
 /// Whether a conflict waits for a choice, or for one to be carried out.
 fn waits(told: &Told) -> bool {
@@ -393,7 +384,8 @@ fn fields(bases: &Bases) -> Vec<(String, Option<String>, Option<String>)> {
         .collect()
 }
 
-fn word(result: email::Outcome) -> &'static str {
+/// What a rule said, in words.
+pub fn word(result: email::Outcome) -> &'static str {
     match result {
         email::Outcome::Tracks => "tracks it",
         email::Outcome::Skips => "leaves it out",

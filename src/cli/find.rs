@@ -228,9 +228,20 @@ impl<'a> Named<'a> {
         }
     }
 
+    /// `FOLDER/UID` as a mail program knows it; the id has the folder's `UIDVALIDITY` before the UID.
+    fn is_uid_of(&self, id: &ItemId) -> bool {
+        let uid = id.as_str().rsplit('/').next().and_then(|rest| rest.split_once('.'));
+        let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        uid.is_some_and(|(validity, uid)| {
+            number(validity) && number(uid) && self.name == format!("{}/{uid}", id.collection())
+        })
+    }
+
     fn is(&self, thing: &Thing) -> bool {
         let item = thing.item.as_ref().is_some_and(|id| {
-            id.as_str() == self.name || id.as_str().rsplit('/').next() == Some(self.file)
+            id.as_str() == self.name
+                || id.as_str().rsplit('/').next() == Some(self.file)
+                || (thing.class == Class::Email && self.is_uid_of(id))
         });
         let uid = thing.uid.as_ref().is_some_and(|uid| {
             let uid = uid.as_str().trim_start_matches('<').trim_end_matches('>');

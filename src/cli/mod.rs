@@ -21,6 +21,8 @@ pub mod open;
 pub mod output;
 /// How far a round has come, on a terminal.
 pub mod progress;
+/// Many messages at a time.
+pub mod select;
 /// What the engine must know, out of what the user set.
 pub mod settings;
 /// What waits, and the command for it.
@@ -44,6 +46,8 @@ pub mod demo;
 pub mod doctor;
 /// `liaison explain`
 pub mod explain;
+/// `liaison filter`
+pub mod filter;
 /// `liaison history`
 pub mod history;
 /// `liaison plan`
@@ -54,7 +58,7 @@ pub mod sandbox;
 pub mod status;
 /// `liaison sync`
 pub mod sync;
-/// `liaison track`, `liaison untrack`
+/// `liaison track`, `liaison untrack`, `liaison regarding`
 pub mod track;
 /// `liaison undo`
 pub mod undo;
@@ -119,6 +123,8 @@ pub enum Command {
     Undo(undo::Undo),
     Track(track::Track),
     Untrack(track::Untrack),
+    Regarding(track::Regarding),
+    Filter(filter::Filter),
     Config(config::Config),
     Doctor(doctor::Doctor),
     Sandbox(sandbox::Sandbox),
@@ -155,6 +161,8 @@ async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Undo(undo) => undo.run(&here()?).await,
         Command::Track(track) => track.run(&here()?).await,
         Command::Untrack(untrack) => untrack.run(&here()?).await,
+        Command::Regarding(regarding) => regarding.run(&here()?).await,
+        Command::Filter(filter) => filter.run(&here()?).await,
         Command::Config(config) => config.run(&here()?),
         Command::Doctor(doctor) => doctor.run(&here()?).await,
         Command::Sandbox(sandbox) => sandbox.run().await,

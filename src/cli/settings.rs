@@ -57,7 +57,9 @@ fn of(sync: &settings::Sync) -> ClassSettings {
     let class = ClassSettings { rules, filter, ..ClassSettings::default() };
     match &sync.track {
         Tracking::Items(policy) => ClassSettings { tracking: policy.clone(), ..class },
-        Tracking::Email(policy) => ClassSettings { email: *policy, ..class },
+        Tracking::Email(policy) => {
+            ClassSettings { email: (**policy).clone(), filter: policy.fingerprint(), ..class }
+        }
     }
 }
 

@@ -190,7 +190,7 @@ pub struct Sync {
 pub enum Tracking {
     /// Contacts, tasks, appointments.
     Items(track::Policy),
-    Email(email::Policy),
+    Email(Box<email::Policy>),
 }
 
 /// Who wins when both sides changed one field.

@@ -1,11 +1,11 @@
 //! What talks to a mailbox or a CRM. One trait for both sides; nothing here decides what should be done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
 use crate::model::record::PartyRef;
-use crate::model::{Address, Body, Class, Document, ItemId, Listing, Uid, Version};
+use crate::model::{Address, Body, Class, Clue, Document, Filed, ItemId, Listing, Uid, Version};
 
 pub mod auth;
 pub mod dataverse;
@@ -103,6 +103,31 @@ pub trait Connector: Send + Sync {
     /// # Errors
     /// When the other end as a whole is out of service.
     async fn resolve(&self, _addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
+        Ok(BTreeMap::new())
+    }
+
+    /// The messages that these clues lead to. A mailbox files nothing.
+    ///
+    /// # Errors
+    /// When the other end as a whole is out of service.
+    async fn threads(&self, _clues: &[Clue]) -> Result<BTreeMap<Clue, Filed>> {
+        Ok(BTreeMap::new())
+    }
+
+    /// Which of these addresses belong to something in the CRM that is neither a user nor one of those of
+    /// [`Connector::resolve`].
+    ///
+    /// # Errors
+    /// When the other end as a whole is out of service.
+    async fn enabled(&self, _addresses: &[Address]) -> Result<BTreeSet<Address>> {
+        Ok(BTreeSet::new())
+    }
+
+    /// What these records are called; those that are not to be seen are left out.
+    ///
+    /// # Errors
+    /// When the other end as a whole is out of service.
+    async fn names(&self, _records: &[PartyRef]) -> Result<BTreeMap<PartyRef, String>> {
         Ok(BTreeMap::new())
     }
 

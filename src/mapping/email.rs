@@ -9,14 +9,14 @@
 //!   them out. A record that lacks them reads without them.
 //! * How an inline picture is referred to (`Content-ID`) has no column and gets lost; the picture is an attachment.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::{Change, Context, Unreadable, Unwritable};
+use super::{Change, Context, Filing, Unreadable, Unwritable};
 use crate::model::fields::CUT_MARK;
 use crate::model::name;
-use crate::model::record::{Party, RecordAttachment, Role, State};
+use crate::model::record::{Party, PartyRef, RecordAttachment, Role, State};
 use crate::model::{
     Address, Attachment, Content, Field, Fields, Person, Record, RecordPatch, Table, Traits, Value,
 };
@@ -153,7 +153,44 @@ pub fn write_record(
     }
     parties.sort();
     patch.parties = Some(parties);
+    if let Some(filing) = context.filing.get(change.uid) {
+        patch.lookups = filed_with(filing);
+    }
     Ok(patch)
+}
+
+fn filed_with(filing: &Filing) -> BTreeMap<String, Option<PartyRef>> {
+    let parent = filing.parent.map(|parent| {
+        let parent = PartyRef { table: "email".to_owned(), guid: parent.guid };
+        ("parentactivityid".to_owned(), Some(parent))
+    });
+    let regarding =
+        filing.regarding.as_ref().map(|target| (regarding_property(target), Some(target.clone())));
+    parent.into_iter().chain(regarding).collect()
+}
+
+/// The record that a row is about.
+pub fn regarding(record: &Record) -> Option<PartyRef> {
+    let text = |key: &str| record.columns.get(key).and_then(Json::as_str);
+    let guid = uuid::Uuid::parse_str(text("_regardingobjectid_value")?).ok()?;
+    let table = text("_regardingobjectid_value@Microsoft.Dynamics.CRM.lookuplogicalname")?;
+    Some(PartyRef { table: table.to_owned(), guid })
+}
+
+/// What makes a row be about another record, or about nothing.
+pub fn set_regarding(record: &Record, target: Option<&PartyRef>) -> RecordPatch {
+    let lookup = match (target, regarding(record)) {
+        (Some(target), _) => Some((regarding_property(target), Some(target.clone()))),
+        (None, Some(now)) => Some((regarding_property(&now), None)),
+        (None, None) => None,
+    };
+    RecordPatch { lookups: lookup.into_iter().collect(), ..RecordPatch::default() }
+}
+
+/// A lookup to one of many tables has a property for each.
+/// <https://learn.microsoft.com/power-apps/developer/data-platform/reference/entities/email>
+fn regarding_property(target: &PartyRef) -> String {
+    format!("regardingobjectid_{}_email", target.table)
 }
 
 /// The message that a row stands for, to be sent or put back.

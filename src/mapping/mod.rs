@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use crate::model::record::PartyRef;
 use crate::model::{
-    Address, Body, Class, Content, Document, Fields, Patch, Record, RecordPatch, Table, Uid,
+    Address, Body, Class, Content, Document, Fields, Patch, Record, RecordId, RecordPatch, Table,
+    Uid,
 };
 
 pub mod appointment;
@@ -34,6 +35,21 @@ pub struct Context {
     pub lengths: Lengths,
     /// Whom addresses belong to, as far as the CRM could tell without doubt. Used for parties.
     pub people: BTreeMap<Address, PartyRef>,
+    /// What messages are filed with.
+    pub filing: BTreeMap<Uid, Filing>,
+}
+
+/// What a message is filed with besides what it says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filing {
+    /// The record that it is about.
+    pub regarding: Option<PartyRef>,
+    /// Whether the user said what it is about, or that it is about nothing.
+    pub is_said: bool,
+    /// The message in the CRM that it answers.
+    pub parent: Option<RecordId>,
+    /// The name of the message that it answers, filed or not.
+    pub answers: Option<Uid>,
 }
 
 /// The longest text that a column takes (`MaxLength` of its metadata), in UTF-16 code units, by table and column.

@@ -5,9 +5,11 @@ pub mod item;
 pub mod link;
 pub mod name;
 pub mod record;
+pub mod thread;
 pub mod time;
 
 pub use fields::{Address, Attachment, Field, Fields, Patch, Person, Value};
 pub use item::{Body, Class, Completeness, Document, ItemId, Listing, Side, Uid, Version};
 pub use link::{Bases, Content, Link, LinkId, LinkState, Traits};
 pub use record::{Record, RecordId, RecordPatch, Table};
+pub use thread::{Clue, Filed, Method, Similar};

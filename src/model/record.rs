@@ -1,5 +1,6 @@
 //! A CRM record as plain values, in Dataverse's own spelling.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Map, Value as Json};
@@ -145,6 +146,37 @@ pub struct PartyRef {
     pub guid: Uuid,
 }
 
+impl PartyRef {
+    /// Reads `table/guid`, or the address of a record in a browser (`…?etn=account&id=…`). `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let (table, guid) = match text.split_once('?') {
+            Some((_, query)) => {
+                let value = |key: &str| {
+                    query.split(['&', '#']).find_map(|pair| {
+                        pair.split_once('=')
+                            .filter(|(name, _)| *name == key)
+                            .map(|(_, value)| value)
+                    })
+                };
+                (value("etn")?, value("id")?)
+            }
+            None => text.split_once('/')?,
+        };
+        let guid = guid.trim_start_matches("%7b").trim_start_matches("%7B");
+        let guid = guid.trim_end_matches("%7d").trim_end_matches("%7D");
+        let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let table = Some(table).filter(|table| !table.is_empty() && table.chars().all(is_name))?;
+        Some(Self { table: table.to_owned(), guid: Uuid::parse_str(guid).ok()? })
+    }
+}
+
+impl fmt::Display for PartyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.table, self.guid)
+    }
+}
+
 /// One row of `activityparty`. An unresolved address has no `target`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Party {
@@ -213,8 +245,10 @@ impl fmt::Debug for ExceptionPatch {
 /// What to write to a record. On a create it is the whole record, on an update the changed columns only.
 #[derive(Clone, PartialEq, Default)]
 pub struct RecordPatch {
-    /// Plain columns and `…@odata.bind` lookups; without `statecode` and `statuscode`.
+    /// Plain columns; without `statecode` and `statuscode`.
     pub columns: Map<String, Json>,
+    /// Lookups by navigation property (`regardingobjectid_account_email`); `None` empties it.
+    pub lookups: BTreeMap<String, Option<PartyRef>>,
     /// State and status belong together and are written last: activities cannot be created closed.
     pub state: Option<State>,
     /// `Some`: the whole set of parties, which replaces the one that is there.
@@ -236,4 +270,24 @@ impl fmt::Debug for RecordPatch {
 pub struct State {
     pub statecode: i32,
     pub statuscode: i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_named_by_table_and_id_or_by_its_address() {
+        let guid = "6f0c3c1e-86a5-5b53-9a3c-2d1f5e0b7a41";
+        let account = |text: String| PartyRef::parse(&text).map(|record| record.to_string());
+        let expected = Some(format!("account/{guid}"));
+        assert_eq!(account(format!(" account/{guid} ")), expected);
+        assert_eq!(account(format!("account/{{{guid}}}")), expected);
+        let url = "https://contoso.crm4.dynamics.com/main.aspx?appid=1&pagetype=entityrecord&etn=account&id=";
+        assert_eq!(account(format!("{url}{guid}")), expected);
+        assert_eq!(account(format!("{url}%7B{guid}%7D")), expected);
+        for text in ["", "account", "account/1", "Account(1)/2", "https://x/?etn=account", "/"] {
+            assert_eq!(PartyRef::parse(text), None, "{text}");
+        }
+    }
 }

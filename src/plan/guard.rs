@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::operation::{Key, Kind, Reason, Step};
-use crate::model::Side;
+use crate::model::{Class, Side};
 
 /// From where on a plan waits for a person. A limit is passed when *both* the number and the share are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +123,10 @@ fn stop(step: &Step, excessive: &BTreeSet<(Kind, Side)>, situation: &Situation) 
         if situation.filter_changed {
             return Some(Stop::FilterChanged);
         }
+    }
+    // Of messages, the rules say what is made: a person sees first what a change of them brings.
+    if step.class == Class::Email && writes(Kind::Create).is_some() && situation.filter_changed {
+        return Some(Stop::FilterChanged);
     }
     if let Some((kind, side)) = [Kind::Delete, Kind::Update, Kind::Create]
         .into_iter()

@@ -51,6 +51,10 @@ pub struct Decision {
     pub outcome: Outcome,
     /// The rule that won, as `explain` shows it.
     pub rule: String,
+    /// What each rule said, a letter each; only of messages.
+    pub looked: String,
+    /// The record of the message that this one answers.
+    pub parent: Option<ItemId>,
     pub round: RoundId,
     pub at: Timestamp,
 }
@@ -61,10 +65,13 @@ pub struct Decision {
 /// Only the store's own.
 pub fn upsert(tx: &Transaction<'_>, decisions: &[Decision]) -> Result<()> {
     let mut statement = tx.prepare_cached(
-        "INSERT INTO decision (class, item, outcome, rule, round, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO decision (class, item, outcome, rule, round, at, looked, parent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (class, item) DO UPDATE SET
-         outcome = excluded.outcome, rule = excluded.rule, round = excluded.round, at = excluded.at
-         WHERE outcome <> excluded.outcome OR rule <> excluded.rule",
+         outcome = excluded.outcome, rule = excluded.rule, round = excluded.round, at = excluded.at,
+         looked = excluded.looked, parent = excluded.parent
+         WHERE outcome <> excluded.outcome OR rule <> excluded.rule
+            OR looked <> excluded.looked OR parent <> excluded.parent",
     )?;
     for decision in decisions {
         statement.execute(params![
@@ -74,6 +81,8 @@ pub fn upsert(tx: &Transaction<'_>, decisions: &[Decision]) -> Result<()> {
             decision.rule,
             decision.round.0,
             decision.at.as_microsecond(),
+            decision.looked,
+            decision.parent.as_ref().map_or("", ItemId::as_str),
         ])?;
     }
     Ok(())
@@ -85,7 +94,7 @@ pub fn upsert(tx: &Transaction<'_>, decisions: &[Decision]) -> Result<()> {
 /// Only the store's own.
 pub fn get(connection: &Connection, class: Class, item: &ItemId) -> Result<Option<Decision>> {
     let mut statement = connection.prepare_cached(
-        "SELECT item, outcome, rule, round, at FROM decision WHERE class = ?1 AND item = ?2",
+        "SELECT item, outcome, rule, round, at, looked, parent FROM decision WHERE class = ?1 AND item = ?2",
     )?;
     statement
         .query_row([class.as_str(), item.as_str()], |row| Ok(from_row(class, row)))
@@ -115,7 +124,7 @@ pub fn of<'a>(
 /// Only the store's own.
 pub fn all(connection: &Connection, class: Class) -> Result<BTreeMap<ItemId, Decision>> {
     let mut statement = connection.prepare_cached(
-        "SELECT item, outcome, rule, round, at FROM decision WHERE class = ?1 ORDER BY item",
+        "SELECT item, outcome, rule, round, at, looked, parent FROM decision WHERE class = ?1 ORDER BY item",
     )?;
     statement
         .query_and_then([class.as_str()], |row| {
@@ -161,5 +170,7 @@ fn from_row(class: Class, row: &Row<'_>) -> Result<Decision> {
         rule: row.get(2)?,
         round: RoundId(row.get(3)?),
         at: read_moment(row.get(4)?)?,
+        looked: row.get(5)?,
+        parent: Some(row.get::<_, String>(6)?).filter(|id| !id.is_empty()).map(ItemId::new),
     })
 }

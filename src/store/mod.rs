@@ -27,8 +27,10 @@ pub mod migrate;
 pub mod observation;
 pub mod open;
 pub mod quarantine;
+pub mod regarding;
 pub mod round;
 pub mod settled;
+pub mod tagged;
 
 #[cfg(test)]
 mod tests;

@@ -40,7 +40,7 @@ pub(super) async fn run(
         class,
         round,
         world: &look.world,
-        context: engine.context(),
+        context: Context { filing: look.filing.clone(), ..engine.context() },
         asked: BTreeSet::new(),
     };
     executor.note(&local, report).await?;
@@ -84,6 +84,9 @@ impl Executor<'_> {
         report: &mut ClassReport,
     ) -> store::Result<Option<Failure>> {
         if let Err(error) = self.resolve(steps).await {
+            return Ok(Some(Failure::of(&error)));
+        }
+        if let Err(error) = self.check_regarding(steps).await {
             return Ok(Some(Failure::of(&error)));
         }
         let desk = Desk {
@@ -136,6 +139,24 @@ impl Executor<'_> {
         }
         let found: BTreeMap<Address, PartyRef> = self.engine.crm.resolve(&wanted).await?;
         self.context.people.extend(found);
+        Ok(())
+    }
+
+    /// A message is filed as being about nothing where the record is not there, since a rule may name one that was deleted.
+    async fn check_regarding(&mut self, steps: &[Step]) -> connector::Result<()> {
+        let filing = steps.iter().filter_map(|step| self.context.filing.get(&step.uid));
+        let targets: BTreeSet<PartyRef> = filing.filter_map(|of| of.regarding.clone()).collect();
+        let targets: Vec<PartyRef> = targets.into_iter().collect();
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let there = self.engine.crm.names(&targets).await?;
+        for target in targets.iter().filter(|target| !there.contains_key(target)) {
+            tracing::warn!(record = %target, "messages are filed without the record that they are about: it is not there");
+            for filing in self.context.filing.values_mut() {
+                filing.regarding = filing.regarding.take().filter(|other| other != target);
+            }
+        }
         Ok(())
     }
 

@@ -29,10 +29,13 @@ pub mod part;
 pub mod prepare;
 pub mod record;
 pub mod recover;
+mod regard;
 pub mod report;
 pub mod settled;
+mod sieve;
 pub mod sift;
 pub mod stock;
+mod tag;
 pub mod undo;
 pub mod world;
 
@@ -164,6 +167,10 @@ impl Engine {
         let whole = plan.whole;
         let mut report = ClassReport::looked(&look, &plan.guarded);
         execute::run(self, class, round, &look, plan, &mut report).await?;
+        if class == Class::Email && report.error.is_none() {
+            self.tag(round, &look.to_tag, &look.to_untag).await?;
+            self.regard(round).await?;
+        }
         // What the changed filter stops waits by name only once it was seen whole.
         if pass == 0 && whole {
             self.remember_filter(class).await?;
@@ -225,6 +232,7 @@ impl Engine {
             me: self.settings.me.clone(),
             lengths: self.settings.lengths.clone(),
             people: BTreeMap::new(),
+            filing: BTreeMap::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use super::sift::Sieve;
+use super::sieve::{Findings, Sieve};
 use super::world::Stored;
 use super::{Engine, Progress};
 use crate::connector::{self, Connector, Cursor, ErrorKind, News, Part, Scope};
@@ -75,7 +75,7 @@ pub struct Asked {
 pub(super) async fn side(
     looker: &Looker<'_>,
     asked: Asked,
-    sieve: Option<&mut Sieve>,
+    mut sieve: Option<&mut Sieve>,
 ) -> Stored<Listing> {
     let (engine, side, class) = (looker.engine, looker.side, looker.class);
     let known = engine.store.read(move |db| observation::versions(db, side, class)).await?;
@@ -88,13 +88,17 @@ pub(super) async fn side(
     let ((), (), stored) = tokio::join!(
         looker.read(&fresh, read),
         looker.judge(documents, said),
-        looker.store(judged, look, sieve)
+        looker.store(judged, look, sieve.as_deref_mut())
     );
     if let Err(error) = stored? {
         return Ok(Err(error));
     }
-    if moved || !gone.is_empty() {
-        looker.settle(gone, cursor).await?;
+    let findings = match sieve {
+        Some(sieve) => sieve.finish(engine, looker.round).await,
+        None => Findings::default(),
+    };
+    if moved || !gone.is_empty() || !findings.is_empty() {
+        looker.settle(gone, cursor, findings).await?;
     }
     Ok(Ok(listing))
 }
@@ -234,11 +238,14 @@ impl Looker<'_> {
                 look.listing.entries.remove(id);
             }
             look.gone.extend(judged.gone);
-            let decisions = match &mut sieve {
-                Some(sieve) => sieve.pass(self.engine, self.round, &judged.observations).await,
-                None => Vec::new(),
+            let findings = match &mut sieve {
+                Some(sieve) => {
+                    let old = self.decided(&judged.observations).await?;
+                    sieve.pass(self.engine, self.round, &judged.observations, &old).await
+                }
+                None => Findings::default(),
             };
-            self.keep(judged.observations, decisions).await?;
+            self.keep(judged.observations, findings).await?;
             done = (done + CHUNK).min(of);
             (self.engine.progress)(Progress::Reading { class, side, done, of });
         }
@@ -275,11 +282,14 @@ impl Looker<'_> {
         }
     }
 
-    async fn keep(
-        &self,
-        observations: Vec<Observation>,
-        decisions: Vec<Decision>,
-    ) -> store::Result<()> {
+    /// What was decided over these before.
+    async fn decided(&self, seen: &[Observation]) -> store::Result<BTreeMap<ItemId, Decision>> {
+        let (class, ids) = (self.class, seen.iter().map(|seen| seen.id.clone()));
+        let ids: Vec<ItemId> = ids.collect();
+        self.engine.store.read(move |db| decision::of(db, class, &ids)).await
+    }
+
+    async fn keep(&self, observations: Vec<Observation>, findings: Findings) -> store::Result<()> {
         let (side, class, round, now) =
             (self.side, self.class, self.round, self.engine.clock.now());
         self.engine
@@ -291,13 +301,18 @@ impl Looker<'_> {
                     quarantine::put(tx, &failure, now)?;
                 }
                 observation::upsert(tx, round, &observations)?;
-                decision::upsert(tx, &decisions)
+                findings.store(tx)
             })
             .await
     }
 
-    /// Forgets what is gone and moves the cursor, at once.
-    async fn settle(&self, gone: Vec<ItemId>, cursor: Cursor) -> store::Result<()> {
+    /// Forgets what is gone, stores the last decisions and moves the cursor, at once.
+    async fn settle(
+        &self,
+        gone: Vec<ItemId>,
+        cursor: Cursor,
+        findings: Findings,
+    ) -> store::Result<()> {
         let (side, class, now) = (self.side, self.class, self.engine.clock.now());
         let (key, source) = (source_key(side, class), self.connector.source());
         self.engine
@@ -305,6 +320,8 @@ impl Looker<'_> {
             .write(move |tx| {
                 quarantine::remove(tx, side, class, &gone)?;
                 decision::remove(tx, class, &gone)?;
+                store::tagged::remove(tx, &gone.iter().cloned().collect())?;
+                findings.store(tx)?;
                 observation::remove(tx, side, class, &gone)?;
                 store::meta::set(tx, &key, &source)?;
                 cursor::clear(tx, side, class)?;

@@ -127,7 +127,17 @@ impl Engine {
                 .is_none_or(|old| old.outcome != outcome || old.rule != decided.rule)
             {
                 let (item, rule, at) = (id.clone(), decided.rule.clone(), self.clock.now());
-                decisions.push(Decision { class, item, outcome, rule, round, at });
+                let looked = String::new();
+                decisions.push(Decision {
+                    class,
+                    item,
+                    outcome,
+                    rule,
+                    looked,
+                    parent: None,
+                    round,
+                    at,
+                });
             }
             if decided.tracked {
                 tracked.insert(id.clone(), decided.rule);

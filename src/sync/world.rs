@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::observe::{Asked, Looker};
-use super::sift::Sifted;
+use super::sieve::Sifted;
 use super::stock::{Assembly, Stock};
 use super::{Engine, Progress, observe, recover};
 use crate::connector::{self, Connector, ErrorKind, Scope};
-use crate::model::{Class, Completeness, Content, ItemId, Link, LinkState, Listing, Side, Version};
+use crate::mapping::Filing;
+use crate::model::{
+    Class, Completeness, Content, ItemId, Link, LinkState, Listing, Side, Uid, Version,
+};
 use crate::plan::guard::{self, Guarded, Situation};
 use crate::plan::{self, Seen, World};
 use crate::store::round::RoundId;
@@ -23,6 +26,11 @@ pub struct Look {
     pub listed: BTreeMap<Side, usize>,
     /// Why a side was not seen whole.
     pub partial: BTreeMap<Side, String>,
+    /// What messages are filed with.
+    pub filing: BTreeMap<Uid, Filing>,
+    /// Messages that are to be given the keyword of tracked ones, and those that are to lose it.
+    pub to_tag: BTreeSet<ItemId>,
+    pub to_untag: BTreeSet<ItemId>,
 }
 
 /// A plan after the guard, and everything that was planned.
@@ -95,7 +103,7 @@ impl Engine {
             Ok(mailbox) => mailbox,
             Err(error) => return Ok(Err(error)),
         };
-        let mut sieve = if class == Class::Email { self.first_sieve().await? } else { None };
+        let mut sieve = if class == Class::Email { Some(self.sieve().await?) } else { None };
         let looker = Looker { engine: self, connector: mailbox, side: Side::Mailbox, class, round };
         let items = match observe::side(&looker, asked, sieve.as_mut()).await? {
             Ok(items) => items,
@@ -106,12 +114,12 @@ impl Engine {
             Err(error) => return Ok(Err(error)),
         };
         recover::run(self, class, &items, &records).await?;
-        let sifted = match class {
-            Class::Email => match self.sift(round, sieve).await? {
+        let sifted = match sieve {
+            Some(sieve) => match self.sift(round, sieve).await? {
                 Ok(sifted) => Some(sifted),
                 Err(error) => return Ok(Err(error)),
             },
-            Class::Contact | Class::Task | Class::Appointment => None,
+            None => None,
         };
         self.put_together((class, round, mailbox), (items, records), sifted).await
     }
@@ -156,13 +164,17 @@ impl Engine {
         let farewells = probed.farewells;
         seen.let_rest(&stored);
         self.set_copies_aside(class, &mut seen, &stored).await?;
-        let tracked = match sifted {
+        let sifted = match sifted {
             Some(mut sifted) => match self.find_filed(&mut seen, &mut sifted).await {
-                Ok(()) => sifted.tracked,
+                Ok(()) => sifted,
                 Err(error) => return Ok(Err(error)),
             },
-            None => self.decide(class, round, &mut seen, &stored).await?,
+            None => {
+                let tracked = self.decide(class, round, &mut seen, &stored).await?;
+                Sifted { tracked, ..Sifted::default() }
+            }
         };
+        let Sifted { tracked, filing, to_tag, to_untag, .. } = sifted;
         let (links, loaded) = self.load(class, seen, &stored).await?;
         let situation = self.situation(class, &stored, &items, &records);
         let partial: BTreeMap<Side, String> = [(Side::Mailbox, &items), (Side::Crm, &records)]
@@ -193,7 +205,7 @@ impl Engine {
             (Side::Mailbox, items.entries.len()),
             (Side::Crm, records.entries.len()),
         ]);
-        Ok(Ok(Look { world, situation, listed, partial }))
+        Ok(Ok(Look { world, situation, listed, partial, filing, to_tag, to_untag }))
     }
 
     /// Looks at what links lead to and the listing does not show: only a direct look tells gone from hidden.

@@ -35,6 +35,7 @@ pub(super) fn context(zone: TimeZone) -> Context {
         me: BTreeSet::new(),
         lengths: Lengths::default(),
         people: BTreeMap::new(),
+        filing: BTreeMap::new(),
     }
 }
 

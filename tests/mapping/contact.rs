@@ -174,6 +174,7 @@ fn context(lengths: Lengths) -> Context {
         me: BTreeSet::new(),
         lengths,
         people: BTreeMap::new(),
+        filing: BTreeMap::new(),
     }
 }
 

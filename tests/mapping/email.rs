@@ -39,6 +39,7 @@ fn context() -> Context {
         me: BTreeSet::from([Address::parse(ME).unwrap()]),
         lengths: Lengths([((Table::Email, "subject".to_owned()), 4000)].into()),
         people: std::collections::BTreeMap::new(),
+        filing: [].into(),
     }
 }
 

@@ -246,8 +246,7 @@ impl Acts<'_> {
         let both = people.get(world::edits::COLLISION).map(world::people::Person::name);
         let both = both.unwrap_or_default();
         story.chapter("Why? What was contested? What was written?")?;
-        let settings = self.stage.here.load()?.settings;
-        let answer = explain::about(&kept, &settings, &both).await?;
+        let answer = explain::about(&kept, &both).await?;
         story.command(&format!("explain '{both}'"), &answer)?;
         let told = kept.read(|db| conflicts::tell(db, true)).await?;
         self.figures.contested(&told);

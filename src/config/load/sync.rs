@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::email;
 use crate::config::error::{Error, Result, did_you_mean};
 use crate::config::section::Section;
 use crate::config::settings::{Conflict, Deletes, Deletion, OnLeave, Sync, Tracking};
 use crate::config::tree::{Node, Value};
-use crate::filter::email::Automatic;
 use crate::filter::fetch::{self, Filter};
+use crate::filter::track;
 use crate::filter::track::Track;
-use crate::filter::{email, track};
 use crate::model::fields::{Direction, FieldRule, field_rules};
 use crate::model::{Class, Table};
 
@@ -46,17 +46,10 @@ const FIELD_DIRECTIONS: &[(&str, Direction)] = &[
 ];
 
 fn tracking(class: Class, section: &mut Section<'_>) -> Result<Tracking> {
-    let include_private = section.word("private", &[("skip", false), ("include", true)])?;
     if class == Class::Email {
-        let words = [
-            ("none", Automatic::None),
-            ("replies", Automatic::Replies),
-            ("known-senders", Automatic::KnownSenders),
-            ("all", Automatic::All),
-        ];
-        let automatic = section.word("track", &words)?;
-        return Ok(Tracking::Email(email::Policy { automatic, include_private }));
+        return Ok(Tracking::Email(Box::new(email::read(section)?)));
     }
+    let include_private = section.word("private", &[("skip", false), ("include", true)])?;
     let words = [("manual", Track::Manual), ("category", Track::Category), ("all", Track::All)];
     let track = section.word("track", &words)?;
     let (category, place) = section.required("category")?;

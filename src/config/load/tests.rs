@@ -62,7 +62,7 @@ fn each_class_has_its_defaults() {
     let deletes = Deletes { mailbox: Deletion::Rule, crm: Deletion::Rule };
     for class in Class::ALL {
         let (direction, track) = if class == Class::Email {
-            (Direction::ToCrm, Tracking::Email(email::Policy::default()))
+            (Direction::ToCrm, Tracking::Email(Box::default()))
         } else {
             (Direction::TwoWay, Tracking::Items(track::Policy::default()))
         };
@@ -113,8 +113,12 @@ deletes_max = 0
         fetch::fingerprint(&contact.filters),
         fetch::fingerprint(&fetch::defaults(Class::Contact))
     );
-    let policy = email::Policy { automatic: Automatic::KnownSenders, include_private: true };
-    assert_eq!(settings.sync.email.track, Tracking::Email(policy));
+    let policy = email::Policy {
+        automatic: Automatic::KnownSenders,
+        include_private: true,
+        ..email::Policy::default()
+    };
+    assert_eq!(settings.sync.email.track, Tracking::Email(Box::new(policy)));
     assert_eq!(settings.guard.deletes, Limit { max: 0, percent: 10 });
 }
 

@@ -148,6 +148,16 @@ impl Condition {
         Self::operator(column, "eq").with_value(value)
     }
 
+    /// `column` begins with `value`, letter by letter.
+    pub fn begins(column: &str, value: &str) -> Self {
+        // Signs that stand for others in a pattern of SQL.
+        let literal = value.chars().map(|c| match c {
+            '%' | '_' | '[' => format!("[{c}]"),
+            other => other.to_string(),
+        });
+        Self::operator(column, "begins-with").with_value(literal.collect::<String>())
+    }
+
     /// A condition without a value, such as `eq-userid`.
     pub fn operator(column: &str, operator: &str) -> Self {
         let condition = Node::new("condition").with("attribute", column).with("operator", operator);

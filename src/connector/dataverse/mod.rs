@@ -17,7 +17,7 @@ use super::tls::{self, Trust};
 use super::{Connector, Error, ErrorKind, Result, Write, Written};
 use crate::clock::Clock;
 use crate::model::record::PartyRef;
-use crate::model::{Address, Class, Document, ItemId, Listing, Table, Uid};
+use crate::model::{Address, Class, Clue, Document, Filed, ItemId, Listing, Table, Uid};
 
 pub mod batch;
 pub mod client;
@@ -30,6 +30,7 @@ pub mod odata;
 pub mod people;
 pub mod read;
 pub mod record;
+pub mod threads;
 pub mod write;
 
 #[cfg(test)]
@@ -189,6 +190,18 @@ impl Connector for Dataverse {
     /// belong to nobody, or to several of the best kind, are left out.
     async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
         people::resolve(self, addresses).await
+    }
+
+    async fn threads(&self, clues: &[Clue]) -> Result<BTreeMap<Clue, Filed>> {
+        threads::find(self, clues).await
+    }
+
+    async fn names(&self, records: &[PartyRef]) -> Result<BTreeMap<PartyRef, String>> {
+        threads::names(self, records).await
+    }
+
+    async fn enabled(&self, addresses: &[Address]) -> Result<BTreeSet<Address>> {
+        threads::enabled(self, addresses).await
     }
 
     fn requests(&self) -> u64 {

@@ -66,7 +66,7 @@ const AT_ONCE: usize = 100;
 const LONGEST: usize = 48 << 10;
 
 /// Cuts values that stand `copies` times in a query into queries that are not too long.
-fn portions<T>(values: &[T], copies: usize, text: impl Fn(&T) -> &str) -> Vec<&[T]> {
+pub(super) fn portions<T>(values: &[T], copies: usize, text: impl Fn(&T) -> &str) -> Vec<&[T]> {
     let mut portions = Vec::new();
     let mut rest = values;
     while !rest.is_empty() {
@@ -195,7 +195,7 @@ pub async fn find(
 }
 
 /// The form in which names are compared: the service compares without case, and a Message-ID may stand in angle brackets.
-fn name(uid: &str) -> String {
+pub(super) fn name(uid: &str) -> String {
     let uid = uid.trim();
     let bare = uid.strip_prefix('<').and_then(|uid| uid.strip_suffix('>')).unwrap_or(uid);
     bare.trim().to_lowercase()
@@ -223,7 +223,7 @@ fn by_uid(dataverse: &Dataverse, table: Table, column: &'static str, names: &[&S
     Query { entity_set: dataverse.metadata.of(table).entity_set.clone(), id, fetch }
 }
 
-fn whole(found: Found) -> Result<Vec<Map<String, Json>>> {
+pub(super) fn whole(found: Found) -> Result<Vec<Map<String, Json>>> {
     found.broken.map_or(Ok(found.rows), Err)
 }
 

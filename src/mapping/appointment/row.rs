@@ -72,7 +72,7 @@ pub fn write(
     };
     let writes = !columns.is_empty() || parties.is_some() || !exceptions.is_empty();
     let state = state(patch, whole, old, writes)?;
-    Ok(RecordPatch { columns, state, parties, exceptions, attachments: Vec::new() })
+    Ok(RecordPatch { columns, state, parties, exceptions, ..RecordPatch::default() })
 }
 
 /// The name by which every attendee finds the same row. An over-long one is left out: cut it would be another.

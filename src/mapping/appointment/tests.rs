@@ -19,6 +19,7 @@ fn context() -> Context {
         me: BTreeSet::new(),
         lengths: Lengths::default(),
         people: BTreeMap::from([(Address::parse("boss@x.example").unwrap(), boss)]),
+        filing: BTreeMap::new(),
     }
 }
 

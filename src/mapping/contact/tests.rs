@@ -17,6 +17,7 @@ fn context() -> Context {
         me: BTreeSet::new(),
         lengths: Lengths::default(),
         people: BTreeMap::new(),
+        filing: BTreeMap::new(),
     }
 }
 

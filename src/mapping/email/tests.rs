@@ -18,6 +18,7 @@ fn context() -> Context {
         me: [address("anna@example.org")].into(),
         lengths: Lengths([((Table::Email, "subject".to_owned()), 20)].into()),
         people: [(address("bob@example.com"), bob)].into(),
+        filing: [].into(),
     }
 }
 

@@ -15,6 +15,7 @@ fn context() -> Context {
         me: BTreeSet::new(),
         lengths: Lengths::default(),
         people: BTreeMap::new(),
+        filing: BTreeMap::new(),
     }
 }
 

@@ -201,6 +201,8 @@ fn pairs(tx: &Transaction<'_>, round: RoundId) -> Result<()> {
             item: ItemId::new("anna.vcf"),
             outcome: decision::Outcome::Tracked,
             rule: "category".into(),
+            looked: String::new(),
+            parent: None,
             round,
             at: at(1_001),
         }],

@@ -231,6 +231,8 @@ fn decisions_are_counted_by_outcome_and_rule() {
             item: item(id),
             outcome,
             rule: rule.into(),
+            looked: "--t".into(),
+            parent: None,
             round,
             at: at(5),
         };

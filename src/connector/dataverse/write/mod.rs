@@ -43,6 +43,8 @@ enum Asked<'a> {
     Delete(RecordId, &'a Version),
 }
 
+pub use steps::set_name;
+
 type Outcomes = Vec<Option<Result<Written>>>;
 
 /// Carries out writes, one result each.

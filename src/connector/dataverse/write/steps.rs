@@ -187,7 +187,21 @@ fn columns(
     let columns = patch.columns.iter().filter(|(key, _)| taken(key));
     // On a create, empty is what a column is anyway.
     let told = columns.filter(|(_, value)| !creating || !value.is_null());
-    told.map(|(key, value)| (key.clone(), value.clone())).collect()
+    let mut row: Map<String, Json> =
+        told.map(|(key, value)| (key.clone(), value.clone())).collect();
+    for (property, target) in &patch.lookups {
+        match target {
+            Some(target) => {
+                let bind = format!("/{}({})", set_name(&target.table), target.guid);
+                row.insert(format!("{property}@odata.bind"), json!(bind));
+            }
+            None if creating => {}
+            None => {
+                row.insert(property.clone(), Json::Null);
+            }
+        }
+    }
+    row
 }
 
 /// The state to go back to, if the record is closed and can be reopened. A message that was sent or received cannot.
@@ -234,6 +248,16 @@ fn party_row(party: &Party) -> Result<Json> {
         );
     }
     Ok(Json::Object(row))
+}
+
+/// The set of a table by the rule that names sets where nobody names them otherwise (`EntitySetName`).
+pub fn set_name(table: &str) -> String {
+    let ends = |endings: &[&str]| endings.iter().any(|ending| table.ends_with(ending));
+    match table.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ if ends(&["s", "x", "ch", "sh"]) => format!("{table}es"),
+        _ => format!("{table}s"),
+    }
 }
 
 /// The set of a table that can be a party.

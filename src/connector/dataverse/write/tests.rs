@@ -79,6 +79,7 @@ fn any_patch() -> impl Strategy<Value = RecordPatch> {
             parties: parties.then(|| vec![guest()]),
             exceptions,
             attachments: vec![],
+            lookups: std::collections::BTreeMap::new(),
         })
 }
 
