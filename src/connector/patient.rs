@@ -1,7 +1,7 @@
 //! A connector that waits when it is told to. Only a pause that the other end asked for, and only up to a limit:
 //! everything else is for the engine to decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Connector, Cursor, Error, ErrorKind, News, Result, Write, Written};
 use crate::model::record::PartyRef;
-use crate::model::{Address, Class, Document, ItemId, Listing, Uid};
+use crate::model::{Address, Class, Clue, Document, Filed, ItemId, Listing, Uid};
 
 /// How often one call is repeated.
 const ATTEMPTS: usize = 6;
@@ -122,6 +122,36 @@ impl Connector for Patient {
 
     fn address(&self, class: Class, uid: &Uid) -> ItemId {
         self.inner.address(class, uid)
+    }
+
+    async fn threads(&self, clues: &[Clue]) -> Result<BTreeMap<Clue, Filed>> {
+        let mut attempt = 1;
+        loop {
+            match self.inner.threads(clues).await {
+                Err(error) => self.wait_out(error, &mut attempt).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn enabled(&self, addresses: &[Address]) -> Result<BTreeSet<Address>> {
+        let mut attempt = 1;
+        loop {
+            match self.inner.enabled(addresses).await {
+                Err(error) => self.wait_out(error, &mut attempt).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn names(&self, records: &[PartyRef]) -> Result<BTreeMap<PartyRef, String>> {
+        let mut attempt = 1;
+        loop {
+            match self.inner.names(records).await {
+                Err(error) => self.wait_out(error, &mut attempt).await?,
+                done => return done,
+            }
+        }
     }
 
     async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {

@@ -3,6 +3,7 @@
 
 mod away;
 mod doctor;
+mod mail;
 mod meetings;
 mod moved;
 mod office;

@@ -274,7 +274,7 @@ impl World {
             me: self.settings.me.clone(),
             lengths: self.settings.lengths.clone(),
             people: self.ends.lock().unwrap().crm.people.clone(),
-            filing: std::collections::BTreeMap::new(),
+            filing: BTreeMap::new(),
         }
     }
 

@@ -32,6 +32,9 @@ pub struct Options {
     pub more: &'static str,
 }
 
+/// Makes it sort what is delivered.
+pub const SIEVE: &str = "protocol lmtp {\n  mail_plugins = sieve\n}\nplugin {\n  sieve = ~/.dovecot.sieve\n}\n";
+
 /// What Dovecot says after the sign-in if nobody tells it otherwise.
 const CAPABILITIES: &str = "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY \
     THREAD=REFERENCES THREAD=REFS THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL CATENATE UNSELECT CHILDREN NAMESPACE \
@@ -203,6 +206,14 @@ impl Dovecot {
         hand_over(&home);
     }
 
+    /// Sorts what is delivered to a user, by a Sieve script (RFC 5228). The server must have been started with [`SIEVE`].
+    pub fn sort(&self, user: &str, script: &str) {
+        let home = self.dir.path().join("mail").join(user);
+        fs::create_dir_all(&home).unwrap();
+        fs::write(home.join(".dovecot.sieve"), script).unwrap();
+        hand_over(&home);
+    }
+
     /// Forgets which numbers the messages of the inbox had, as after a repair or a move to another machine: it starts with
     /// another UIDVALIDITY. Of the Maildir format only.
     pub fn renumber(&mut self, user: &str) {
@@ -344,7 +355,7 @@ service auth {{
         writeln!(text, "{}", options.more).unwrap();
         let write = |name: &str, text: &str| fs::write(self.dir.path().join(name), text).unwrap();
         write("dovecot.conf", &text);
-        let users = ["anna", "bob", "carol"].map(|user| format!("{user}:{PASSWORD}::::::\n"));
+        let users = ["anna", "bo", "bob", "carla", "carol"].map(|user| format!("{user}:{PASSWORD}::::::\n"));
         write("users", &users.concat());
         let oauth = format!(
             "introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={dir}/keys/\nusername_attribute = sub\n"

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
@@ -222,6 +223,16 @@ struct Program {
 
 static IMAP: Mutex<Option<Program>> = Mutex::new(None);
 static DAV: Mutex<Option<Program>> = Mutex::new(None);
+static POST: Mutex<Option<Program>> = Mutex::new(None);
+
+/// Another program of a user hands a message in, with STARTTLS: `smtplib`.
+pub fn post(port: u16, authority: &Path, user: &str, from: &str, to: &[&str], message: &[u8]) {
+    let messages = json!([{ "from": from, "to": to, "message": encode(message) }]);
+    let order = json!({
+        "port": port, "user": user, "password": PASSWORD, "ca": authority, "messages": messages,
+    });
+    run(&POST, "post.py", &order);
+}
 
 fn run(program: &Mutex<Option<Program>>, name: &str, order: &Json) -> Vec<Json> {
     // Another test that failed in here took its program along.

@@ -45,6 +45,10 @@ def append(step):
 def folders(step):
     names = []
     for line in good(client.list()):
+        # What has folders below it and is none itself (RFC 5258).
+        attributes = (line[0] if isinstance(line, tuple) else line or b'').split(b')')[0].lower()
+        if b'\\nonexistent' in attributes or b'\\noselect' in attributes:
+            continue
         # Names that do not fit into a quoted string come as a literal.
         name = line[1] if isinstance(line, tuple) else line and re.search(rb'\) (?:"[^"]*"|NIL) (.*)$', line).group(1)
         if name:

@@ -1,0 +1,394 @@
+//! Mail of three colleagues, as it really comes: delivered by Postfix, sorted by Sieve before and after it was looked at, with
+//! replies, forwards, a mailing list, blind copies, and threads that several of them are in. Each message is in the
+//! organisation once, every decision is explained, and the sums are those of the server.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use super::office::id;
+use crate::cli::installation::{Installation, Organisation};
+use crate::support::servers::dovecot::{self, Dovecot};
+use crate::support::servers::postfix::{Delivery, Postfix};
+use crate::support::servers::process::eventually;
+use crate::support::servers::{PASSWORD, elsewhere};
+
+/// The folders that the program looks into, beside those that a test makes.
+const LOOKED_AT: [&str; 3] = ["INBOX", "Sent", "Archive"];
+
+/// One colleague: a mailbox, and the program on a computer of their own.
+struct Colleague {
+    here: Installation,
+    name: &'static str,
+}
+
+struct Company {
+    // Before the servers: nothing asks them any more when they go.
+    anna: Colleague,
+    bo: Colleague,
+    carla: Colleague,
+    organisation: Organisation,
+    postfix: Postfix,
+    dovecot: Dovecot,
+}
+
+impl Company {
+    fn open(rules: [&str; 3]) -> Self {
+        let dovecot =
+            Dovecot::start(dovecot::Options { more: dovecot::SIEVE, ..Default::default() });
+        let postfix = Postfix::start(&dovecot, Delivery::Dovecot);
+        let organisation = Organisation::serve();
+        let colleague = |name: &'static str, rules: &str| {
+            Colleague::new(name, rules, &organisation, &dovecot)
+        };
+        let [anna, bo, carla] = rules;
+        let (anna, bo, carla) =
+            (colleague("anna", anna), colleague("bo", bo), colleague("carla", carla));
+        Self { anna, bo, carla, organisation, postfix, dovecot }
+    }
+
+    /// Hands a message in and waits until everybody has it.
+    fn post(&self, letter: &Letter) {
+        let recipients: Vec<&str> =
+            letter.to.iter().chain(&letter.cc).chain(&letter.bcc).copied().collect();
+        let message = letter.text();
+        elsewhere::post(
+            self.postfix.submission,
+            &self.postfix.authority,
+            "carol",
+            letter.from,
+            &recipients,
+            message.as_bytes(),
+        );
+        for to in recipients.iter().filter_map(|to| to.strip_suffix("@example.org")) {
+            let wanted = format!("<{}>", letter.id);
+            let mailbox = self.dovecot.elsewhere(to);
+            eventually(&format!("{wanted} is delivered to {to}"), || {
+                mailbox.folders().iter().any(|folder| {
+                    mailbox.list(folder).iter().any(|seen| seen.message_id == wanted)
+                })
+            });
+        }
+    }
+
+    /// Posts a message of a colleague's own, who keeps a copy.
+    fn send(&self, of: &Colleague, letter: &Letter) {
+        self.post(letter);
+        self.dovecot.elsewhere(of.name).append("Sent", letter.text().as_bytes(), &[r"\Seen"]);
+    }
+
+    /// What the organisation has: the rows by message, each once.
+    #[track_caller]
+    fn filed(&self) -> BTreeMap<String, Json> {
+        let rows = self.organisation.rows(
+            "emails?$select=messageid,subject,directioncode,_regardingobjectid_value,_parentactivityid_value",
+        );
+        let mut filed = BTreeMap::new();
+        for row in rows {
+            let name = row["messageid"].as_str().unwrap_or_default();
+            let name = name.trim_matches(['<', '>']).to_owned();
+            assert_eq!(filed.insert(name.clone(), row), None, "{name} is filed twice");
+        }
+        filed
+    }
+
+    /// Syncs until nothing is left to do, and compares the sum with the server's.
+    #[track_caller]
+    fn sync(&self, of: &Colleague) {
+        for _ in 0..4 {
+            let ran = of.here.run(&["--json", "sync"]);
+            match ran.code {
+                0 => {}
+                4 => {
+                    of.here.run(&["approve", "--all"]).ends(0);
+                }
+                code => panic!("{code}: {}\n{}", ran.out, ran.err),
+            }
+            let done = of.here.run(&["--json", "status"]).json()["in_step"] == true;
+            if ran.code == 0 && done {
+                return self.adds_up(of);
+            }
+        }
+        panic!("{}", of.here.run(&["status", "--all"]).out);
+    }
+
+    /// Every message of the server is in the sum, by exactly one of its parts.
+    #[track_caller]
+    fn adds_up(&self, of: &Colleague) {
+        let mailbox = self.dovecot.elsewhere(of.name);
+        let looked_at = |folder: &&String| {
+            LOOKED_AT.contains(&folder.as_str()) || folder.starts_with("Customers")
+        };
+        let count: usize =
+            mailbox.folders().iter().filter(looked_at).map(|folder| mailbox.list(folder).len()).sum();
+        let items = of.here.json(&["status"])["classes"]["email"]["items"].clone();
+        let number = |json: &Json| json.as_u64().unwrap();
+        let skipped: u64 = items["skipped"].as_object().unwrap().values().map(number).sum();
+        let parts = [&items["tracked"], &items["quarantined"], &items["pending"]].map(number);
+        let sum = parts.iter().sum::<u64>() + skipped;
+        assert_eq!((number(&items["all"]), sum), (count as u64, count as u64), "{items:#}");
+        assert_eq!(items["pending"], 0, "{items:#}");
+    }
+}
+
+impl Colleague {
+    fn new(name: &'static str, rules: &str, organisation: &Organisation, dovecot: &Dovecot) -> Self {
+        let here = Installation::new(&organisation.url, &organisation.tokens());
+        here.write("password", &format!("{PASSWORD}\n"));
+        let token = organisation.tokens().join(name);
+        let text = format!(
+            "[organisation.test]\nurl = \"{url}\"\nsync = true\n\
+             auth = {{ kind = \"token\", command = \"cat '{token}'\" }}\n\
+             [mailbox]\naddress = \"{name}@example.org\"\nzone = \"Europe/Berlin\"\n\
+             [mailbox.email]\nkind = \"imap\"\nhost = \"localhost\"\nport = {port}\nca = '{ca}'\n\
+             user = \"{name}\"\npassword = {{ command = \"cat password\" }}\n\
+             [sync.email]\n{rules}\n",
+            url = organisation.url,
+            token = token.display(),
+            port = dovecot.imaps,
+            ca = dovecot.authority.display(),
+        );
+        here.write("liaison.toml", &text);
+        Self { here, name }
+    }
+
+    #[track_caller]
+    fn explain(&self, thing: &str) -> Json {
+        self.here.run(&["--json", "explain", thing]).ends(0).json()
+    }
+
+    /// What was decided over a message, and by which rule.
+    #[track_caller]
+    fn decided(&self, message: &str) -> (bool, String) {
+        let told = self.explain(&format!("<{message}>"));
+        let decision = &told["decision"];
+        let rules = told["rules"].as_array().unwrap();
+        let last = rules.last().unwrap_or_else(|| panic!("no rules: {told:#}"));
+        // The last rule that was looked at is the one that decided, if one did.
+        let tracked = decision["outcome"] == "tracked";
+        assert_eq!(last["result"] == "tracks it", tracked, "{told:#}");
+        (tracked, decision["rule"].as_str().unwrap().to_owned())
+    }
+}
+
+/// A message.
+#[derive(Clone, Default)]
+struct Letter {
+    id: &'static str,
+    from: &'static str,
+    to: Vec<&'static str>,
+    cc: Vec<&'static str>,
+    bcc: Vec<&'static str>,
+    subject: &'static str,
+    answers: Vec<&'static str>,
+    more: &'static str,
+}
+
+impl Letter {
+    fn text(&self) -> String {
+        let mut text = format!(
+            "From: {}\nTo: {}\n{}Subject: {}\nDate: Fri, 02 Jan 2026 10:00:00 +0000\nMessage-ID: <{}>\n",
+            self.from,
+            self.to.join(", "),
+            if self.cc.is_empty() { String::new() } else { format!("Cc: {}\n", self.cc.join(", ")) },
+            self.subject,
+            self.id,
+        );
+        if let Some(parent) = self.answers.last() {
+            let all: Vec<String> = self.answers.iter().map(|id| format!("<{id}>")).collect();
+            text += &format!("In-Reply-To: <{parent}>\nReferences: {}\n", all.join(" "));
+        }
+        text += self.more;
+        text += "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\nText.\n";
+        text.replace('\n', "\r\n")
+    }
+}
+
+const KARL: &str = "karl@customer.example";
+const ANNA: &str = "anna@example.org";
+const BO: &str = "bo@example.org";
+const CARLA: &str = "carla@example.org";
+
+const RULES: &str = "track = \"replies\"\nblock = [\"@spam.example\"]\n\
+    folders = [{ folder = \"Customers\", subfolders = true, regarding = \"account/5e0b7a41-0000-4000-8000-000000000001\" }]";
+
+const SORT: &str = "require [\"fileinto\", \"mailbox\"];\n\
+    if header :contains \"Subject\" \"Contoso\" { fileinto :create \"Customers/Contoso\"; }\n";
+
+fn first(company: &Company) {
+    let letter = Letter { from: KARL, to: vec![ANNA], ..Letter::default() };
+    company.dovecot.sort("anna", SORT);
+    company.post(&Letter { id: "k1@c", subject: "An offer, please", ..letter.clone() });
+    company.post(&Letter { id: "sorted@c", subject: "Contoso: pumps", ..letter.clone() });
+    company.post(&Letter {
+        id: "spam@c",
+        from: "win@mail.spam.example",
+        subject: "Re: Contoso",
+        ..letter.clone()
+    });
+    company.post(&Letter {
+        id: "list@c",
+        from: "member@list.example",
+        to: vec!["all@list.example"],
+        bcc: vec![ANNA, BO, CARLA],
+        subject: "[all] News",
+        more: "List-Id: <all.list.example>\n",
+        ..letter
+    });
+}
+
+#[test]
+fn three_colleagues_and_a_customer() {
+    let company = Company::open([RULES, "track = \"replies\"", "track = \"replies\""]);
+    let account = id(1);
+    company.organisation.change(&format!("accounts({account})"), r#"{"name":"Contoso"}"#);
+    let (anna, bo, carla) = (&company.anna, &company.bo, &company.carla);
+    let mailbox = company.dovecot.elsewhere("anna");
+
+    // What Sieve sorted before anybody looked is tracked by its folder, but not what is blocked.
+    first(&company);
+    anna.here.run(&["plan"]).ends(4).says("1");
+    company.sync(anna);
+    assert_eq!(company.filed().keys().collect::<Vec<_>>(), ["sorted@c"]);
+    assert_eq!(company.filed()["sorted@c"]["_regardingobjectid_value"], json!(account));
+    assert_eq!(anna.decided("sorted@c"), (true, "its folder is tracked".to_owned()));
+    assert_eq!(anna.decided("spam@c"), (false, "on your blocklist".to_owned()));
+    assert_eq!(anna.decided("k1@c"), (false, "no rule tracks it".to_owned()));
+    assert_eq!(anna.decided("list@c"), (false, "no rule tracks it".to_owned()));
+    // Any mail program shows it.
+    let tagged = |folder: &str, id: &str| {
+        let seen = mailbox.list(folder).into_iter().find(|seen| seen.message_id == format!("<{id}>"));
+        seen.is_some_and(|seen| seen.flags.contains(&"$CrmTracked".to_owned()))
+    };
+    assert!(tagged("Customers/Contoso", "sorted@c"));
+    assert!(!tagged("INBOX", "k1@c"));
+
+    // Anna tracks by keyword in her mail program; from then on the thread is.
+    mailbox.flag("INBOX", "<k1@c>", &["$CrmTracked"], true);
+    let reply = Letter {
+        id: "r1@a",
+        from: ANNA,
+        to: vec![KARL],
+        cc: vec![BO],
+        bcc: vec![CARLA],
+        subject: "Re: An offer, please",
+        answers: vec!["k1@c"],
+        ..Letter::default()
+    };
+    company.send(anna, &reply);
+    company.post(&Letter {
+        id: "k2@c",
+        from: KARL,
+        to: vec![ANNA, BO],
+        subject: "AW: An offer, please",
+        answers: vec!["k1@c", "r1@a"],
+        ..Letter::default()
+    });
+    company.post(&Letter {
+        id: "fwd@c",
+        from: KARL,
+        to: vec![ANNA],
+        subject: "Fwd: An offer, please",
+        answers: vec!["k1@c"],
+        ..Letter::default()
+    });
+    company.sync(anna);
+    let filed = company.filed();
+    assert_eq!(filed.keys().collect::<Vec<_>>(), ["k1@c", "k2@c", "r1@a", "sorted@c"]);
+    assert_eq!(filed["r1@a"]["directioncode"], true);
+    assert_eq!(anna.decided("k1@c"), (true, "keyword `$CrmTracked`".to_owned()));
+    assert_eq!(anna.decided("k2@c").1, "it answers a message that is tracked");
+    assert_eq!(anna.decided("fwd@c"), (false, "no rule tracks it".to_owned()));
+
+    // Two colleagues who have parts of the thread, one by a blind copy, find it filed.
+    for colleague in [bo, carla] {
+        company.sync(colleague);
+        assert_eq!(colleague.explain("<r1@a>")["linked"], true);
+        assert_eq!(colleague.decided("r1@a").1, "it answers a message that is tracked");
+    }
+    assert_eq!(company.filed().len(), 4);
+    // The user's word on what it is about reaches what was filed by whomever; an answer inherits it.
+    bo.here.run(&["regarding", &format!("account/{account}"), "<k2@c>"]).ends(0);
+    company.sync(bo);
+    assert_eq!(company.filed()["k2@c"]["_regardingobjectid_value"], json!(account));
+    company.post(&Letter {
+        id: "k3@c",
+        from: KARL,
+        to: vec![CARLA],
+        subject: "Re: An offer, please",
+        answers: vec!["k1@c", "r1@a", "k2@c"],
+        ..Letter::default()
+    });
+    company.sync(carla);
+    let k3 = &company.filed()["k3@c"];
+    assert_eq!(k3["_regardingobjectid_value"], json!(account), "{k3:#}");
+    assert_eq!(k3["_parentactivityid_value"], company.filed()["k2@c"]["activityid"]);
+
+    // Sorted after we looked: tracked from then on. Moved, renamed, renumbered: the same records.
+    mailbox.relocate("INBOX", "<list@c>", "Customers/Contoso");
+    company.sync(anna);
+    assert_eq!(company.filed().len(), 6);
+    let before = company.filed();
+    mailbox.rename_folder("Customers/Contoso", "Customers/Fabrikam");
+    company.sync(anna);
+    mailbox.relocate("INBOX", "<k1@c>", "Archive");
+    company.sync(anna);
+    assert_eq!(anna.explain("<k1@c>")["linked"], true);
+    assert_eq!(company.filed(), before);
+
+    // The keyword is taken away: left out, and the record stays.
+    mailbox.flag("Archive", "<k1@c>", &["$CrmTracked"], false);
+    company.sync(anna);
+    assert!(anna.explain("<k1@c>")["tracked"].as_str().unwrap().starts_with("no: you untracked"));
+    assert!(!tagged("Archive", "k1@c"));
+    assert_eq!(company.filed(), before);
+    // And set again: tracked again, still one record.
+    mailbox.flag("Archive", "<k1@c>", &["$CrmTracked"], true);
+    company.sync(anna);
+    assert!(anna.explain("<k1@c>")["tracked"].as_str().unwrap().starts_with("yes"));
+    assert_eq!(company.filed(), before);
+}
+
+#[test]
+fn the_numbers_of_a_folder_change_and_nothing_is_filed_again() {
+    let mut company = Company::open(["track = \"all\"", "", ""]);
+    let letter = Letter { from: KARL, to: vec![ANNA], subject: "Hello", ..Letter::default() };
+    for name in ["a@c", "b@c", "c@c"] {
+        company.post(&Letter { id: name, ..letter.clone() });
+    }
+    company.sync(&company.anna);
+    let before = company.filed();
+    assert_eq!(before.len(), 3);
+    company.dovecot.renumber("anna");
+    company.sync(&company.anna);
+    assert_eq!(company.filed(), before);
+}
+
+#[test]
+fn a_change_of_the_rules_shows_what_it_brings_before_it_brings_it() {
+    let company = Company::open(["track = \"none\"", "", ""]);
+    let letter = Letter { from: KARL, to: vec![ANNA], subject: "Hello", ..Letter::default() };
+    for name in ["a@c", "b@c", "c@c"] {
+        company.post(&Letter { id: name, ..letter.clone() });
+    }
+    let anna = &company.anna;
+    company.sync(anna);
+    assert_eq!(company.filed().len(), 0);
+    let wider = anna.here.read("liaison.toml").replace("\"none\"", "\"all\"");
+    anna.here.write("liaison.toml", &wider);
+    anna.here.run(&["plan"]).ends(4);
+    anna.here.run(&["sync"]).ends(4);
+    assert_eq!(company.filed().len(), 0);
+    anna.here.run(&["approve", "--all"]).ends(0);
+    company.sync(anna);
+    assert_eq!(company.filed().len(), 3);
+    // The blocklist looks back when it is told to, after it has shown what it would leave out.
+    let narrower = wider.replace("[sync.email]\n", "[sync.email]\nblock = [\"@customer.example\"]\n");
+    anna.here.write("liaison.toml", &narrower);
+    anna.here.run(&["untrack", "--blocked"]).ends(0).says("3 messages: would be left out");
+    assert_eq!(anna.explain("<a@c>")["tracked"].as_str().unwrap().split(':').next(), Some("yes"));
+    anna.here.run(&["untrack", "--blocked", "--yes"]).ends(0).says("3 messages: left out");
+    company.sync(anna);
+    assert!(anna.explain("<a@c>")["tracked"].as_str().unwrap().starts_with("no: you untracked"));
+    assert_eq!(company.filed().len(), 3);
+}
