@@ -251,7 +251,7 @@ impl Looker<'_> {
                 let read: Vec<ItemId> = observations.iter().map(|seen| seen.id.clone()).collect();
                 quarantine::remove(tx, side, class, &read)?;
                 for failure in &failures {
-                    quarantine::put(tx, failure, now)?;
+                    quarantine::put(tx, failure, now, |_| None)?;
                 }
                 observation::upsert(tx, round, &observations)
             })

@@ -136,8 +136,8 @@ impl Engine {
                 Err(error) => return Ok(Err(error)),
             }
         }
-        let kept = sifted.as_ref().map(|sifted| sifted.kept.clone());
-        let stored = self.store.read(move |db| Stock::load(db, class, kept.as_ref())).await?;
+        let (kept, now) = (sifted.as_ref().map(|sifted| sifted.kept.clone()), self.clock.now());
+        let stored = self.store.read(move |db| Stock::load(db, class, kept.as_ref(), now)).await?;
         let mut seen = Assembly::new(&stored, &items, &records);
         let probed = match self.probe(class, mailbox, Side::Mailbox, &items, &stored.links).await {
             Ok(probed) => probed,
@@ -176,7 +176,7 @@ impl Engine {
             organisation: self.settings.organisation,
             mailbox: self.settings.mailbox.clone(),
             me: self.settings.me.clone(),
-            now: self.clock.now(),
+            now,
             items: loaded.items,
             records: loaded.records,
             partial: partial.keys().copied().collect(),

@@ -192,6 +192,11 @@ impl Dav {
         ))
     }
 
+    /// Whether the server answers a question that costs it little.
+    pub(super) async fn is_well(&self, base: &Base) -> bool {
+        self.ctag(base).await.is_ok()
+    }
+
     async fn ctag(&self, base: &Base) -> Result<Option<String>> {
         let answer = self.properties(base.url(), body::CTAG, "0", "look at the collection").await?;
         Ok(answer.responses.into_iter().find_map(|response| response.properties.ctag))

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use liaison::connector::dav::Dav;
-use liaison::connector::{Connector as _, ErrorKind, Result, Write, Written};
+use liaison::connector::{Connector as _, ErrorKind, Result, Scope, Write, Written};
 use liaison::model::{Class, Document, ItemId, Uid, Version};
 
 use super::ends::{End, bytes, everything, file, item, text, whole};
@@ -137,5 +137,40 @@ async fn a_batch_has_one_result_each_in_order() {
         let found = dav.find(Class::Contact, &uids).await.unwrap();
         let ids: BTreeSet<String> = found.into_values().map(|id| id.to_string()).collect();
         assert_eq!(ids, (0..60).map(|number| format!("batch-{number}.vcf")).collect());
+    }
+}
+
+/// Cyrus breaks down over a long summary, Radicale over a name that is too long for its disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_that_breaks_a_server_stops_no_other() {
+    const CLASS: Class = Class::Appointment;
+    let name = format!("{}.ics", "n".repeat(10_000));
+    for end in End::all() {
+        let dav = end.connect(CLASS);
+        let event = |uid: &str| item(CLASS, uid, uid);
+        let writes = vec![
+            create("one.ics", event("one")),
+            create("long.ics", item(CLASS, "long", &"x".repeat(40 << 10))),
+            create(&name, event("named")),
+            create("two.ics", event("two")),
+        ];
+        let results = dav.write(CLASS, writes).await.unwrap();
+        let kinds: Vec<Option<ErrorKind>> =
+            results.iter().map(|result| result.as_ref().err().map(|error| error.kind)).collect();
+        println!("{}: {kinds:?}", end.name());
+        assert_eq!((kinds[0], kinds[3]), (None, None), "{}", end.name());
+        match end {
+            End::Cyrus(_) => assert_eq!(kinds[1], Some(ErrorKind::Failing)),
+            End::Radicale(_) => assert_eq!(kinds[2], Some(ErrorKind::Failing)),
+            End::Xandikos(_) => {}
+        }
+        for kind in kinds.into_iter().flatten() {
+            assert_eq!(kind.scope(), Scope::Item, "{}", end.name());
+        }
+        let ids = ["one.ics", &name, "two.ics"].map(ItemId::new);
+        let read = dav.read(CLASS, &ids).await.unwrap();
+        assert!(read[&ids[0]].is_ok() && read[&ids[2]].is_ok(), "{}", end.name());
+        let listed = dav.list(CLASS).await.unwrap();
+        assert!(listed.is_complete() && listed.entries.contains_key(&ids[2]), "{}", end.name());
     }
 }
