@@ -16,6 +16,7 @@ use crate::connector::auth::{Kind, SecretCommand};
 use crate::model::{Body as Text, Completeness, Version};
 
 mod items;
+mod wire;
 
 const EVENT: &str = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:e\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
 const MEETING: &str = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:e\r\nORGANIZER:mailto:me@x\r\nATTENDEE:mailto:you@x\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";

@@ -14,6 +14,7 @@ use crate::model::{Body, Completeness, Version};
 mod faults;
 mod gmail;
 mod hostile;
+mod idle;
 
 impl Options {
     /// A server on this machine that nobody protects.

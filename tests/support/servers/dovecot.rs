@@ -28,6 +28,8 @@ pub struct Options {
     pub format: Format,
     /// Capabilities that it does not mention, as `QRESYNC`.
     pub hide: &'static [&'static str],
+    /// Whether it can compress what it sends (RFC 4978).
+    pub compress: bool,
     /// Lines for the end of its configuration.
     pub more: &'static str,
 }
@@ -238,6 +240,11 @@ impl Dovecot {
         };
         let shown: Vec<&str> =
             CAPABILITIES.split(' ').filter(|word| !options.hide.contains(word)).collect();
+        let compress = if options.compress {
+            "protocol imap {\n  mail_plugins = $mail_plugins imap_zlib\n}\n"
+        } else {
+            ""
+        };
         let mut text = format!(
             r"protocols = imap pop3 lmtp
 listen = 127.0.0.1
@@ -341,6 +348,7 @@ service auth {{
             text.push_str(&folder);
         }
         text.push_str("}\n");
+        text.push_str(compress);
         writeln!(text, "{}", options.more).unwrap();
         let write = |name: &str, text: &str| fs::write(self.dir.path().join(name), text).unwrap();
         write("dovecot.conf", &text);
