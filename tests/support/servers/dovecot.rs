@@ -238,8 +238,10 @@ impl Dovecot {
             Format::Maildir => "maildir:~/Maildir",
             Format::Mdbox => "mdbox:~/mdbox",
         };
-        let shown: Vec<&str> =
+        let mut shown: Vec<&str> =
             CAPABILITIES.split(' ').filter(|word| !options.hide.contains(word)).collect();
+        // What it says is fixed here, so that it does not add this by itself.
+        shown.extend(options.compress.then_some("COMPRESS=DEFLATE"));
         let compress = if options.compress {
             "protocol imap {\n  mail_plugins = $mail_plugins imap_zlib\n}\n"
         } else {
