@@ -83,11 +83,14 @@ impl Dav {
         } else {
             let error = refused(&answer, "read items", self.client().clock().now());
             match error.kind {
-                // It does not know this report, or does not want to answer so much at once.
+                // It does not know this report, does not want to answer so much at once, or says what makes no sense here.
                 ErrorKind::Unsupported
                 | ErrorKind::Rejected
                 | ErrorKind::Forbidden
-                | ErrorKind::Failing => Documents::new(),
+                | ErrorKind::Failing
+                | ErrorKind::Stale
+                | ErrorKind::Exists
+                | ErrorKind::CursorExpired => Documents::new(),
                 ErrorKind::Unreachable if self.is_well(base).await => Documents::new(),
                 // The collection is gone: that says nothing of one item.
                 ErrorKind::Missing => return Err(collection_is_gone()),

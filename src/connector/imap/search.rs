@@ -96,15 +96,18 @@ async fn hits(
         let mut refused: Option<Error> = None;
         for search in &searches {
             let doing = format!("search the folder {folder}");
+            // A yes without an answer is none: even nothing is said in so many words (RFC 9051 §6.4.4).
+            let mut is_answered = false;
             let hear = |response: Response| {
                 if let Response::Data { name, rest } = &response
                     && name == "SEARCH"
                 {
+                    is_answered = true;
                     hits.extend(rest.iter().filter_map(Token::number::<u32>));
                 }
             };
             match session.finish(search, &doing, hear).await {
-                Ok(done) if done.broken.is_none() => {}
+                Ok(done) if done.broken.is_none() && is_answered => {}
                 Ok(_) => refused = Some(unreadable(&doing)),
                 Err(error) => refused = Some(error),
             }

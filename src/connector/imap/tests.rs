@@ -15,6 +15,7 @@ mod faults;
 mod gmail;
 mod hostile;
 mod idle;
+mod steps;
 
 impl Options {
     /// A server on this machine that nobody protects.
