@@ -82,9 +82,9 @@ impl Which {
     }
 }
 
-/// One part and what was found.
+/// What was looked at once, and what was found. A calendar may be where appointments and tasks are.
 struct Examined {
-    part: Which,
+    parts: Vec<Which>,
     /// Where it is, in words.
     at: String,
     findings: Vec<Finding>,
@@ -115,9 +115,9 @@ impl Doctor {
             .filter(|part| self.parts.is_empty() || self.parts.contains(part))
             .collect();
         let waiting = Waiting::new(here.json, wanted.iter().map(|part| part.as_str()));
-        let examined = join_all(wanted.into_iter().map(async |part| {
-            let examined = examine(here, settings, part).await;
-            waiting.done(part.as_str());
+        let examined = join_all(places(here, settings, wanted).into_iter().map(async |parts| {
+            let examined = examine(here, settings, &parts).await;
+            parts.iter().for_each(|part| waiting.done(part.as_str()));
             examined
         }));
         let examined: Vec<Examined> = examined.await.into_iter().flatten().collect();
@@ -126,11 +126,34 @@ impl Doctor {
     }
 }
 
+/// Parts that are at one place, together.
+fn places(here: &Installation, settings: &Settings, wanted: Vec<Which>) -> Vec<Vec<Which>> {
+    let classes = here.mailbox(settings).parts(wanted.iter().filter_map(|part| part.class()));
+    let mut places: Vec<Vec<Which>> = Vec::new();
+    for part in wanted {
+        let shares = |other: &Which| {
+            let mut together = classes.iter().map(|(classes, _)| classes);
+            together.any(|all| {
+                [part, *other]
+                    .iter()
+                    .all(|one| one.class().is_some_and(|class| all.contains(&class)))
+            })
+        };
+        match places.iter_mut().find(|place| place.first().is_some_and(shares)) {
+            Some(place) => place.push(part),
+            None => places.push(vec![part]),
+        }
+    }
+    places
+}
+
 /// `None` where the configuration does not have the part.
-async fn examine(here: &Installation, settings: &Settings, part: Which) -> Option<Examined> {
+async fn examine(here: &Installation, settings: &Settings, parts: &[Which]) -> Option<Examined> {
+    let part = *parts.first()?;
     let (at, findings) = match (part, part.class()) {
         (_, Some(class)) => {
-            let (_, folder) = here.mailbox(settings).parts([class]).pop()?;
+            let classes = parts.iter().filter_map(|part| part.class());
+            let (_, folder) = here.mailbox(settings).parts(classes).pop()?;
             examine_class(here, class, folder).await
         }
         (Which::Submission, _) => {
@@ -152,7 +175,7 @@ async fn examine(here: &Installation, settings: &Settings, part: Which) -> Optio
             (format!("`{name}`, {}", organisation.url), findings)
         }
     };
-    Some(Examined { part, at, findings })
+    Some(Examined { parts: parts.to_vec(), at, findings })
 }
 
 async fn examine_class(here: &Installation, class: Class, part: Part) -> (String, Vec<Finding>) {
@@ -202,9 +225,10 @@ fn folder(path: &Path) -> Vec<Finding> {
 fn tell(examined: &[Examined]) -> Answer {
     let mut page = Page::default();
     let mut parts = Vec::new();
-    for Examined { part, at, findings } in examined {
+    for Examined { parts: serves, at, findings } in examined {
         page.gap();
-        page.line(format!("{} ({at})", part.as_str()));
+        let names: Vec<&str> = serves.iter().map(|part| part.as_str()).collect();
+        page.line(format!("{} ({at})", names.join(" and ")));
         for finding in findings {
             let text = format!("{}: {}", finding.topic.as_str(), finding.says);
             page.wrapped(&format!("  {} ", sign(finding.grade)), &text);
@@ -213,7 +237,7 @@ fn tell(examined: &[Examined]) -> Answer {
             }
         }
         let listed: Vec<Json> = findings.iter().map(json).collect();
-        parts.push(json!({ "part": part.as_str(), "at": at, "findings": listed }));
+        parts.push(json!({ "parts": names, "at": at, "findings": listed }));
     }
     let any = |grade: Grade, topic: Option<Topic>| {
         let mut all = examined.iter().flat_map(|one| &one.findings);

@@ -275,6 +275,7 @@ impl ClassState {
                     "hint": aside.hint,
                     "since": aside.since.to_string(),
                     "attempts": aside.attempts,
+                    "due": aside.due.map(|due| due.to_string()),
                 })
             })
             .collect();

@@ -145,6 +145,11 @@ impl Dav {
         Ok(Self { options, place, client, base, known, rights })
     }
 
+    /// Whether the configuration names just this collection.
+    fn names(&self, base: &Base) -> bool {
+        matches!(&self.place, Place::Url(url) if Base::new(url.clone()) == *base)
+    }
+
     fn options(&self) -> &Options {
         &self.options
     }

@@ -25,6 +25,9 @@ pub enum ErrorKind {
     Missing,
     /// The other end understood and refused: too long, invalid, read-only, full.
     Rejected,
+    /// It breaks down over this one thing, or has it locked, and goes on answering otherwise (500, 423). Whether the request had
+    /// an effect is unknown.
+    Failing,
     /// The cursor is too old or unknown: list everything.
     CursorExpired,
     /// The answer could not be understood.
@@ -50,7 +53,7 @@ pub enum Retry {
     Replan,
     /// Not before this long.
     After(Duration),
-    /// Later, with growing pauses.
+    /// Later, with growing pauses; one item not more often than [`Retry::pause`] says.
     Backoff,
     /// Not before a person did something.
     Never,
@@ -63,6 +66,7 @@ impl ErrorKind {
             | Self::Exists
             | Self::Missing
             | Self::Rejected
+            | Self::Failing
             | Self::Malformed
             | Self::Forbidden => Scope::Item,
             Self::CursorExpired | Self::Unsupported | Self::Local => Scope::Collection,
@@ -70,16 +74,41 @@ impl ErrorKind {
         }
     }
 
+    /// Whether what was asked for may have been done all the same.
+    pub fn leaves_open(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Failing)
+    }
+
     pub fn retry(self) -> Retry {
         match self {
             Self::Stale | Self::Exists | Self::Missing | Self::CursorExpired => Retry::Replan,
             Self::Throttled(pause) => Retry::After(pause),
-            Self::Unreachable | Self::Local => Retry::Backoff,
+            Self::Unreachable | Self::Failing | Self::Local => Retry::Backoff,
             Self::Unauthorised
             | Self::Forbidden
             | Self::Rejected
             | Self::Malformed
             | Self::Unsupported => Retry::Never,
+        }
+    }
+}
+
+/// How often one item is tried before a person has to look at it: for almost four days.
+const TRIES: u32 = 8;
+
+/// After its first failure.
+const FIRST_PAUSE: Duration = Duration::from_mins(1);
+
+impl Retry {
+    /// How long to let one item rest that has failed this often in the same version. `None`: it is not tried again by itself.
+    pub fn pause(self, failures: u32) -> Option<Duration> {
+        match self {
+            Self::Replan => Some(Duration::ZERO),
+            Self::After(pause) => Some(pause),
+            Self::Backoff if failures < TRIES => {
+                Some(FIRST_PAUSE * 4_u32.pow(failures.saturating_sub(1)))
+            }
+            Self::Backoff | Self::Never => None,
         }
     }
 }
@@ -154,4 +183,21 @@ pub fn system_word(error: &(dyn std::error::Error + 'static)) -> Option<String> 
     let text = said.to_string();
     let plain = text.split_once(" (os error").map_or(text.as_str(), |(plain, _)| plain);
     Some(plain.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let pauses: Vec<Duration> =
+            (1..).map_while(|failures| Retry::Backoff.pause(failures)).collect();
+        assert_eq!(pauses.first(), Some(&Duration::from_mins(1)));
+        assert!(pauses.windows(2).all(|pair| pair[0] < pair[1]), "{pauses:?}");
+        let all: Duration = pauses.iter().sum();
+        assert!((Duration::from_hours(72)..Duration::from_hours(120)).contains(&all), "{all:?}");
+        assert_eq!(Retry::Backoff.pause(u32::MAX), None);
+        assert_eq!(Retry::Never.pause(1), None);
+    }
 }

@@ -10,7 +10,7 @@
 //! * Nothing is ever marked as read, and nothing is removed but by `UID EXPUNGE` of that one message.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
@@ -82,6 +82,8 @@ pub struct Imap {
     waiting: Mutex<Option<Session>>,
     /// How the inbox was when it was last looked at: what happened since, no new connection is told.
     inbox: std::sync::Mutex<Option<Seen>>,
+    /// How many waits in a row came to nothing.
+    failures: AtomicU32,
     requests: Arc<AtomicU64>,
 }
 
@@ -99,6 +101,7 @@ impl Imap {
             kept: Mutex::default(),
             waiting: Mutex::default(),
             inbox: std::sync::Mutex::default(),
+            failures: AtomicU32::default(),
             requests: Arc::default(),
         }
     }
@@ -253,7 +256,20 @@ impl Connector for Imap {
         format!("imap {}@{}", self.options.account.user, self.options.server)
     }
 
+    /// However often it is called, a server that is away is asked with growing pauses.
     async fn wait(&self, _class: Class) -> Result<()> {
+        tokio::time::sleep(idle::rest(self.failures.load(Ordering::Relaxed))).await;
+        let waited = self.wait_once().await;
+        match waited {
+            Ok(()) => self.failures.store(0, Ordering::Relaxed),
+            Err(_) => drop(self.failures.fetch_add(1, Ordering::Relaxed)),
+        }
+        waited
+    }
+}
+
+impl Imap {
+    async fn wait_once(&self) -> Result<()> {
         let mut waiting = self.waiting.lock().await;
         let mut session = if let Some(session) = waiting.take() {
             session

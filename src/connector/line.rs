@@ -12,6 +12,13 @@ use super::{Error, ErrorKind, Result};
 /// How much is read at once.
 const CHUNK: usize = 16 << 10;
 
+/// How much of a line or a message is read over in the hope of its end, when `limit` bytes of it are wanted.
+pub const fn excess(limit: usize) -> usize {
+    let least = 16 << 20;
+    let most = limit.saturating_mul(4);
+    if most > least { most } else { least }
+}
+
 /// A connection on which both sides speak in lines.
 #[derive(Debug)]
 pub struct Lines<S> {
@@ -46,21 +53,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Lines<S> {
     /// Appends the next line with its end, `limit` bytes at most. Whether it was cut: the rest, its end included, is read over.
     ///
     /// # Errors
-    /// [`ErrorKind::Unreachable`] when the connection ends or nothing comes in time.
+    /// [`ErrorKind::Unreachable`] when the connection ends, nothing comes in time, or the line does not end within [`excess`].
     pub async fn line_into(&mut self, line: &mut Vec<u8>, limit: usize) -> Result<bool> {
         let mut room = limit;
         let mut cut = false;
+        let mut over = 0_usize;
         loop {
             let waiting = self.read.get(self.given..).unwrap_or_default();
             let end = waiting.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
             let piece = waiting.get(..end.unwrap_or(waiting.len())).unwrap_or_default();
             let kept = piece.get(..piece.len().min(room)).unwrap_or_default();
             cut |= kept.len() < piece.len();
+            over += piece.len() - kept.len();
             room -= kept.len();
             line.extend_from_slice(kept);
             self.given += piece.len();
             if end.is_some() {
                 return Ok(cut);
+            }
+            if over > excess(limit) {
+                return Err(lost("the server sent a line without end".to_owned()));
             }
             self.fill().await?;
         }

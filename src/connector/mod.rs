@@ -52,8 +52,9 @@ pub trait Connector: Send + Sync {
         Ok(News::whole(self.list(class).await?))
     }
 
-    /// As [`Connector::read`], but enough if only the head of a message comes: from its first byte to the empty line that ends
-    /// its header. Other items come whole.
+    /// As [`Connector::read`], but of a message the fields of its header are enough that decisions follow from (who, when, what
+    /// about, its names), in their order and as they are, with the empty line after them. A connector may give the whole header,
+    /// and does where its server cannot choose; what comes names the message as the whole one does. Other items come whole.
     ///
     /// # Errors
     /// As for [`Connector::read`].

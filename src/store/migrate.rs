@@ -33,6 +33,7 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0004_decision.sql"),
         include_str!("migrations/0004_tagged.sql"),
         include_str!("migrations/0004_regarding.sql"),
+        include_str!("migrations/0004_quarantine.sql"),
     ],
 ];
 

@@ -1,5 +1,7 @@
 //! Items set aside because they could not be read or written, each with its reason, so that the others go on.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
@@ -24,6 +26,8 @@ pub struct Quarantined {
     pub attempts: u32,
     /// When this version failed first.
     pub since: Timestamp,
+    /// When it is tried again by itself. `None`: not before it changes.
+    pub due: Option<Timestamp>,
 }
 
 /// An item that failed.
@@ -37,20 +41,27 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
-/// Sets an item aside, or counts one more attempt of the same version.
+/// Sets an item aside, or counts one more attempt of the same version. `pause` says after how many attempts it rests for how long;
+/// where it says nothing, the item rests until it changes.
 ///
 /// # Errors
 /// Only the store's own.
-pub fn put(tx: &Transaction<'_>, failure: &Failure, at: Timestamp) -> Result<()> {
+pub fn put(
+    tx: &Transaction<'_>,
+    failure: &Failure,
+    at: Timestamp,
+    pause: impl FnOnce(u32) -> Option<Duration>,
+) -> Result<()> {
     let mut statement = tx.prepare_cached(
         "INSERT INTO quarantine (side, class, id, version, reason, hint, attempts, since)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, ?7)
          ON CONFLICT (side, class, id) DO UPDATE SET
          attempts = CASE version WHEN excluded.version THEN attempts + 1 ELSE 1 END,
          since = CASE version WHEN excluded.version THEN since ELSE excluded.since END,
-         version = excluded.version, reason = excluded.reason, hint = excluded.hint",
+         version = excluded.version, reason = excluded.reason, hint = excluded.hint, due = NULL
+         RETURNING attempts",
     )?;
-    statement.execute(params![
+    let row = params![
         failure.side.as_str(),
         failure.class.as_str(),
         failure.id.as_str(),
@@ -58,7 +69,26 @@ pub fn put(tx: &Transaction<'_>, failure: &Failure, at: Timestamp) -> Result<()>
         failure.reason,
         failure.hint.as_deref().unwrap_or_default(),
         at.as_microsecond(),
-    ])?;
+    ];
+    let attempts = statement.query_row(row, |row| row.get(0))?;
+    let Some(pause) = pause(attempts) else { return Ok(()) };
+    let due = at.checked_add(pause).unwrap_or(Timestamp::MAX).as_microsecond();
+    let mut statement = tx.prepare_cached(
+        "UPDATE quarantine SET due = ?4 WHERE side = ?1 AND class = ?2 AND id = ?3",
+    )?;
+    let Failure { side, class, id, .. } = failure;
+    statement.execute(params![side.as_str(), class.as_str(), id.as_str(), due])?;
+    Ok(())
+}
+
+/// Takes back what was due at `now`: it was tried again since, and what failed again is due later.
+///
+/// # Errors
+/// Only the store's own.
+pub fn remove_due(tx: &Transaction<'_>, class: Class, now: Timestamp) -> Result<()> {
+    let mut statement =
+        tx.prepare_cached("DELETE FROM quarantine WHERE class = ?1 AND due <= ?2")?;
+    statement.execute(params![class.as_str(), now.as_microsecond()])?;
     Ok(())
 }
 
@@ -73,7 +103,7 @@ pub fn get(
     id: &ItemId,
 ) -> Result<Option<Quarantined>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, version, reason, hint, attempts, since FROM quarantine
+        "SELECT id, version, reason, hint, attempts, since, due FROM quarantine
          WHERE side = ?1 AND class = ?2 AND id = ?3",
     )?;
     statement
@@ -90,7 +120,7 @@ pub fn get(
 /// Only the store's own.
 pub fn all(connection: &Connection, side: Side, class: Class) -> Result<Vec<Quarantined>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, version, reason, hint, attempts, since FROM quarantine
+        "SELECT id, version, reason, hint, attempts, since, due FROM quarantine
          WHERE side = ?1 AND class = ?2 ORDER BY id",
     )?;
     statement
@@ -134,5 +164,6 @@ fn from_row(side: Side, class: Class, row: &Row<'_>) -> Result<Quarantined> {
         hint: (!hint.is_empty()).then_some(hint),
         attempts: row.get(4)?,
         since: read_moment(row.get(5)?)?,
+        due: row.get::<_, Option<i64>>(6)?.map(read_moment).transpose()?,
     })
 }

@@ -13,8 +13,8 @@ use crate::mapping::Context;
 use crate::model::record::PartyRef;
 use crate::model::{Address, Class, Side, Value};
 use crate::plan::{Action, Merge, Reason, Step, World};
-use crate::store;
 use crate::store::round::RoundId;
+use crate::store::{self, quarantine};
 
 /// How many steps are in flight at a time. A crash leaves at most these to be looked at again.
 const BATCH: usize = 400;
@@ -53,6 +53,10 @@ pub(super) async fn run(
             report.error = Some(failure);
             break;
         }
+    }
+    if report.error.is_none() {
+        let now = look.world.now;
+        engine.store.write(move |tx| quarantine::remove_due(tx, class, now)).await?;
     }
     Ok(())
 }
@@ -241,7 +245,7 @@ fn count(job: &Job<'_>, report: &mut ClassReport) {
                 *counts.entry(side).or_default() += 1;
             }
             Err(error) => match error.kind {
-                ErrorKind::Unreachable => report.unknown += 1,
+                _ if error.kind.leaves_open() => report.unknown += 1,
                 // A new look mends these.
                 ErrorKind::Exists
                 | ErrorKind::Stale

@@ -298,7 +298,7 @@ impl Looker<'_> {
                 let read = observations.iter().map(|seen| &seen.id);
                 quarantine::remove(tx, side, class, read)?;
                 for failure in observations.iter().filter_map(failure) {
-                    quarantine::put(tx, &failure, now)?;
+                    quarantine::put(tx, &failure, now, |_| None)?;
                 }
                 observation::upsert(tx, round, &observations)?;
                 findings.store(tx)

@@ -92,7 +92,7 @@ impl Engine {
             .write(move |tx| {
                 quarantine::remove(tx, Side::Mailbox, class, &over)?;
                 for failure in &fresh {
-                    quarantine::put(tx, failure, now)?;
+                    quarantine::put(tx, failure, now, |_| None)?;
                 }
                 Ok(())
             })

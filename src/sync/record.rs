@@ -4,7 +4,7 @@
 use super::prepare::{Job, Prepared, fields};
 use super::world::started_key;
 use super::{Engine, contest, hold as names, observe};
-use crate::connector::{Error, ErrorKind, Result as Sent, Write, Written};
+use crate::connector::{Error, ErrorKind, Result as Sent, Retry, Write, Written};
 use crate::mapping::Context;
 use crate::model::{Bases, Class, Fields, ItemId, Link, LinkId, LinkState, Side, Version};
 use crate::plan::operation;
@@ -33,7 +33,8 @@ pub struct Outcome {
     observations: Vec<Observation>,
     /// What was deleted.
     removed: Option<(Side, ItemId)>,
-    failure: Option<Failure>,
+    /// What is set aside, and when it is to be tried again.
+    failure: Option<(Failure, Retry)>,
     /// Whether everything the step wanted was done.
     pub(super) complete: bool,
     /// The other half's fields of a thing that was deleted on one side and changed on the other.
@@ -361,7 +362,7 @@ fn seen(world: &World, side: Side, id: &ItemId) -> Option<Version> {
 pub(super) fn answer(class: Class, result: Option<&Sent<Written>>, context: &Context) -> Answer {
     let (outcome, error) = match result {
         Some(Ok(_)) => (journal::Outcome::Done, None),
-        Some(Err(error)) if error.kind == ErrorKind::Unreachable => {
+        Some(Err(error)) if error.kind.leaves_open() => {
             (journal::Outcome::Unknown, Some(error.to_string()))
         }
         Some(Err(error)) => (journal::Outcome::Refused, Some(error.to_string())),
@@ -384,10 +385,11 @@ pub(super) fn answer(class: Class, result: Option<&Sent<Written>>, context: &Con
     }
 }
 
-/// A refusal sets the source of the write aside until it changes. What a new look can mend is not a failure.
-fn failure(step: &Step, world: &World, error: &Error) -> Option<Failure> {
+/// A refusal sets the source of the write aside until it changes, or for a while. What a new look can mend is not a failure.
+fn failure(step: &Step, world: &World, error: &Error) -> Option<(Failure, Retry)> {
     match error.kind {
         ErrorKind::Rejected
+        | ErrorKind::Failing
         | ErrorKind::Malformed
         | ErrorKind::Forbidden
         | ErrorKind::Unsupported => {}
@@ -409,7 +411,8 @@ fn failure(step: &Step, world: &World, error: &Error) -> Option<Failure> {
         .hint
         .clone()
         .or_else(|| Some("change the item, or run `liaison sync --retry`".to_owned()));
-    Some(Failure { side, class: step.class, id, version, reason: error.to_string(), hint })
+    let reason = error.to_string();
+    Some((Failure { side, class: step.class, id, version, reason, hint }, error.kind.retry()))
 }
 
 /// Stores what came of steps: all of it, or nothing.
@@ -437,8 +440,8 @@ pub(super) async fn commit(
                 // A listing from before must not show it again.
                 observation::remove(tx, *side, class, std::slice::from_ref(id))?;
             }
-            if let Some(failure) = &outcome.failure {
-                quarantine::put(tx, failure, now)?;
+            if let Some((failure, retry)) = &outcome.failure {
+                quarantine::put(tx, failure, now, |failures| retry.pause(failures))?;
             }
             let link = put(tx, outcome)?;
             contest::list(tx, outcome, link, &pending, (round, now))?;

@@ -127,7 +127,7 @@ impl Engine {
                     match result {
                         Ok(_) => regarding::done(tx, &uid, target.as_ref())?,
                         Err(error) if is_final(&error) => {
-                            quarantine::put(tx, &refused(id, &error), now)?;
+                            quarantine::put(tx, &refused(id, &error), now, |_| None)?;
                             regarding::done(tx, &uid, target.as_ref())?;
                         }
                         // The next sync looks again.

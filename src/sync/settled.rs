@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 use super::observe::UNREAD;
 use super::{ClassReport, Engine};
 use crate::model::{Class, Side};
+use crate::store;
+use crate::store::quarantine::{self, Quarantined};
 use crate::store::settled::{self, Settled};
-use crate::store::{self, quarantine};
 
 impl Engine {
     /// How the class was left, if nothing has to be looked at again for another reason than news.
@@ -33,8 +34,10 @@ impl Engine {
         self.store
             .write(move |tx| {
                 let aside = quarantine::all(tx, Side::Mailbox, class)?;
-                // What could not be read is tried again.
-                if aside.iter().any(|entry| entry.version.as_str() == UNREAD) {
+                // What could not be read is tried again, and what is due by itself.
+                let waits =
+                    |entry: &Quarantined| entry.version.as_str() == UNREAD || entry.due.is_some();
+                if aside.iter().any(waits) {
                     return Ok(());
                 }
                 settled::set(tx, class, &settled)

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::world::{filter_key, started_key};
 use crate::model::{Class, Field, ItemId, Link, LinkId, Listing, Side, Uid, Value, Version};
 use crate::plan::{Key, Seen, Verdict};
 use crate::store::conflict::{self, Dispute};
 use crate::store::decision::{self, Decision};
 use crate::store::observation::{self, Head};
-use crate::store::{self, hold, link, mark, meta, quarantine};
+use crate::store::quarantine::{self, Quarantined};
+use crate::store::{self, hold, link, mark, meta};
 
 /// What the store knows of a class.
 pub(super) struct Stock {
@@ -27,15 +30,17 @@ pub(super) struct Stock {
 }
 
 impl Stock {
-    /// All of it or, of messages, only what is known of those in `kept`.
+    /// All of it or, of messages, only what is known of those in `kept`. What is due to be tried again is not set aside.
     pub(super) fn load(
         db: &store::Connection,
         class: Class,
         kept: Option<&BTreeSet<ItemId>>,
+        now: Timestamp,
     ) -> store::Result<Self> {
         let mut quarantined = BTreeMap::new();
         for side in [Side::Mailbox, Side::Crm] {
-            for entry in quarantine::all(db, side, class)? {
+            let is_due = |entry: &Quarantined| entry.due.is_some_and(|due| due <= now);
+            for entry in quarantine::all(db, side, class)?.into_iter().filter(|it| !is_due(it)) {
                 quarantined.insert((side, entry.id), entry.version);
             }
         }

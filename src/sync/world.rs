@@ -147,8 +147,8 @@ impl Engine {
         (items, records): (Listing, Listing),
         sifted: Option<Sifted>,
     ) -> Stored<Look> {
-        let kept = sifted.as_ref().map(|sifted| sifted.kept.clone());
-        let stored = self.store.read(move |db| Stock::load(db, class, kept.as_ref())).await?;
+        let (kept, now) = (sifted.as_ref().map(|sifted| sifted.kept.clone()), self.clock.now());
+        let stored = self.store.read(move |db| Stock::load(db, class, kept.as_ref(), now)).await?;
         let mut seen = Assembly::new(&stored, &items, &records);
         let probed = match self.probe(class, mailbox, Side::Mailbox, &items, &stored.links).await {
             Ok(probed) => probed,
@@ -191,7 +191,7 @@ impl Engine {
             organisation: self.settings.organisation,
             mailbox: self.settings.mailbox.clone(),
             me: self.settings.me.clone(),
-            now: self.clock.now(),
+            now,
             items: loaded.items,
             records: loaded.records,
             partial: partial.keys().copied().collect(),

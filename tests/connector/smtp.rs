@@ -8,6 +8,9 @@ use liaison::connector::net::Security;
 use liaison::connector::smtp::{self, Outcome, Phase, Smtp, Submission};
 use liaison::model::Address;
 
+use crate::support::servers::dovecot::{self, Dovecot};
+use crate::support::servers::postfix::{Delivery, Postfix};
+use crate::support::servers::process::eventually;
 use crate::support::servers::proxy::{Proxy, Script};
 use crate::support::servers::sink::{self, Sink};
 use crate::support::servers::{account, stranger};
@@ -198,4 +201,33 @@ async fn an_examination_says_how_it_stands_and_sends_nothing() {
     let bad = examine(Some(stranger("anna"))).await;
     assert_eq!(topics(&bad).last(), Some(&(Topic::SignIn, Grade::Bad)));
     assert!(sink.taken().is_empty());
+}
+
+/// By a real submission server into a real mailbox: lines as long as they may be, full stops, bytes beyond ASCII.
+#[tokio::test]
+async fn what_postfix_hands_on_is_what_it_was_given() {
+    let dovecot = Dovecot::start(dovecot::Options::default());
+    let postfix = Postfix::start(&dovecot, Delivery::Dovecot);
+    for (name, security) in [("tls", Security::Tls), ("starttls", Security::StartTls)] {
+        let smtp = Smtp::new(smtp::Options {
+            server: postfix.smtp(security),
+            account: Some(account("anna")),
+        });
+        let head = b"From: <anna@example.test>\r\nDate: Sat, 21 Nov 2026 10:00:00 +0000\r\n";
+        let bytes = [head.to_vec(), letter(name)].concat();
+        let outcome = smtp.submit(&submission(&["bob@example.test"], &bytes)).await;
+        assert!(matches!(outcome, Outcome::Sent { .. }), "{outcome:?} {}", postfix.log());
+        let bob = dovecot.elsewhere("bob");
+        let word = format!("<{name}@example.test>");
+        let arrived = || {
+            let bodies = bob.bodies("INBOX");
+            let holds =
+                |body: &Vec<u8>| body.windows(word.len()).any(|part| part == word.as_bytes());
+            bodies.into_iter().find(holds)
+        };
+        eventually("bob has it", || arrived().is_some());
+        let arrived = arrived().unwrap();
+        // Servers write above it who handed it on.
+        assert!(arrived.ends_with(&bytes), "{}", String::from_utf8_lossy(&arrived));
+    }
 }

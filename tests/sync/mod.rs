@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod corpus;
+mod failing;
 mod rounds;
 pub mod world;

@@ -41,6 +41,13 @@ impl Seen {
         Some(Self { mark, listed: Timestamp::from_second(listed.parse().ok()?).ok()? })
     }
 
+    /// Whether this is a cursor, of some other collection.
+    pub(super) fn is_of_another(text: &str, collection: &Url) -> bool {
+        let mut words = text.split(' ');
+        let is_ours = matches!(words.next(), Some("sync" | "ctag"));
+        is_ours && words.next().is_some_and(|place| place != place_of(collection))
+    }
+
     pub(super) fn text(&self, collection: &Url) -> String {
         let (kind, token) = match &self.mark {
             Mark::Sync(token) => ("sync", token),
@@ -73,9 +80,11 @@ mod tests {
             let text = seen.text(&url);
             assert_eq!(Seen::parse(&text, &url), Some(seen));
             assert_eq!(Seen::parse(&text, &other), None);
+            assert!(Seen::is_of_another(&text, &other) && !Seen::is_of_another(&text, &url));
         }
         for bad in ["", "sync", "sync x 1 t", "data:,1", "etag  1 "] {
             assert_eq!(Seen::parse(bad, &url), None, "{bad}");
+            assert!(bad == "sync x 1 t" || !Seen::is_of_another(bad, &url), "{bad}");
         }
     }
 

@@ -241,6 +241,13 @@ impl Dav {
         for home in self.homes(&principal).await? {
             let (home, answer) = self.follow(&home, body::DESCRIBE, "1").await?;
             for response in answer.responses {
+                // With one of them unknown, another one would pass for the only one.
+                if response.status.is_some_and(|status| status >= 500 || status == 423) {
+                    return Err(Error::new(
+                        ErrorKind::Unreachable,
+                        "the server cannot tell at present which collections it has",
+                    ));
+                }
                 let Some(href) = response.hrefs.first() else { continue };
                 let Ok(url) = self.referred(&home, href) else { continue };
                 found.extend(Collection::of(Base::new(url).url().clone(), &response.properties));

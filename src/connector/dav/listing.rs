@@ -104,12 +104,28 @@ impl Dav {
         };
         if is_sure {
             let (look, listed) = looked?;
+            self.check_it_is_the_same(&base, since)?;
             return self.news_of(class, &base, look, listed).await;
         }
         let located = self.locate().await?;
+        self.check_it_is_the_same(&located, since)?;
         let (look, listed) =
             if located == base { looked? } else { self.look_in(&located, since).await? };
         self.news_of(class, &located, look, listed).await
+    }
+
+    /// A collection that was found by asking may be found to be another one, as when the first is hidden from us. All that
+    /// was in it would seem to be gone.
+    fn check_it_is_the_same(&self, base: &Base, since: &Cursor) -> Result<()> {
+        let is_other = since.get("").is_some_and(|token| Seen::is_of_another(token, base.url()));
+        if !is_other || self.names(base) {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("{} is not the collection that was synced so far", base.url()),
+        )
+        .hint("if it is the right one, write it as `url`"))
     }
 
     /// Also says when everything was listed.
@@ -190,6 +206,11 @@ impl Dav {
             ErrorKind::Malformed,
             "the server's list of changes does not come to an end",
         ))
+    }
+
+    /// Whether the server answers a question that costs it little.
+    pub(super) async fn is_well(&self, base: &Base) -> bool {
+        self.ctag(base).await.is_ok()
     }
 
     async fn ctag(&self, base: &Base) -> Result<Option<String>> {

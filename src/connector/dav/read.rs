@@ -1,5 +1,8 @@
 //! Reads items whole: by multiget in chunks (RFC 4791 §7.9, RFC 6352 §8.7), one by one where a server does not know that.
 //!
+//! A server may break down over one item (500) and take down with it whatever is asked for together with it. Then the items are
+//! asked for one by one, and what goes wrong is theirs as long as the server answers anything else.
+//!
 //! XML leaves no trace of how lines ended, so every document comes with the line ends that its format demands: CR LF.
 
 use std::collections::BTreeMap;
@@ -11,9 +14,9 @@ use reqwest::{Method, StatusCode, Url};
 use super::client::Ask;
 use super::href::{Base, Member};
 use super::multistatus::{self, Multistatus, Response};
-use super::refused::refused;
+use super::refused::{of_item, refused};
 use super::{Dav, body};
-use crate::connector::{Error, ErrorKind, Result, Scope};
+use crate::connector::{Error, ErrorKind, Result};
 use crate::model::{Body, Class, Document, ItemId, Version};
 
 /// Items a request: servers cap what a report may ask for, the lowest cap seen is some thousand.
@@ -24,6 +27,9 @@ const CHUNKS: usize = 2;
 
 /// Single requests on the way at once.
 pub(super) const SINGLES: usize = 8;
+
+/// So many items that fail alike, without one that does not, are no matter of the items.
+pub(super) const MANY: usize = 20;
 
 pub(super) type Documents = BTreeMap<ItemId, Result<Document>>;
 
@@ -77,10 +83,15 @@ impl Dav {
         } else {
             let error = refused(&answer, "read items", self.client().clock().now());
             match error.kind {
-                // It does not know this report, or does not want to answer so much at once.
-                ErrorKind::Unsupported | ErrorKind::Rejected | ErrorKind::Forbidden => {
-                    Documents::new()
-                }
+                // It does not know this report, does not want to answer so much at once, or says what makes no sense here.
+                ErrorKind::Unsupported
+                | ErrorKind::Rejected
+                | ErrorKind::Forbidden
+                | ErrorKind::Failing
+                | ErrorKind::Stale
+                | ErrorKind::Exists
+                | ErrorKind::CursorExpired => Documents::new(),
+                ErrorKind::Unreachable if self.is_well(base).await => Documents::new(),
                 // The collection is gone: that says nothing of one item.
                 ErrorKind::Missing => return Err(collection_is_gone()),
                 _ => return Err(error),
@@ -95,18 +106,36 @@ impl Dav {
         }
         let singles: Vec<_> = stream::iter(singles).buffered(SINGLES).try_collect().await?;
         documents.extend(singles);
+        self.blame_items(base, documents).await
+    }
+
+    /// Over what the server broke down is put down to the items, if it answers otherwise.
+    async fn blame_items(&self, base: &Base, mut documents: Documents) -> Result<Documents> {
+        let broke = |found: &Result<Document>| {
+            found.as_ref().err().filter(|error| error.kind == ErrorKind::Unreachable).map(of_item)
+        };
+        let blamed: Documents = documents
+            .iter()
+            .filter_map(|(id, found)| Some((id.clone(), Err(broke(found)?))))
+            .collect();
+        let is_alone = blamed.len() == documents.len();
+        if is_alone && !blamed.is_empty() && (blamed.len() > MANY || !self.is_well(base).await) {
+            let first = documents.pop_first().and_then(|(_, found)| found.err());
+            return first.map_or(Ok(documents), Err);
+        }
+        documents.extend(blamed);
         Ok(documents)
     }
 
     /// # Errors
-    /// Only those that concern every item alike.
+    /// Only those that concern every item alike; that the server broke down over the item is part of the answer.
     async fn single(&self, id: ItemId, url: Url) -> Result<(ItemId, Result<Document>)> {
         let answer = self.client().send(&Ask::new(Method::GET, url), "read an item").await?;
         if answer.status != StatusCode::OK {
             let error = refused(&answer, "read an item", self.client().clock().now());
-            return match error.kind.scope() {
-                Scope::Account => Err(error),
-                Scope::Item | Scope::Collection => Ok((id, Err(error))),
+            return match error.kind {
+                ErrorKind::Unauthorised | ErrorKind::Throttled(_) => Err(error),
+                _ => Ok((id, Err(error))),
             };
         }
         let version = answer.headers.get(ETAG).and_then(|etag| etag.to_str().ok());

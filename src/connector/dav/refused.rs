@@ -39,6 +39,7 @@ pub(super) fn refused(answer: &Answer, doing: &str, now: Timestamp) -> Error {
             ErrorKind::Throttled(http::retry_after(&answer.headers, now).unwrap_or(PAUSE))
         }
         StatusCode::INSUFFICIENT_STORAGE => ErrorKind::Rejected,
+        StatusCode::LOCKED => ErrorKind::Failing,
         status if status.is_client_error() => ErrorKind::Rejected,
         // It went well, but is no answer to what was asked: a page to sign in, mostly.
         status if status.is_success() => ErrorKind::Malformed,
@@ -51,6 +52,13 @@ pub(super) fn refused(answer: &Answer, doing: &str, now: Timestamp) -> Error {
         Some(hint) => error.hint(hint),
         None => error,
     }
+}
+
+/// The same of one item, where the server is known to answer otherwise.
+pub(super) fn of_item(error: &Error) -> Error {
+    Error::new(ErrorKind::Failing, error.message.clone()).hint(
+        "it is tried again by itself for some days; the server may not cope with its size or its name",
+    )
 }
 
 /// The conditions that an answer names, where it is such an answer.
@@ -105,7 +113,7 @@ fn hint(status: StatusCode, named: &BTreeSet<String>) -> Option<&'static str> {
     match status {
         StatusCode::UNAUTHORIZED => Some("check `user` and the password or token"),
         StatusCode::LOCKED => {
-            Some("another program has locked it; it is tried again once you ask for it")
+            Some("another program has locked it; it is tried again by itself for some days")
         }
         StatusCode::INSUFFICIENT_STORAGE => Some("the mailbox is full"),
         _ => None,
@@ -138,7 +146,7 @@ mod tests {
             (412, "", ErrorKind::Stale),
             (413, "", ErrorKind::Rejected),
             (422, "", ErrorKind::Rejected),
-            (423, "", ErrorKind::Rejected),
+            (423, "", ErrorKind::Failing),
             (429, "", minute),
             (500, "", ErrorKind::Unreachable),
             (501, "", ErrorKind::Unsupported),

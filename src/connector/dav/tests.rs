@@ -11,8 +11,12 @@ use super::scripted::{
     refusal_about, status, token,
 };
 use super::*;
+use crate::connector::Scope;
 use crate::connector::auth::{Kind, SecretCommand};
 use crate::model::{Body as Text, Completeness, Version};
+
+mod items;
+mod wire;
 
 const EVENT: &str = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:e\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
 const MEETING: &str = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:e\r\nORGANIZER:mailto:me@x\r\nATTENDEE:mailto:you@x\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
@@ -214,7 +218,7 @@ async fn an_item_is_gone_only_if_it_is_said_to_be() {
         let answer = broken().swap_remove(at);
         let what = answer.status();
         let server = Scripted::start(vec![answer]).await;
-        server.then((0..2).map(|_| status(500)).collect());
+        server.then((0..3).map(|_| status(500)).collect());
         let read = server.connect().read(Class::Appointment, &ids(&["a.ics", "b.ics"])).await;
         assert!(read.is_err(), "{what}");
     }
@@ -429,13 +433,13 @@ async fn each_refusal_of_a_write_has_its_kind() {
         (create("a", EVENT), status(409), ErrorKind::Rejected),
         (create("a", EVENT), status(403), ErrorKind::Forbidden),
         (create("a", EVENT), status(413), ErrorKind::Rejected),
-        (create("a", EVENT), status(500), ErrorKind::Unreachable),
+        (create("a", EVENT), status(500), ErrorKind::Failing),
         (create("a", EVENT), status(507), ErrorKind::Rejected),
         (update("a", EVENT), status(412), ErrorKind::Stale),
         (update("a", EVENT), status(404), ErrorKind::Missing),
         (update("a", EVENT), refusal(403, "no-uid-conflict"), ErrorKind::Rejected),
         (update("a", EVENT), refusal(403, "max-resource-size"), ErrorKind::Rejected),
-        (update("a", EVENT), status(423), ErrorKind::Rejected),
+        (update("a", EVENT), status(423), ErrorKind::Failing),
         (delete("a"), status(412), ErrorKind::Stale),
         (delete("a"), status(410), ErrorKind::Missing),
         (delete("a"), status(405), ErrorKind::Unsupported),

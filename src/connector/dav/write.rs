@@ -5,6 +5,7 @@
 //! * Updates and deletes name their version with `If-Match`. A 412 may also mean that the item is gone; a look tells.
 //! * No server gives back the bytes it was given, and an `ETag` in the answer may be of something else than what was sent. What
 //!   was written is therefore read back, all of a batch in one request.
+//! * A server that breaks down over a write (500) is asked to read back, too. If it can, the failure is that one item's.
 //! * Where the server writes to attendees, [`super::schedule`] decides what is stored, or that nothing is.
 
 use std::collections::BTreeMap;
@@ -16,7 +17,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_M
 
 use super::client::Ask;
 use super::href::{Base, Member};
-use super::refused::{conditions, refused};
+use super::read::MANY;
+use super::refused::{conditions, of_item, refused};
 use super::rights::Rights;
 use super::schedule;
 use super::{Dav, Invitations};
@@ -34,7 +36,36 @@ enum Done {
     Removed,
     /// It was not the version any more: it may also be gone.
     Stale(Error),
+    /// The server broke down over it: what became of it is unknown.
+    Broke(Error),
     Failed(Error),
+}
+
+/// How the requests of a wave go.
+#[derive(Default)]
+struct Course {
+    /// Why no more are sent: the others would fail alike, each after its time limit.
+    broken: Option<Error>,
+    /// How many broke the server since one did not.
+    in_a_row: usize,
+}
+
+impl Course {
+    fn note(&mut self, done: &Done) {
+        match done {
+            Done::Stored | Done::Removed | Done::Stale(_) => self.in_a_row = 0,
+            Done::Broke(error) => {
+                self.in_a_row += 1;
+                if self.in_a_row > MANY {
+                    self.broken.get_or_insert_with(|| again(error));
+                }
+            }
+            Done::Failed(error) if error.kind.scope() == Scope::Account => {
+                self.broken.get_or_insert_with(|| again(error));
+            }
+            Done::Failed(_) => {}
+        }
+    }
 }
 
 impl Dav {
@@ -74,32 +105,32 @@ impl Dav {
             // Nothing was sent.
             Err(error) => return wave.into_keys().map(|at| (at, Err(again(&error)))).collect(),
         };
-        let broken = Mutex::new(None);
+        let course = Mutex::new(Course::default());
         let mut requests = Vec::new();
         for (at, write) in wave {
             let before = looked.remove(write.id());
             let id = write.id().clone();
-            let broken = &broken;
+            let course = || course.lock().unwrap_or_else(PoisonError::into_inner);
             requests.push(async move {
-                let known =
-                    broken.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(again);
+                let known = course().broken.as_ref().map(again);
                 if let Some(error) = known {
                     return (at, id, Done::Failed(error));
                 }
                 let done =
                     self.one(class, base, rights, write, before).await.unwrap_or_else(Done::Failed);
-                if let Done::Failed(error) = &done
-                    && error.kind.scope() == Scope::Account
-                {
-                    // The others would fail alike, each after its time limit.
-                    let mut broken = broken.lock().unwrap_or_else(PoisonError::into_inner);
-                    broken.get_or_insert_with(|| again(error));
-                }
+                course().note(&done);
                 (at, id, done)
             });
         }
-        let done: Vec<(usize, ItemId, Done)> =
+        let mut done: Vec<(usize, ItemId, Done)> =
             stream::iter(requests).buffer_unordered(AT_ONCE).collect().await;
+        if course.into_inner().unwrap_or_else(PoisonError::into_inner).broken.is_some() {
+            for (_, _, done) in &mut done {
+                if let Done::Broke(error) = done {
+                    *done = Done::Failed(again(error));
+                }
+            }
+        }
         self.seen_again(class, base, done).await
     }
 
@@ -112,10 +143,11 @@ impl Dav {
     ) -> BTreeMap<usize, Result<Written>> {
         let to_look: Vec<ItemId> = done
             .iter()
-            .filter(|(_, _, done)| matches!(done, Done::Stored | Done::Stale(_)))
+            .filter(|(_, _, done)| matches!(done, Done::Stored | Done::Stale(_) | Done::Broke(_)))
             .map(|(_, id, _)| id.clone())
             .collect();
         let mut looked = self.documents(class, base, &to_look).await;
+        let is_well = looked.is_ok();
         let mut results = BTreeMap::new();
         for (at, id, done) in done {
             let now = match &mut looked {
@@ -124,7 +156,8 @@ impl Dav {
             };
             let result = match done {
                 Done::Removed => Ok(Written { id, document: None }),
-                Done::Failed(error) => Err(error),
+                Done::Broke(error) if is_well => Err(of_item(&error)),
+                Done::Broke(error) | Done::Failed(error) => Err(error),
                 Done::Stale(stale) => Err(match now {
                     Some(Err(error)) if error.kind == ErrorKind::Missing => error,
                     _ => stale,
@@ -219,6 +252,7 @@ impl Dav {
         }
         let error = refused(answer, "create an item", self.client().clock().now());
         Done::Failed(match error.kind {
+            ErrorKind::Unreachable => return Done::Broke(error),
             ErrorKind::Stale => exists(),
             ErrorKind::Exists => {
                 // Some servers have every UID once in all calendars of a user.
@@ -243,6 +277,7 @@ impl Dav {
         let error = refused(answer, doing, self.client().clock().now());
         match error.kind {
             ErrorKind::Stale => Done::Stale(error),
+            ErrorKind::Unreachable => Done::Broke(error),
             // It would have the UID of another item. To look at that one and adopt it is for creates.
             ErrorKind::Exists => Done::Failed(Error::new(ErrorKind::Rejected, error.message)),
             _ => Done::Failed(error),

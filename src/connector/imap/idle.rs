@@ -77,7 +77,7 @@ async fn listen(session: &mut Session, clock: &Clock) -> Result<Option<Woken>> {
             Err(_) => {
                 let passed =
                     Duration::try_from(clock.now().duration_since(wall)).unwrap_or_default();
-                if passed > began.elapsed() + ASLEEP {
+                if was_asleep(passed, began.elapsed()) {
                     return Ok(Some(Woken::BySleep));
                 }
                 if Instant::now() >= renew {
@@ -85,6 +85,23 @@ async fn listen(session: &mut Session, clock: &Clock) -> Result<Option<Woken>> {
                 }
             }
         }
+    }
+}
+
+/// Whether the machine slept, by how far the clock on the wall went on and how long we know that we waited. A wall clock that is put
+/// back, or forward by little, says nothing.
+fn was_asleep(wall: Duration, waited: Duration) -> bool {
+    wall > waited.saturating_add(ASLEEP)
+}
+
+/// How long to let the server rest before another connection, after so many in a row that came to nothing. The first one that
+/// breaks is made anew at once: most often only this connection was cut.
+pub(super) fn rest(failures: u32) -> Duration {
+    const FIRST: Duration = Duration::from_secs(5);
+    const LONGEST: Duration = Duration::from_mins(5);
+    match failures {
+        0 | 1 => Duration::ZERO,
+        more => FIRST.saturating_mul(2_u32.saturating_pow(more - 2)).min(LONGEST),
     }
 }
 

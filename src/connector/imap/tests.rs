@@ -14,6 +14,8 @@ use crate::model::{Body, Completeness, Version};
 mod faults;
 mod gmail;
 mod hostile;
+mod idle;
+mod steps;
 
 impl Options {
     /// A server on this machine that nobody protects.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::reply::{self, Capabilities, Numbered, Refusal, Status};
 use super::{Options, SIZE_LIMIT};
 use crate::connector::auth::{Account, Kind};
-use crate::connector::line::Lines;
+use crate::connector::line::{Lines, excess};
 use crate::connector::net::{Security, Server, Stream};
 use crate::connector::sasl::Mechanism;
 use crate::connector::{Error, ErrorKind, Result};
@@ -326,9 +326,14 @@ impl Session {
         let mut too_large = false;
         // Only a full stop at the beginning of a line means anything, and only CRLF ends one.
         let mut begins = true;
+        let mut over = 0_usize;
         loop {
             if too_large {
+                over += bytes.len();
                 bytes.clear();
+            }
+            if over > excess(limit) {
+                return Err(wrong("the server sent a message without end"));
             }
             let start = bytes.len();
             // The lone full stop must always fit.

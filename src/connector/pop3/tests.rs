@@ -7,6 +7,8 @@ use crate::connector::net::Security;
 use crate::connector::scripted::{Step, Until, account, play, serve, step};
 use crate::secret::Secret;
 
+mod faults;
+
 const CAPA: &str = "+OK\r\nTOP\r\nUIDL\r\nUSER\r\nPIPELINING\r\nSASL PLAIN LOGIN XOAUTH2\r\n.\r\n";
 
 fn script(steps: &[(&'static str, &str)]) -> Vec<Step> {

@@ -424,3 +424,55 @@ async fn a_server_that_is_not_there_leaves_it_unsent() {
     let shown = format!("{:?}", submission(MESSAGE));
     assert_eq!(shown, "Submission(2 recipients, 34 bytes)");
 }
+
+/// Until the message is on its way, a connection that breaks leaves nothing open.
+#[tokio::test]
+async fn a_sign_in_cut_anywhere_sends_nothing() {
+    let steps = vec![
+        step("", "220 mx ready\r\n"),
+        step("EHLO", HELLO),
+        step("EHLO", HELLO),
+        step("AUTH PLAIN AGFubmEAc2VjcmV0\r\n", "235 2.7.0 in\r\n"),
+        step("MAIL", "250 ok\r\n"),
+    ];
+    let said: usize = steps.iter().map(|(_, said)| said.len()).sum();
+    let scripts = (0..=said).map(|at| (steps.clone(), Until::Sent(at))).collect();
+    let (server, playing) = serve(scripts).await;
+    let smtp = Smtp::new(Options { server, account: Some(account(Kind::Password, "secret")) });
+    for at in 0..=said {
+        let outcome = smtp.submit(&submission(MESSAGE)).await;
+        let Outcome::Refused { permanent, why, .. } = outcome else { panic!("{at}: {outcome:?}") };
+        assert!(!permanent && why.kind == ErrorKind::Unreachable, "{at}: {why:?}");
+    }
+    for heard in playing.await.unwrap() {
+        assert!(!heard.contains("DATA") && !heard.contains("Subject"), "{heard}");
+    }
+}
+
+/// The same for one that says what is no answer to a sign-in.
+#[tokio::test]
+async fn a_sign_in_that_goes_wrong_sends_nothing() {
+    let odd = [
+        "250 ok\r\n",
+        "354 go\r\n",
+        "334 \r\n",
+        "999 x\r\n",
+        "235-a\r\n",
+        "\r\n",
+        "235 in\r\n250 ok\r\n250 ok\r\n",
+    ];
+    for answer in odd {
+        let steps = vec![
+            step("", "220 mx ready\r\n"),
+            step("EHLO", HELLO),
+            step("EHLO", HELLO),
+            step("AUTH PLAIN AGFubmEAc2VjcmV0\r\n", answer),
+        ];
+        let (server, playing) = serve(vec![(steps, Until::End)]).await;
+        let smtp = Smtp::new(Options { server, account: Some(account(Kind::Password, "secret")) });
+        let outcome = smtp.submit(&submission(MESSAGE)).await;
+        assert!(matches!(outcome, Outcome::Refused { .. }), "{answer:?} {outcome:?}");
+        let heard = playing.await.unwrap().remove(0);
+        assert!(!heard.contains("DATA") && !heard.contains("Subject"), "{heard}");
+    }
+}

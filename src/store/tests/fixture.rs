@@ -260,7 +260,7 @@ fn work(tx: &Transaction<'_>, round: RoundId) -> Result<()> {
         reason: "two UIDs".into(),
         hint: Some("remove one".into()),
     };
-    quarantine::put(tx, &failure, at(1_009))?;
+    quarantine::put(tx, &failure, at(1_009), |_| None)?;
     let taken = Cursor {
         side: Side::Mailbox,
         class: Class::Contact,

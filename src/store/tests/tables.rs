@@ -1,5 +1,7 @@
 //! What is known of both sides: what is written is read back, keys are unique.
 
+use std::time::Duration;
+
 use std::collections::BTreeMap;
 
 use super::{at, fields, in_a_store, item};
@@ -274,17 +276,31 @@ fn quarantine_counts_the_attempts_of_one_version() {
             reason: "subject too long".into(),
             hint: None,
         };
-        quarantine::put(tx, &failure("1"), at(1))?;
-        quarantine::put(tx, &failure("1"), at(2))?;
+        quarantine::put(tx, &failure("1"), at(1), |_| None)?;
+        quarantine::put(tx, &failure("1"), at(2), |_| None)?;
         let stored = quarantine::get(tx, Side::Crm, Class::Task, &item("task/a"))?.unwrap();
         assert_eq!((stored.attempts, stored.since, stored.hint), (2, at(1), None));
         let other = Failure { hint: Some("shorten it".into()), ..failure("2") };
-        quarantine::put(tx, &other, at(3))?;
+        quarantine::put(tx, &other, at(3), |_| None)?;
         let stored = &quarantine::all(tx, Side::Crm, Class::Task)?[0];
         assert_eq!((stored.attempts, stored.since), (1, at(3)));
         assert_eq!(stored.version, Version::new("2"));
         assert_eq!(stored.hint.as_deref(), Some("shorten it"));
         assert!(quarantine::all(tx, Side::Mailbox, Class::Task)?.is_empty());
+        // One that is tried again by itself.
+        let pause = |attempts| Some(Duration::from_secs(u64::from(attempts)));
+        quarantine::put(tx, &failure("2"), at(4), pause)?;
+        assert_eq!(quarantine::all(tx, Side::Crm, Class::Task)?[0].due, Some(at(6)));
+        quarantine::remove_due(tx, Class::Task, at(5))?;
+        quarantine::remove_due(tx, Class::Contact, at(6))?;
+        assert_eq!(quarantine::all(tx, Side::Crm, Class::Task)?.len(), 1);
+        quarantine::put(tx, &failure("2"), at(5), |_| None)?;
+        assert_eq!(quarantine::all(tx, Side::Crm, Class::Task)?[0].due, None);
+        quarantine::put(tx, &failure("3"), at(5), pause)?;
+        quarantine::remove_due(tx, Class::Task, at(6))?;
+        assert!(quarantine::all(tx, Side::Crm, Class::Task)?.is_empty());
+        quarantine::put(tx, &failure("3"), at(5), |_| None)?;
+        quarantine::remove_due(tx, Class::Task, at(99))?;
         quarantine::remove(tx, Side::Crm, Class::Task, &[item("task/a")])?;
         assert!(quarantine::all(tx, Side::Crm, Class::Task)?.is_empty());
         Ok(())

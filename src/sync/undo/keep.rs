@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::net::Effect;
 use super::{Inverse, Outcome};
-use crate::connector::{self, ErrorKind, Write, Written};
+use crate::connector::{self, Write, Written};
 use crate::mapping::Context;
 use crate::model::{
     Bases, Class, Fields, ItemId, Link, LinkId, LinkState, Patch, Side, Version, name,
@@ -112,9 +112,7 @@ impl Done {
     pub(super) fn outcome(&self) -> Outcome {
         match &self.result {
             Ok(_) => Outcome::Done,
-            Err(error) if error.kind == ErrorKind::Unreachable => {
-                Outcome::Unknown(error.to_string())
-            }
+            Err(error) if error.kind.leaves_open() => Outcome::Unknown(error.to_string()),
             Err(error) => Outcome::Refused(error.to_string()),
         }
     }
@@ -131,7 +129,7 @@ pub(super) async fn commit(engine: &Engine, round: RoundId, done: Vec<Done>) -> 
                 match result {
                     Ok(written) => settle(tx, (round, now), inverse, written, &context)?,
                     // It stays, and takes part as before.
-                    Err(error) if error.kind != ErrorKind::Unreachable => {
+                    Err(error) if !error.kind.leaves_open() => {
                         if inverse.net.effect == Effect::Created && inverse.net.side == Side::Crm {
                             mark::set(tx, inverse.net.class, &inverse.uid, true, now)?;
                         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use liaison::connector::dav::Dav;
-use liaison::connector::{Connector as _, ErrorKind, Result, Write, Written};
+use liaison::connector::{Connector as _, ErrorKind, Result, Scope, Write, Written};
 use liaison::model::{Class, Document, ItemId, Uid, Version};
 
 use super::ends::{End, bytes, everything, file, item, text, whole};
@@ -137,5 +137,43 @@ async fn a_batch_has_one_result_each_in_order() {
         let found = dav.find(Class::Contact, &uids).await.unwrap();
         let ids: BTreeSet<String> = found.into_values().map(|id| id.to_string()).collect();
         assert_eq!(ids, (0..60).map(|number| format!("batch-{number}.vcf")).collect());
+    }
+}
+
+/// Radicale breaks down over a name that is too long for its disk, Cyrus over a text that it cannot keep.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_that_breaks_a_server_stops_no_other() {
+    const CLASS: Class = Class::Appointment;
+    let name = format!("{}.ics", "n".repeat(10_000));
+    for end in End::all() {
+        let dav = end.connect(CLASS);
+        let event = |uid: &str| item(CLASS, uid, uid);
+        let folded = |word: &str, count: usize| vec![word; count].join("\n ");
+        let writes = vec![
+            create("one.ics", event("one")),
+            create(&name, event("named")),
+            create("long.ics", item(CLASS, "long", &folded("word", 10_000))),
+            create("flat.ics", item(CLASS, "flat", &"x".repeat(400 << 10))),
+            create("uid.ics", event(&folded("uid", 15_000))),
+            create("umlaut.ics", item(CLASS, "umlaut", &folded("wörd", 10_000))),
+            create("two.ics", event("two")),
+        ];
+        let results = dav.write(CLASS, writes).await.unwrap();
+        let errors: Vec<String> = results
+            .iter()
+            .map(|result| result.as_ref().err().map_or_else(String::new, ToString::to_string))
+            .collect();
+        println!("{}: {errors:?}", end.name());
+        assert!(results[0].is_ok() && results[6].is_ok(), "{}", end.name());
+        let kinds: Vec<ErrorKind> =
+            results.iter().filter_map(|result| Some(result.as_ref().err()?.kind)).collect();
+        assert!(kinds.iter().all(|kind| kind.scope() == Scope::Item), "{} {kinds:?}", end.name());
+        let has_broken = kinds.contains(&ErrorKind::Failing);
+        assert_eq!(has_broken, !matches!(end, End::Xandikos(_)), "{} {kinds:?}", end.name());
+        let ids = ["one.ics", &name, "two.ics"].map(ItemId::new);
+        let read = dav.read(CLASS, &ids).await.unwrap();
+        assert!(read[&ids[0]].is_ok() && read[&ids[2]].is_ok(), "{}", end.name());
+        let listed = dav.list(CLASS).await.unwrap();
+        assert!(listed.is_complete() && listed.entries.contains_key(&ids[2]), "{}", end.name());
     }
 }

@@ -5,6 +5,7 @@ use liaison::connector::auth::{Account, Kind, SecretCommand};
 use liaison::model::{Body, Document};
 
 use super::*;
+use crate::support::servers::proxy::{Counted, Proxy, Script};
 use crate::support::servers::stranger;
 
 fn text(document: &Document) -> String {
@@ -16,7 +17,7 @@ fn text(document: &Document) -> String {
 
 #[tokio::test]
 async fn heads_and_whole_messages_over_every_kind_of_connection() {
-    let dovecot = start(&[]);
+    let dovecot = Dovecot::start(dovecot::Options { compress: true, ..Default::default() });
     let anna = dovecot.elsewhere("anna");
     append(&anna, "INBOX", &["one", "two"]);
     anna.flag("INBOX", "<two@example.test>", &["$CrmTracked", "\\Flagged"], true);
@@ -161,4 +162,81 @@ async fn a_server_that_was_gone_meanwhile_is_reached_again() {
         view.update(&imap).await.parts.is_empty(),
         "the kept connection died: another one is made"
     );
+}
+
+#[tokio::test]
+async fn compressed_or_not_the_same_is_read_and_fewer_bytes_travel() {
+    let dovecot = Dovecot::start(dovecot::Options { compress: true, ..Default::default() });
+    let long = "All work and no play makes Jack a dull boy.\r\n".repeat(100);
+    let letter = |number: usize| {
+        let head = String::from_utf8(message(&number.to_string())).unwrap();
+        format!("{head}{long}").into_bytes()
+    };
+    dovecot.seed("anna", "INBOX", (0..200).map(letter));
+    let proxy = Proxy::start(dovecot.imap, Script::default());
+    let mut answers = Vec::new();
+    let mut counted: Vec<Counted> = Vec::new();
+    for compress in [false, true] {
+        let mut options = Options { compress, ..options(&dovecot, Security::None) };
+        options.server.port = proxy.port;
+        proxy.forget();
+        let imap = Imap::new(options, Clock::system());
+        let listing = imap.list(Class::Email).await.unwrap();
+        let ids: Vec<ItemId> = listing.entries.keys().cloned().collect();
+        let heads = imap.heads(Class::Email, &ids).await.unwrap();
+        let read = imap.read(Class::Email, &ids).await.unwrap();
+        let found = imap.find(Class::Email, &[liaison::model::Uid::new("7@example.test")]).await;
+        let bodies: Vec<Document> = read.into_values().map(Result::unwrap).collect();
+        let heads: Vec<Document> = heads.into_values().map(Result::unwrap).collect();
+        assert_eq!((bodies.len(), heads.len()), (200, 200));
+        answers.push((listing, heads, bodies, found.unwrap()));
+        counted.push(proxy.counted());
+    }
+    println!("{counted:?}");
+    assert_eq!(answers[0], answers[1]);
+    let [plain, small] = counted.as_slice() else { panic!("two were counted") };
+    assert!(plain.received > 200 * 4000, "{plain:?}");
+    assert!(small.received * 5 < plain.received, "{small:?} of {plain:?}");
+    assert!(small.sent < plain.sent, "what we say is compressed, too: {small:?} of {plain:?}");
+}
+
+/// A question about many messages costs as many turns as there are folders to look into, not as there are names.
+#[tokio::test]
+async fn many_names_are_found_in_few_turns() {
+    let dovecot = start(&[]);
+    for (folder, first) in [("INBOX", 0), ("Sent", 1000), ("Archive", 2000)] {
+        dovecot.seed(
+            "anna",
+            folder,
+            (first..first + 400).map(|number| message(&number.to_string())),
+        );
+    }
+    let proxy = Proxy::start(dovecot.imap, Script::default());
+    let mut options = options(&dovecot, Security::None);
+    options.server.port = proxy.port;
+    let imap = Imap::new(options, Clock::system());
+    imap.list(Class::Email).await.unwrap();
+    let names = |count: usize| -> Vec<liaison::model::Uid> {
+        let places = (0..count).map(|number| (number % 4) * 1000 + number / 4);
+        places.map(|place| liaison::model::Uid::new(format!("{place}@example.test"))).collect()
+    };
+    let mut turns = Vec::new();
+    for count in [20, 600, 1600] {
+        let (before, _) = (imap.requests(), proxy.forget());
+        let found = imap.find(Class::Email, &names(count)).await.unwrap();
+        let counted = proxy.counted();
+        println!("{count}: {} commands, {counted:?}", imap.requests() - before);
+        // One in four is nowhere.
+        assert_eq!(found.len(), count * 3 / 4);
+        assert!(found.iter().all(|(uid, id)| {
+            let folder = match uid.as_str().split('@').next().unwrap().parse::<usize>().unwrap() {
+                0..1000 => "INBOX",
+                1000..2000 => "Sent",
+                _ => "Archive",
+            };
+            id.collection() == folder
+        }));
+        turns.push(counted.round_trips);
+    }
+    assert!(turns[0] <= 12 && turns[1] <= 24 && turns[2] <= 48, "{turns:?}");
 }

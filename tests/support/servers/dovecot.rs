@@ -28,6 +28,8 @@ pub struct Options {
     pub format: Format,
     /// Capabilities that it does not mention, as `QRESYNC`.
     pub hide: &'static [&'static str],
+    /// Whether it can compress what it sends (RFC 4978).
+    pub compress: bool,
     /// Lines for the end of its configuration.
     pub more: &'static str,
 }
@@ -247,8 +249,15 @@ impl Dovecot {
             Format::Maildir => "maildir:~/Maildir",
             Format::Mdbox => "mdbox:~/mdbox",
         };
-        let shown: Vec<&str> =
+        let mut shown: Vec<&str> =
             CAPABILITIES.split(' ').filter(|word| !options.hide.contains(word)).collect();
+        // What it says is fixed here, so that it does not add this by itself.
+        shown.extend(options.compress.then_some("COMPRESS=DEFLATE"));
+        let compress = if options.compress {
+            "protocol imap {\n  mail_plugins = $mail_plugins imap_zlib\n}\n"
+        } else {
+            ""
+        };
         let mut text = format!(
             r"protocols = imap pop3 lmtp
 listen = 127.0.0.1
@@ -352,6 +361,7 @@ service auth {{
             text.push_str(&folder);
         }
         text.push_str("}\n");
+        text.push_str(compress);
         writeln!(text, "{}", options.more).unwrap();
         let write = |name: &str, text: &str| fs::write(self.dir.path().join(name), text).unwrap();
         write("dovecot.conf", &text);

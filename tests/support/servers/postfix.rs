@@ -93,6 +93,7 @@ impl Postfix {
             Delivery::Dovecot => format!("lmtp:inet:127.0.0.1:{}", dovecot.lmtp),
             Delivery::Sink(sink) => format!("smtp:[127.0.0.1]:{}", sink.smtp),
         };
+        // Its limit is for lines that reach it, not only for those beyond it: of 998 bytes, which RFC 5321 allows, it makes two.
         let main = format!(
             "compatibility_level = 3.6
 queue_directory = {dir}/queue
@@ -117,6 +118,8 @@ smtpd_recipient_restrictions = permit_sasl_authenticated, reject
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 mynetworks =
 message_size_limit = 36700160
+smtp_line_length_limit = 0
+lmtp_line_length_limit = 0
 ",
             sasl = dovecot.sasl,
         );

@@ -144,3 +144,104 @@ async fn a_set_of_all_numbers_fills_no_memory() {
         "too many to name: it is listed whole"
     );
 }
+
+/// Codes of DEFLATE (RFC 1951) with the fixed tables: octets, and runs of 258 times the last one.
+#[derive(Default)]
+struct Deflate {
+    bytes: Vec<u8>,
+    bits: u32,
+    count: u32,
+}
+
+impl Deflate {
+    fn bit(&mut self, bit: u32) {
+        self.bits |= bit << self.count;
+        self.count += 1;
+        if self.count == 8 {
+            self.bytes.push(u8::try_from(self.bits).unwrap());
+            (self.bits, self.count) = (0, 0);
+        }
+    }
+
+    fn code(&mut self, code: u32, length: u32) {
+        (0..length).rev().for_each(|at| self.bit(code >> at & 1));
+    }
+
+    /// ASCII only.
+    fn text(&mut self, text: &str) {
+        text.bytes().for_each(|byte| self.code(0x30 + u32::from(byte), 8));
+    }
+
+    fn run(&mut self) {
+        self.code(0b1100_0101, 8);
+        self.code(0, 5);
+    }
+}
+
+/// Announces compression, and sends what becomes hundreds of times as much.
+async fn bomb(before: &str, runs: usize) -> (Result<Listing>, u64) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut options = Options::for_tests();
+    options.server.port = listener.local_addr().unwrap().port();
+    options.compress = true;
+    let mut deflate = Deflate::default();
+    // One block that is not the last, with the fixed tables.
+    deflate.code(0b010, 3);
+    deflate.text(before);
+    for _ in 0..runs {
+        deflate.run();
+    }
+    let playing = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        let greeting = b"* PREAUTH [CAPABILITY IMAP4rev1 COMPRESS=DEFLATE] hello\r\n";
+        stream.write_all(greeting).await.unwrap();
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return 0;
+            }
+            let (tag, command) = line.trim_end().split_once(' ').unwrap();
+            let data = if command == "CAPABILITY" {
+                "* CAPABILITY IMAP4rev1 COMPRESS=DEFLATE\r\n"
+            } else {
+                ""
+            };
+            stream.write_all(format!("{data}{tag} OK\r\n").as_bytes()).await.unwrap();
+            if command.starts_with("COMPRESS") {
+                break;
+            }
+        }
+        let mut sent = 0;
+        for piece in deflate.bytes.chunks(1 << 10) {
+            if stream.write_all(piece).await.is_err() {
+                break;
+            }
+            sent += piece.len() as u64;
+        }
+        drop(tokio::time::timeout(Duration::from_secs(5), stream.read(&mut [0])).await);
+        sent
+    });
+    let imap = Imap::new(options, Clock::system());
+    let listing = tokio::time::timeout(Duration::from_secs(20), imap.list(Class::Email));
+    let listing = listing.await.expect("it takes for ever");
+    drop(imap);
+    (listing, playing.await.unwrap())
+}
+
+#[tokio::test]
+async fn what_unpacks_to_a_thousand_times_as_much_is_given_up_in_time() {
+    // A line of a GiB: after the first of it, nobody reads on.
+    let (listing, sent) = bomb("* X aaaa", 4 << 20).await;
+    let error = listing.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Malformed, "{error}");
+    assert!(error.message.contains("more than 1048576 bytes"), "{error}");
+    println!("{sent} bytes were sent of {}", (4 << 20) * 13 / 8);
+    // A literal of a GB, announced in the compressed part.
+    let (listing, _) = bomb("* 1 FETCH (BODY[] {1000000000}\r\naaaa", 1 << 10).await;
+    let error = listing.unwrap_err();
+    assert!(error.message.contains("at most"), "{error}");
+    // What cannot be unpacked at all.
+    let (listing, _) = bomb("\u{0}", 0).await;
+    assert!(listing.is_err());
+}
