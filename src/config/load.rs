@@ -14,6 +14,7 @@ use super::settings::{Classes, Guard, Limit, Mailbox, Organisation, Settings};
 use super::tree::{self, Layer};
 use crate::model::Class;
 
+mod filing;
 mod mailbox;
 mod organisation;
 mod server;

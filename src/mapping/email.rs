@@ -24,10 +24,12 @@ use crate::model::{
 mod body;
 mod compose;
 mod defuse;
+mod left_out;
 mod message;
 mod names;
 
-pub use message::{has_name, head, read_item};
+pub use left_out::leave_out;
+pub use message::{has_name, head, read_item, read_text};
 pub use names::message_id;
 
 const SUBJECT: Field = Field::of("subject");

@@ -45,10 +45,12 @@ pub(super) async fn run(
     };
     executor.note(&local, report).await?;
     let of = writing.len();
-    for (number, batch) in writing.chunks(BATCH).enumerate() {
-        let failure = executor.batch(batch, report).await?;
-        let done = (number * BATCH + batch.len()).min(of);
-        (engine.progress)(Progress::Writing { class, done, of });
+    let mut rest = writing.as_slice();
+    while !rest.is_empty() {
+        let batch = rest.get(..BATCH).unwrap_or(rest);
+        let (done, failure) = executor.batch(batch, report).await?;
+        rest = rest.get(done..).unwrap_or_default();
+        (engine.progress)(Progress::Writing { class, done: of.saturating_sub(rest.len()), of });
         if let Some(failure) = failure {
             report.error = Some(failure);
             break;
@@ -77,26 +79,28 @@ impl Executor<'_> {
         record::commit(self.engine, self.class, self.round, outcomes).await
     }
 
-    /// One batch: prepare, write down, write, read back, commit. Returns why the round must stop, if it must.
+    /// One batch: prepare, write down, write, read back, commit. Returns how many of the steps that were, and why the round must
+    /// stop, if it must.
     async fn batch(
         &mut self,
         steps: &[Step],
         report: &mut ClassReport,
-    ) -> store::Result<Option<Failure>> {
+    ) -> store::Result<(usize, Option<Failure>)> {
         if let Err(error) = self.resolve(steps).await {
-            return Ok(Some(Failure::of(&error)));
+            return Ok((0, Some(Failure::of(&error))));
         }
         let desk = Desk {
             class: self.class,
             organisation: self.engine.settings.organisation,
             world: self.world,
             context: &self.context,
+            filing: &self.engine.settings.filing,
             mailbox: self.mailbox,
             crm: self.engine.crm.as_ref(),
         };
         let mut jobs = match desk.jobs(steps).await {
             Ok(jobs) => jobs,
-            Err(error) => return Ok(Some(Failure::of(&error))),
+            Err(error) => return Ok((0, Some(Failure::of(&error)))),
         };
         let entries =
             record::intend(self.engine, self.class, self.round, &jobs, self.world).await?;
@@ -110,7 +114,7 @@ impl Executor<'_> {
             outcomes.push(Outcome::of(job, entries, self.world, &self.context));
         }
         record::commit(self.engine, self.class, self.round, outcomes).await?;
-        Ok(failure)
+        Ok((jobs.len(), failure))
     }
 
     /// Asks the CRM whom the people in these steps are, and the user: appointments need an organiser.

@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::connector::Connector;
-use crate::filter::{email, track};
+use crate::filter::people::Create;
+use crate::filter::{content, email, track};
 use crate::mapping::{Context, Lengths};
-use crate::model::{Address, Class, Side};
+use crate::model::{Address, Class, FileRules, Side};
 use crate::plan::guard::Limits;
 use crate::plan::{Rules, Step};
 use crate::store::round::RoundId;
@@ -63,7 +64,19 @@ pub struct Settings {
     pub zone: TimeZone,
     pub lengths: Lengths,
     pub limits: Limits,
+    pub filing: Filing,
     pub classes: BTreeMap<Class, ClassSettings>,
+}
+
+/// How messages are filed.
+#[derive(Debug, Clone, Default)]
+pub struct Filing {
+    /// How much of them.
+    pub content: content::Policy,
+    /// Which of their files the organisation takes.
+    pub files: FileRules,
+    /// What is made for people whom the CRM does not know.
+    pub create_people: Create,
 }
 
 /// How one class is kept in step.

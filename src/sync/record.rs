@@ -131,7 +131,10 @@ fn intent(class: Class, job: &Job<'_>, half: &Prepared, side: Side, world: &Worl
         record,
         side,
         action,
-        why: step.reason.to_string(),
+        why: match &job.left_out {
+            Some(left_out) => format!("{}; {left_out}", step.reason),
+            None => step.reason.to_string(),
+        },
         before: (action != journal::Action::Create).then(|| fields(world, step, side)),
         patch,
         expect,

@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod corpus;
+mod filing;
 mod rounds;
 pub mod world;

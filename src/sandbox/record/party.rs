@@ -294,12 +294,13 @@ pub fn acceptable(context: &Context<'_>, row: &Row) -> Result<(), Refusal> {
     let size = store::text(row, "body")
         .or_else(|| store::text(row, "documentbody"))
         .map_or(0, rules::decoded_size);
-    let (largest, blocked): (i64, String) = context
+    let (largest, blocked, blocked_types, allowed_types): (i64, String, String, String) = context
         .connection
         .prepare_cached(
-            "SELECT maxuploadfilesize, COALESCE(blockedattachments, '') FROM organization",
+            "SELECT maxuploadfilesize, COALESCE(blockedattachments, ''), COALESCE(blockedmimetypes, ''),
+             COALESCE(allowedmimetypes, '') FROM organization",
         )?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     if size > largest {
         return Err(Refusal::new(
             400,
@@ -318,5 +319,14 @@ pub fn acceptable(context: &Context<'_>, row: &Row) -> Result<(), Refusal> {
             format!("The attachment is not a valid file type: {extension}."),
         ));
     }
-    Ok(())
+    let mimetype = store::text(row, "mimetype").unwrap_or_default();
+    let lists = |list: &str| list.split(';').any(|word| word.trim().eq_ignore_ascii_case(mimetype));
+    // A list of allowed types makes the other one void.
+    let taken =
+        if allowed_types.is_empty() { !lists(&blocked_types) } else { lists(&allowed_types) };
+    if mimetype.is_empty() || taken {
+        return Ok(());
+    }
+    let message = format!("The attachment is not a valid file type: {mimetype}.");
+    Err(Refusal::new(400, "0x80043e09", message))
 }
