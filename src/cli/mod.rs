@@ -46,6 +46,8 @@ pub mod doctor;
 pub mod explain;
 /// `liaison history`
 pub mod history;
+/// `liaison people`
+pub mod people;
 /// `liaison plan`
 pub mod plan;
 /// `liaison sandbox`
@@ -114,6 +116,7 @@ pub enum Command {
     Approve(approve::Approve),
     Status(status::Status),
     Conflicts(conflicts::Conflicts),
+    People(people::People),
     Explain(explain::Explain),
     History(history::History),
     Undo(undo::Undo),
@@ -150,6 +153,7 @@ async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Approve(approve) => approve.run(&here()?).await,
         Command::Status(status) => status.run(&here()?).await,
         Command::Conflicts(conflicts) => conflicts.run(&here()?).await,
+        Command::People(people) => people.run(&here()?).await,
         Command::Explain(explain) => explain.run(&here()?).await,
         Command::History(history) => history.run(&here()?).await,
         Command::Undo(undo) => undo.run(&here()?).await,

@@ -27,10 +27,12 @@ mod defuse;
 mod left_out;
 mod message;
 mod names;
+mod newcomer;
 
 pub use left_out::leave_out;
 pub use message::{has_name, head, read_item, read_text};
 pub use names::message_id;
+pub use newcomer::newcomer;
 
 const SUBJECT: Field = Field::of("subject");
 const DESCRIPTION: Field = Field::of("description");

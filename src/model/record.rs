@@ -145,6 +145,58 @@ pub struct PartyRef {
     pub guid: Uuid,
 }
 
+impl PartyRef {
+    /// Reads back what `Display` wrote; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (table, guid) = text.split_once('/')?;
+        let plain = !table.is_empty() && table.bytes().all(|byte| byte.is_ascii_lowercase());
+        Some(Self { table: table.to_owned(), guid: Uuid::parse_str(guid).ok()? }).filter(|_| plain)
+    }
+}
+
+impl fmt::Display for PartyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.table, self.guid)
+    }
+}
+
+/// Who is behind an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// Beyond doubt.
+    One(PartyRef),
+    /// It could be any of these, which are the best kind that there is.
+    Several(Vec<Candidate>),
+}
+
+/// Somebody who may be behind an address.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Candidate {
+    pub party: PartyRef,
+    /// What the CRM calls it; may be empty.
+    pub name: String,
+}
+
+impl fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Candidate({})", self.party)
+    }
+}
+
+/// Somebody for whom a record is to be made.
+#[derive(Clone, PartialEq)]
+pub struct Newcomer {
+    /// Which one: derived from the address.
+    pub record: PartyRef,
+    pub columns: Map<String, Json>,
+}
+
+impl fmt::Debug for Newcomer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Newcomer({})", self.record)
+    }
+}
+
 /// One row of `activityparty`. An unresolved address has no `target`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Party {

@@ -1,17 +1,17 @@
 //! Carries out the steps that the guard let pass: writes in batches, each intent in the journal before its first byte
 //! is sent, each outcome committed with what it changes. A write without an answer is *unknown*: the next look tells.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::people::{self, Known};
 use super::prepare::{Desk, Job, Prepared};
 use super::record::{self, Outcome};
 use super::report::Failure;
-use super::world::{Look, Planned};
+use super::world::{Look, Planned, Stored};
 use super::{ClassReport, Engine, Progress};
-use crate::connector::{self, Connector, Error, ErrorKind, Scope, Write};
+use crate::connector::{Connector, Error, ErrorKind, Scope, Write};
 use crate::mapping::Context;
-use crate::model::record::PartyRef;
-use crate::model::{Address, Class, Side, Value};
+use crate::model::{Address, Body, Class, Side, Value};
 use crate::plan::{Action, Merge, Reason, Step, World};
 use crate::store;
 use crate::store::round::RoundId;
@@ -28,12 +28,16 @@ pub(super) async fn run(
     class: Class,
     round: RoundId,
     look: &Look,
-    planned: Planned,
+    (planned, people): (Planned, people::Plan),
     report: &mut ClassReport,
 ) -> store::Result<()> {
     let Some(mailbox) = engine.mailbox.get(&class) else { return Ok(()) };
     let (writing, local): (Vec<Step>, Vec<Step>) =
         planned.guarded.go.into_iter().partition(Step::writes);
+    let (known, asked) = Known::begin(engine, round, people, report).await?;
+    if report.error.is_some() {
+        return Ok(());
+    }
     let mut executor = Executor {
         engine,
         mailbox: mailbox.as_ref(),
@@ -41,7 +45,8 @@ pub(super) async fn run(
         round,
         world: &look.world,
         context: engine.context(),
-        asked: BTreeSet::new(),
+        known,
+        asked,
     };
     executor.note(&local, report).await?;
     let of = writing.len();
@@ -53,8 +58,13 @@ pub(super) async fn run(
         (engine.progress)(Progress::Writing { class, done: of.saturating_sub(rest.len()), of });
         if let Some(failure) = failure {
             report.error = Some(failure);
-            break;
+            return Ok(());
         }
+    }
+    if class == Class::Email
+        && let Some(failure) = people::assign(engine, round, report).await?
+    {
+        report.error = Some(failure);
     }
     Ok(())
 }
@@ -66,6 +76,7 @@ struct Executor<'a> {
     round: RoundId,
     world: &'a World,
     context: Context,
+    known: Known,
     /// Addresses that the CRM was asked about.
     asked: BTreeSet<Address>,
 }
@@ -86,7 +97,7 @@ impl Executor<'_> {
         steps: &[Step],
         report: &mut ClassReport,
     ) -> store::Result<(usize, Option<Failure>)> {
-        if let Err(error) = self.resolve(steps).await {
+        if let Err(error) = self.resolve(steps).await? {
             return Ok((0, Some(Failure::of(&error))));
         }
         let desk = Desk {
@@ -111,14 +122,16 @@ impl Executor<'_> {
         let mut outcomes = Vec::new();
         for (job, entries) in jobs.iter().zip(&entries) {
             count(job, report);
-            outcomes.push(Outcome::of(job, entries, self.world, &self.context));
+            let mut outcome = Outcome::of(job, entries, self.world, &self.context);
+            outcome.in_doubt = self.in_doubt(job);
+            outcomes.push(outcome);
         }
         record::commit(self.engine, self.class, self.round, outcomes).await?;
         Ok((jobs.len(), failure))
     }
 
     /// Asks the CRM whom the people in these steps are, and the user: appointments need an organiser.
-    async fn resolve(&mut self, steps: &[Step]) -> connector::Result<()> {
+    async fn resolve(&mut self, steps: &[Step]) -> Stored<()> {
         let mut wanted: BTreeSet<Address> = BTreeSet::new();
         for step in steps {
             let Action::Merge(Merge { to_record: Some(change), .. }) = &step.action else {
@@ -133,14 +146,32 @@ impl Executor<'_> {
                 wanted.extend(self.context.me.iter().cloned());
             }
         }
-        let wanted: Vec<Address> =
-            wanted.into_iter().filter(|address| self.asked.insert(address.clone())).collect();
-        if wanted.is_empty() {
-            return Ok(());
+        wanted.retain(|address| self.asked.insert(address.clone()));
+        if !wanted.is_empty() {
+            let addresses: Vec<Address> = wanted.iter().cloned().collect();
+            match self.engine.crm.identify(&addresses).await {
+                Ok(said) => self.known.learn(self.engine, &wanted, said).await?,
+                Err(error) => return Ok(Err(error)),
+            }
         }
-        let found: BTreeMap<Address, PartyRef> = self.engine.crm.resolve(&wanted).await?;
-        self.context.people.extend(found);
-        Ok(())
+        self.context.people.clone_from(self.known.people());
+        Ok(Ok(()))
+    }
+
+    /// The addresses in doubt of a message that was filed.
+    fn in_doubt(&self, job: &Job<'_>) -> BTreeSet<Address> {
+        match job.half(Side::Crm) {
+            Some(Prepared {
+                write: Write::Create { body: Body::Patch(patch), .. },
+                result: Some(Ok(_)),
+                ..
+            }) if self.class == Class::Email => {
+                let parties = patch.parties.iter().flatten();
+                let nobody = parties.filter(|party| party.target.is_none());
+                self.known.in_doubt(nobody.map(|party| party.address.as_str()))
+            }
+            _ => BTreeSet::new(),
+        }
     }
 
     /// Sends what goes to one side. A batch without an answer leaves every write of it unknown.

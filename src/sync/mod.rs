@@ -27,6 +27,7 @@ pub mod execute;
 pub mod hold;
 pub mod observe;
 pub mod part;
+pub mod people;
 pub mod prepare;
 pub mod record;
 pub mod recover;
@@ -115,6 +116,10 @@ pub struct Preview {
     pub go: Vec<(Step, String)>,
     /// Would wait, with the reason.
     pub held: Vec<(String, Step, String)>,
+    /// Records that would be made for people whom the CRM does not know.
+    pub people: Vec<String>,
+    /// Those that would wait, with the reason.
+    pub held_people: Option<(String, Vec<String>)>,
     pub report: ClassReport,
 }
 
@@ -173,10 +178,14 @@ impl Engine {
             Err(error) => return Ok(Some(ClassReport::failed(&error))),
         };
         let plan = self.plan(class, &look).await?;
-        hold::record(self, class, round, &look, &plan).await?;
+        let people = match self.plan_people(class, &plan).await? {
+            Ok(people) => people,
+            Err(error) => return Ok(Some(ClassReport::failed(&error))),
+        };
+        hold::record(self, class, round, &look, &plan, &people).await?;
         let whole = plan.whole;
         let mut report = ClassReport::looked(&look, &plan.guarded);
-        execute::run(self, class, round, &look, plan, &mut report).await?;
+        execute::run(self, class, round, &look, (plan, people), &mut report).await?;
         // What the changed filter stops waits by name only once it was seen whole.
         if pass == 0 && whole {
             self.remember_filter(class).await?;
@@ -199,7 +208,13 @@ impl Engine {
             }
         };
         let plan = self.plan(class, &look).await?;
-        hold::record(self, class, round, &look, &plan).await?;
+        let people = match self.plan_people(class, &plan).await? {
+            Ok(people) => people,
+            Err(error) => {
+                return Ok(Preview { report: ClassReport::failed(&error), ..Preview::default() });
+            }
+        };
+        hold::record(self, class, round, &look, &plan, &people).await?;
         let mut report = ClassReport::looked(&look, &plan.guarded);
         report.count_waiting(self, class).await?;
         let line = |step: Step| {
@@ -218,7 +233,7 @@ impl Engine {
             .collect();
         let (json, now) = (report.to_json(), self.clock.now());
         self.store.write(move |tx| store::round::finish(tx, round, &json, now)).await?;
-        Ok(Preview { go, held, report })
+        Ok(Preview { go, held, people: people.lines(), held_people: people.held_lines(), report })
     }
 
     async fn remember_filter(&self, class: Class) -> store::Result<()> {

@@ -3,5 +3,6 @@
 mod bad_input;
 mod corpus;
 mod filing;
+mod people;
 mod rounds;
 pub mod world;

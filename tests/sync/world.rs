@@ -36,7 +36,6 @@ pub struct World {
 /// Somebody else who works with the same organisation.
 pub struct Colleague {
     pub dir: tempfile::TempDir,
-    pub store: Store,
     pub engine: Engine,
 }
 
@@ -113,7 +112,7 @@ impl World {
         folders(dir.path());
         let store = Store::open(&dir.path().join("state/store.db")).unwrap();
         let engine = engine(dir.path(), &self.organisation, &self.url, &store, user).await;
-        Colleague { dir, store, engine }
+        Colleague { dir, engine }
     }
 
     /// All that the organisation has on its disk.

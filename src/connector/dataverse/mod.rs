@@ -16,7 +16,7 @@ use super::http::{Http, Limits};
 use super::tls::{self, Trust};
 use super::{Connector, Error, ErrorKind, Result, Write, Written};
 use crate::clock::Clock;
-use crate::model::record::PartyRef;
+use crate::model::record::{Identity, Newcomer, PartyRef};
 use crate::model::{Address, Class, Document, FileRules, ItemId, Listing, Table, Uid};
 
 pub mod batch;
@@ -216,6 +216,22 @@ impl Connector for Dataverse {
     /// belong to nobody, or to several of the best kind, are left out.
     async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
         people::resolve(self, addresses).await
+    }
+
+    async fn identify(&self, addresses: &[Address]) -> Result<BTreeMap<Address, Identity>> {
+        people::identify(self, addresses).await
+    }
+
+    async fn introduce(&self, newcomers: &[Newcomer]) -> Result<Vec<Result<()>>> {
+        write::parties::introduce(self, newcomers).await
+    }
+
+    async fn assign(
+        &self,
+        records: &[ItemId],
+        people: &BTreeMap<Address, PartyRef>,
+    ) -> Result<Vec<Result<()>>> {
+        write::parties::assign(self, records, people).await
     }
 
     fn requests(&self) -> u64 {
