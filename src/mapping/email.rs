@@ -48,6 +48,9 @@ const DIRECTIONCODE: Field = Field::of("directioncode");
 const PRIORITYCODE: Field = Field::of("prioritycode");
 const ATTACHMENTS: Field = Field::of("attachments");
 
+/// When the activity was done: as the message's own date. Left out, it would be when the message was filed.
+const ACTUALEND: &str = "actualend";
+
 /// The roles of a message's people.
 const ROLES: [(Field, Role); 4] =
     [(FROM, Role::Sender), (TO, Role::To), (CC, Role::Cc), (BCC, Role::Bcc)];
@@ -133,6 +136,10 @@ pub fn write_record(
             }
             Some(Value::Moment(moment)) => {
                 patch.columns.insert(field.as_str().to_owned(), Json::from(moment.to_string()));
+                if *field == SENTON {
+                    // Lists are sorted by it, and who only makes a row can set no other time.
+                    patch.columns.insert(ACTUALEND.to_owned(), Json::from(moment.to_string()));
+                }
             }
             Some(Value::Flag(flag)) => {
                 patch.columns.insert(field.as_str().to_owned(), Json::from(*flag));

@@ -178,8 +178,10 @@ async fn colleagues_file_a_message_once() {
     assert!(class.error.is_none() && class.quarantined == 0 && class.refused == 0, "{second:?}");
     assert!(class.created.is_empty(), "{second:?}");
     assert_eq!(class.linked, 1, "{second:?}");
-    let rows = world.rows("emails?$select=subject,messageid,statuscode").await;
+    let rows = world.rows("emails?$select=subject,messageid,statuscode,actualend").await;
     assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(rows[0]["messageid"], "<lunch@example.org>");
+    assert_eq!(rows[0]["actualend"], "2026-01-05T10:00:00Z");
     assert_eq!(world.sync(EMAIL).await.operations(), 0);
 
     // Both look before either files: the id is the same, and who comes second adopts what stands there.
@@ -249,4 +251,28 @@ async fn twenty_thousand_messages_cost_few_requests() {
     assert!(all <= 60, "{all} requests for 1,000 of 20,000 messages");
     assert_eq!((quiet.operations(), idle), (0, 0));
     assert_eq!(world.rows("emails?$select=subject&$filter=statuscode eq 4").await.len(), 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forty_megabytes_go_in_blocks_if_they_are_taken() {
+    let mut world = World::new().await;
+    let organisation = world.rows("organizations?$select=organizationid").await[0].clone();
+    let path = format!("organizations({})", organisation["organizationid"].as_str().unwrap());
+    world.send("admin", "PATCH", &path, json!({ "maxuploadfilesize": 41 << 20 })).await;
+    world.restart().await;
+    let bytes: Vec<u8> = (0..40_u32 << 20).map(|number| (number % 251) as u8).collect();
+    let files: &[(&str, &str, &[u8])] =
+        &[("plan.bin", "application/octet-stream", &bytes), ("note.txt", "text/plain", b"hi")];
+    world.put("mail/cur/1:2,S", &message("large", "Bo <bo@example.org>", "Look", files));
+    let report = world.first_sync(EMAIL).await;
+    assert_eq!(report.classes[&Class::Email].created[&Side::Crm], 1, "{report:?}");
+    let rows =
+        world.rows("activitymimeattachments?$select=filename,filesize&$orderby=filename").await;
+    let sizes: Vec<(&str, u64)> = rows
+        .iter()
+        .map(|row| (row["filename"].as_str().unwrap(), row["filesize"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(sizes, [("note.txt", 2), ("plan.bin", 40 << 20)]);
+    assert_eq!(world.rows("emails?$select=subject&$filter=statuscode eq 4").await.len(), 1);
+    assert_eq!(world.sync(EMAIL).await.operations(), 0);
 }

@@ -67,3 +67,72 @@ fn rule<'a>(section: &Section<'a>, node: &'a Node) -> Result<Rule> {
     }
     Ok(Rule { folder, from, private, keep })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::load::parse;
+    use crate::model::Address;
+
+    fn filing(lines: &str) -> std::result::Result<Filing, String> {
+        let text = format!(
+            "[organisation.a]\nurl = \"http://127.0.0.1:1\"\nsync = true\nauth = {{ kind = \"token\", command = \"x\" }}\n\
+             [mailbox]\naddress = \"anna@example.org\"\n[mailbox.email]\nkind = \"maildir\"\npath = \"/m\"\n[sync.email]\n{lines}"
+        );
+        let loaded = parse(&text, Path::new("c.toml"), None).map_err(|error| error.to_string())?;
+        Ok(loaded.settings.sync.email.filing)
+    }
+
+    #[test]
+    fn rules_are_read_in_their_order() {
+        assert_eq!(filing("").unwrap(), Filing::default());
+        let read = filing(
+            "content = \"text\"\ncreate_people = \"lead\"\n\
+             content_rules = [{ folder = \"Private\", keep = \"headers\" }, \
+             { folder = \"A\", subfolders = false, from = \"@Bank.example\", keep = \"all\" }, \
+             { from = \"ann@x.org\", sensitivity = \"private\", keep = \"headers\" }]",
+        )
+        .unwrap();
+        let folder = |name: &str, subfolders| Some(Folder { name: name.to_owned(), subfolders });
+        let ann = Sender::Address(Address::parse("ann@x.org").unwrap());
+        let bank = Sender::Domain("bank.example".to_owned());
+        let rules = [
+            Rule {
+                folder: folder("Private", true),
+                from: None,
+                private: false,
+                keep: Keep::Headers,
+            },
+            Rule { folder: folder("A", false), from: Some(bank), private: false, keep: Keep::All },
+            Rule { folder: None, from: Some(ann), private: true, keep: Keep::Headers },
+        ];
+        let content = Policy { rules: rules.to_vec(), otherwise: Keep::Text };
+        assert_eq!(read, Filing { content, create_people: Create::Lead });
+    }
+
+    #[test]
+    fn a_rule_that_would_let_out_more_than_it_says_is_refused() {
+        for (lines, reason) in [
+            ("content = \"header\"", "`content` cannot be `header`"),
+            ("content_rules = [{ keep = \"headers\" }]", "without a condition"),
+            ("content_rules = [{ folder = \" \", keep = \"text\" }]", "`folder` is empty"),
+            ("content_rules = [{ from = \"bank\", keep = \"text\" }]", "`bank` is no sender"),
+            ("content_rules = [{ folder = \"a\" }]", "`keep` is missing"),
+            (
+                "content_rules = [{ sensitivity = \"secret\", keep = \"text\" }]",
+                "cannot be `secret`",
+            ),
+            (
+                "content_rules = [{ from = \"a@b\", subfolders = true, keep = \"text\" }]",
+                "goes with",
+            ),
+            ("content_rules = [{ sender = \"a@b\", keep = \"text\" }]", "unknown key `sender`"),
+            ("create_people = \"account\"", "cannot be `account`"),
+        ] {
+            let refused = filing(lines).unwrap_err();
+            assert!(refused.contains(reason), "{lines}: {refused}");
+        }
+    }
+}
