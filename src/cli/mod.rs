@@ -50,6 +50,8 @@ pub mod explain;
 pub mod filter;
 /// `liaison history`
 pub mod history;
+/// `liaison people`
+pub mod people;
 /// `liaison plan`
 pub mod plan;
 /// `liaison sandbox`
@@ -118,6 +120,7 @@ pub enum Command {
     Approve(approve::Approve),
     Status(status::Status),
     Conflicts(conflicts::Conflicts),
+    People(people::People),
     Explain(explain::Explain),
     History(history::History),
     Undo(undo::Undo),
@@ -156,6 +159,7 @@ async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Approve(approve) => approve.run(&here()?).await,
         Command::Status(status) => status.run(&here()?).await,
         Command::Conflicts(conflicts) => conflicts.run(&here()?).await,
+        Command::People(people) => people.run(&here()?).await,
         Command::Explain(explain) => explain.run(&here()?).await,
         Command::History(history) => history.run(&here()?).await,
         Command::Undo(undo) => undo.run(&here()?).await,

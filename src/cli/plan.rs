@@ -65,8 +65,10 @@ pub fn answer(previews: &BTreeMap<Class, Preview>, lines: usize) -> Answer {
     let json: serde_json::Map<String, Json> =
         previews.iter().map(|(class, preview)| (class.to_string(), to_json(preview))).collect();
     let mut answer = Answer::new(page, json!({ "classes": json })).exit(exit(previews));
-    let waits = previews.values().any(|preview| !preview.held.is_empty());
-    let goes = previews.values().any(|preview| !preview.go.is_empty());
+    let waits =
+        previews.values().any(|preview| !preview.held.is_empty() || preview.held_people.is_some());
+    let goes =
+        previews.values().any(|preview| !preview.go.is_empty() || !preview.people.is_empty());
     if waits {
         answer.notes.push(
             "→ allow what waits with `liaison approve --all` (or `liaison approve NUMBER`), then \
@@ -100,8 +102,23 @@ pub fn page(previews: &BTreeMap<Class, Preview>, lines: usize) -> Page {
         for (reason, held) in held {
             group(&mut page, &format!("{class}s, would wait: {reason}"), &held, lines);
         }
+        people(&mut page, preview, lines);
     }
     page
+}
+
+/// Records for people whom the CRM does not know.
+fn people(page: &mut Page, preview: &Preview, lines: usize) {
+    let texts = |lines: &[String]| lines.iter().map(String::clone).collect::<Vec<_>>();
+    let (go, held) = (texts(&preview.people), preview.held_people.clone());
+    let show = |page: &mut Page, title: &str, found: &[String]| {
+        let found: Vec<&str> = found.iter().map(String::as_str).collect();
+        group(page, title, &found, lines);
+    };
+    show(page, "people, would be made", &go);
+    if let Some((reason, held)) = held {
+        show(page, &format!("people, would wait: {reason}"), &held);
+    }
 }
 
 fn summary(page: &mut Page, previews: &BTreeMap<Class, Preview>) {
@@ -115,7 +132,7 @@ fn summary(page: &mut Page, previews: &BTreeMap<Class, Preview>) {
             if *class == Class::Email { "-".to_owned() } else { listed(Side::Crm).to_string() },
         ];
         row.extend(counts(preview).values().map(ToString::to_string));
-        row.push(preview.held.len().to_string());
+        row.push((preview.held.len() + held_people(preview)).to_string());
         rows.push(row);
     }
     page.table("<>>>>>>>>>", &rows);
@@ -135,6 +152,10 @@ fn counts(preview: &Preview) -> BTreeMap<usize, usize> {
     let steps = || preview.go.iter().map(|(step, _)| step).chain(preview.held.iter().map(second));
     let number = |(side, kind)| steps().filter(|step| step.write_to(side) == Some(kind)).count();
     COLUMNS.into_iter().map(number).enumerate().collect()
+}
+
+fn held_people(preview: &Preview) -> usize {
+    preview.held_people.as_ref().map_or(0, |(_, held)| held.len())
 }
 
 fn second((_, step, _): &(String, Step, String)) -> &Step {
@@ -169,7 +190,17 @@ fn to_json(preview: &Preview) -> Json {
         .map(|(reason, _, line)| json!({ "reason": reason, "line": line }))
         .collect();
     let go: Vec<&str> = preview.go.iter().map(|(_, line)| line.as_str()).collect();
-    json!({ "writes": writes, "go": go, "held": held, "report": preview.report.to_json() })
+    let people = json!({
+        "go": preview.people,
+        "held": preview.held_people.as_ref().map(|(reason, lines)| json!({ "reason": reason, "lines": lines })),
+    });
+    json!({
+        "writes": writes,
+        "go": go,
+        "held": held,
+        "people": people,
+        "report": preview.report.to_json(),
+    })
 }
 
 fn exit(previews: &BTreeMap<Class, Preview>) -> Exit {
@@ -182,7 +213,10 @@ fn exit(previews: &BTreeMap<Class, Preview>) -> Exit {
         Exit::Failed
     } else if errors().next().is_some() {
         Exit::Partly
-    } else if previews.values().any(|preview| !preview.held.is_empty()) {
+    } else if previews
+        .values()
+        .any(|preview| !preview.held.is_empty() || preview.held_people.is_some())
+    {
         Exit::Held
     } else {
         Exit::Done

@@ -24,6 +24,7 @@ pub fn engine(settings: &Settings, dataverse: &Dataverse, zone: TimeZone) -> syn
         zone,
         lengths: Lengths(dataverse.lengths()),
         limits: limits(settings.guard),
+        filing: filing(&settings.sync.email.filing, dataverse),
         classes: settings.classes().map(|class| (class, of(settings.sync.of(class)))).collect(),
     }
 }
@@ -35,6 +36,14 @@ pub fn filters(settings: &Settings) -> BTreeMap<Table, Vec<String>> {
         by_table.entry(filter.table()).or_default().push(filter.as_fetchxml().to_owned());
     }
     by_table
+}
+
+fn filing(filing: &settings::Filing, dataverse: &Dataverse) -> sync::Filing {
+    sync::Filing {
+        content: filing.content.clone(),
+        files: dataverse.files().clone(),
+        create_people: filing.create_people,
+    }
 }
 
 fn of(sync: &settings::Sync) -> ClassSettings {

@@ -14,7 +14,7 @@ use crate::model::{Class, ItemId, LinkState, Side};
 use crate::store::decision::{self, Outcome};
 use crate::store::quarantine::{self, Quarantined};
 use crate::store::round::{self, Round};
-use crate::store::{self, Connection, link, mark, meta, observation};
+use crate::store::{self, Connection, link, mark, meta, observation, person};
 
 /// How far back the last round of a class is looked for.
 const ROUNDS: u32 = 500;
@@ -52,6 +52,8 @@ struct State {
     organisation: Option<String>,
     /// Of the CRM user, as it was last told.
     zone: Option<String>,
+    /// How many addresses could be several people's.
+    doubtful: u32,
     last: Option<Round>,
     classes: BTreeMap<Class, ClassState>,
 }
@@ -87,6 +89,7 @@ impl State {
         Ok(Self {
             organisation: meta::get(db, meta::ORGANISATION)?,
             zone: meta::get(db, meta::ZONE)?,
+            doubtful: person::open(db)?,
             last: rounds.iter().find(worked).cloned(),
             classes: found,
         })
@@ -122,6 +125,15 @@ impl State {
         }
         let mut answer = Answer::new(page, self.to_json(settings)).exit(self.exit(waiting));
         answer.notes = waiting.notes();
+        // Nothing waits for that: what names them is filed.
+        if self.doubtful > 0 {
+            let (word, verb) =
+                if self.doubtful == 1 { ("address", "belongs") } else { ("addresses", "belong") };
+            answer.notes.push(format!(
+                "→ {} {word} {verb} to several people: `liaison people`",
+                self.doubtful
+            ));
+        }
         if self.was_interrupted() {
             answer
                 .notes
@@ -172,6 +184,7 @@ impl State {
                 "id": self.organisation,
             },
             "mailbox": settings.mailbox.address.as_str(),
+            "addresses_in_doubt": self.doubtful,
             "last_round": self.last.as_ref().map(|round| json!({
                 "round": round.id.0,
                 "started": round.started.to_string(),

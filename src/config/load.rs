@@ -15,6 +15,7 @@ use super::tree::{self, Layer};
 use crate::model::Class;
 
 mod email;
+mod filing;
 mod mailbox;
 mod organisation;
 mod server;

@@ -10,7 +10,8 @@ use crate::connector::auth;
 use crate::connector::net::Server;
 use crate::connector::tls::Trust;
 use crate::filter::fetch::Filter;
-use crate::filter::{email, track};
+use crate::filter::people::Create;
+use crate::filter::{content, email, track};
 use crate::model::fields::Direction;
 use crate::model::{Address, Class};
 
@@ -183,6 +184,17 @@ pub struct Sync {
     pub fields: BTreeMap<String, Direction>,
     /// Which records take part; none means that the class brings nothing into the mailbox.
     pub filters: Vec<Filter>,
+    /// How messages are filed; the default for other classes.
+    pub filing: Filing,
+}
+
+/// How messages are filed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filing {
+    /// How much of them.
+    pub content: content::Policy,
+    /// What is made for people whom the CRM does not know.
+    pub create_people: Create,
 }
 
 /// What tracks the items of a class.

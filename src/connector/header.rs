@@ -40,7 +40,7 @@ fn normalised(value: &[u8]) -> Option<Uid> {
     let value = String::from_utf8_lossy(value);
     let inner = match value.split_once('<') {
         Some((_, after)) => after.split_once('>').map_or(after, |(id, _)| id),
-        None => &value,
+        None => value.split('>').next().unwrap_or_default(),
     };
     let id: String = inner
         .chars()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
-use crate::model::record::PartyRef;
+use crate::model::record::{Identity, Newcomer, PartyRef};
 use crate::model::{Address, Body, Class, Clue, Document, Filed, ItemId, Listing, Uid, Version};
 
 pub mod auth;
@@ -130,6 +130,36 @@ pub trait Connector: Send + Sync {
     /// When the other end as a whole is out of service.
     async fn names(&self, _records: &[PartyRef]) -> Result<BTreeMap<PartyRef, String>> {
         Ok(BTreeMap::new())
+    }
+
+    /// As [`Connector::resolve`], and who could be behind those that belong to several. Who is not in the answer, nobody there has
+    /// this address, active or not.
+    ///
+    /// # Errors
+    /// When the other end as a whole is out of service.
+    async fn identify(&self, addresses: &[Address]) -> Result<BTreeMap<Address, Identity>> {
+        let known = self.resolve(addresses).await?;
+        Ok(known.into_iter().map(|(address, party)| (address, Identity::One(party))).collect())
+    }
+
+    /// Makes records for people, one result each. Who is there already, is meant.
+    ///
+    /// # Errors
+    /// When the batch as a whole got no answer.
+    async fn introduce(&self, _newcomers: &[Newcomer]) -> Result<Vec<Result<()>>> {
+        Err(Error::new(ErrorKind::Unsupported, "nobody can be introduced here"))
+    }
+
+    /// Says of filed messages whose these addresses are, where nobody had said so; nothing else of them changes. One result each.
+    ///
+    /// # Errors
+    /// When the other end as a whole is out of service.
+    async fn assign(
+        &self,
+        _records: &[ItemId],
+        _people: &BTreeMap<Address, PartyRef>,
+    ) -> Result<Vec<Result<()>>> {
+        Err(Error::new(ErrorKind::Unsupported, "there are no filed messages here"))
     }
 
     /// How many requests were sent since the connector was made; 0 where there is no wire.

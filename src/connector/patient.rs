@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Connector, Cursor, Error, ErrorKind, News, Result, Write, Written};
-use crate::model::record::PartyRef;
+use crate::model::record::{Identity, Newcomer, PartyRef};
 use crate::model::{Address, Class, Clue, Document, Filed, ItemId, Listing, Uid};
 
 /// How often one call is repeated.
@@ -158,6 +158,40 @@ impl Connector for Patient {
         let mut attempt = 1;
         loop {
             match self.inner.resolve(addresses).await {
+                Err(error) => self.wait_out(error, &mut attempt).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn identify(&self, addresses: &[Address]) -> Result<BTreeMap<Address, Identity>> {
+        let mut attempt = 1;
+        loop {
+            match self.inner.identify(addresses).await {
+                Err(error) => self.wait_out(error, &mut attempt).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn introduce(&self, newcomers: &[Newcomer]) -> Result<Vec<Result<()>>> {
+        let mut attempt = 1;
+        loop {
+            match self.inner.introduce(newcomers).await {
+                Err(error) => self.wait_out(error, &mut attempt).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn assign(
+        &self,
+        records: &[ItemId],
+        people: &BTreeMap<Address, PartyRef>,
+    ) -> Result<Vec<Result<()>>> {
+        let mut attempt = 1;
+        loop {
+            match self.inner.assign(records, people).await {
                 Err(error) => self.wait_out(error, &mut attempt).await?,
                 done => return done,
             }

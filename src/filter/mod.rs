@@ -1,10 +1,12 @@
 //! Who takes part: which records the CRM side lists (`fetch`), and which items of the mailbox are tracked
-//! (`track` for contacts, tasks and appointments, `email` for messages).
+//! (`track` for contacts, tasks and appointments, `email` for messages; `content` and `people`: what goes along with one).
 //!
 //! Pure: what is known about the world comes in as values. Nothing here says what is done with a thing that takes part.
 
+pub mod content;
 pub mod email;
 pub mod fetch;
+pub mod people;
 pub mod track;
 
 /// What the user said about one item by command. It beats every rule.

@@ -24,11 +24,15 @@ use crate::model::{
 mod body;
 mod compose;
 mod defuse;
+mod left_out;
 mod message;
 mod names;
+mod newcomer;
 
-pub use message::{head, read_item};
+pub use left_out::leave_out;
+pub use message::{head, read_item, read_text};
 pub use names::message_id;
+pub use newcomer::newcomer;
 
 const SUBJECT: Field = Field::of("subject");
 const DESCRIPTION: Field = Field::of("description");
@@ -43,6 +47,9 @@ const SENTON: Field = Field::of("senton");
 const DIRECTIONCODE: Field = Field::of("directioncode");
 const PRIORITYCODE: Field = Field::of("prioritycode");
 const ATTACHMENTS: Field = Field::of("attachments");
+
+/// When the activity was done: as the message's own date. Left out, it would be when the message was filed.
+const ACTUALEND: &str = "actualend";
 
 /// The roles of a message's people.
 const ROLES: [(Field, Role); 4] =
@@ -129,6 +136,10 @@ pub fn write_record(
             }
             Some(Value::Moment(moment)) => {
                 patch.columns.insert(field.as_str().to_owned(), Json::from(moment.to_string()));
+                if *field == SENTON {
+                    // Lists are sorted by it, and who only makes a row can set no other time.
+                    patch.columns.insert(ACTUALEND.to_owned(), Json::from(moment.to_string()));
+                }
             }
             Some(Value::Flag(flag)) => {
                 patch.columns.insert(field.as_str().to_owned(), Json::from(*flag));

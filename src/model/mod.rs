@@ -1,6 +1,7 @@
 //! The words of the domain as plain values. Nothing here does I/O, knows a wire format or a clock.
 
 pub mod fields;
+pub mod files;
 pub mod item;
 pub mod link;
 pub mod name;
@@ -9,6 +10,7 @@ pub mod thread;
 pub mod time;
 
 pub use fields::{Address, Attachment, Field, Fields, Patch, Person, Value};
+pub use files::FileRules;
 pub use item::{Body, Class, Completeness, Document, ItemId, Listing, Side, Uid, Version};
 pub use link::{Bases, Content, Link, LinkId, LinkState, Traits};
 pub use record::{Record, RecordId, RecordPatch, Table};

@@ -28,6 +28,12 @@ pub fn record_guid(organisation: Uuid, table: Table, mailbox: &Address, uid: &Ui
     Uuid::new_v5(&space(organisation), name.as_bytes())
 }
 
+/// The GUID of the contact or lead that is made for somebody whom the CRM did not know: one for an address, whoever meets it
+/// first.
+pub fn newcomer_guid(organisation: Uuid, table: &str, address: &Address) -> Uuid {
+    Uuid::new_v5(&space(organisation), format!("{table} for\n{address}").as_bytes())
+}
+
 /// The GUID for an appointment that changes its table: from a single one to a series, or back.
 pub fn converted_guid(organisation: Uuid, table: Table, old: Uuid) -> Uuid {
     Uuid::new_v5(

@@ -177,6 +177,43 @@ impl fmt::Display for PartyRef {
     }
 }
 
+/// Who is behind an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Identity {
+    /// Beyond doubt.
+    One(PartyRef),
+    /// It could be any of these, which are the best kind that there is.
+    Several(Vec<Candidate>),
+}
+
+/// Somebody who may be behind an address.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Candidate {
+    pub party: PartyRef,
+    /// What the CRM calls it; may be empty.
+    pub name: String,
+}
+
+impl fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Candidate({})", self.party)
+    }
+}
+
+/// Somebody for whom a record is to be made.
+#[derive(Clone, PartialEq)]
+pub struct Newcomer {
+    /// Which one: derived from the address.
+    pub record: PartyRef,
+    pub columns: Map<String, Json>,
+}
+
+impl fmt::Debug for Newcomer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Newcomer({})", self.record)
+    }
+}
+
 /// One row of `activityparty`. An unresolved address has no `target`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Party {

@@ -34,6 +34,7 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0004_tagged.sql"),
         include_str!("migrations/0004_regarding.sql"),
         include_str!("migrations/0004_quarantine.sql"),
+        include_str!("migrations/0004_person.sql"),
     ],
 ];
 

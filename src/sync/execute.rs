@@ -1,17 +1,18 @@
 //! Carries out the steps that the guard let pass: writes in batches, each intent in the journal before its first byte
 //! is sent, each outcome committed with what it changes. A write without an answer is *unknown*: the next look tells.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::people::{self, Known};
 use super::prepare::{Desk, Job, Prepared};
 use super::record::{self, Outcome};
 use super::report::Failure;
-use super::world::{Look, Planned};
+use super::world::{Look, Planned, Stored};
 use super::{ClassReport, Engine, Progress};
 use crate::connector::{self, Connector, Error, ErrorKind, Scope, Write};
 use crate::mapping::Context;
 use crate::model::record::PartyRef;
-use crate::model::{Address, Class, Side, Value};
+use crate::model::{Address, Body, Class, Side, Value};
 use crate::plan::{Action, Merge, Reason, Step, World};
 use crate::store::round::RoundId;
 use crate::store::{self, quarantine};
@@ -28,12 +29,16 @@ pub(super) async fn run(
     class: Class,
     round: RoundId,
     look: &Look,
-    planned: Planned,
+    (planned, people): (Planned, people::Plan),
     report: &mut ClassReport,
 ) -> store::Result<()> {
     let Some(mailbox) = engine.mailbox.get(&class) else { return Ok(()) };
     let (writing, local): (Vec<Step>, Vec<Step>) =
         planned.guarded.go.into_iter().partition(Step::writes);
+    let (known, asked) = Known::begin(engine, round, people, report).await?;
+    if report.error.is_some() {
+        return Ok(());
+    }
     let mut executor = Executor {
         engine,
         mailbox: mailbox.as_ref(),
@@ -41,22 +46,30 @@ pub(super) async fn run(
         round,
         world: &look.world,
         context: Context { filing: look.filing.clone(), ..engine.context() },
-        asked: BTreeSet::new(),
+        known,
+        asked,
     };
     executor.note(&local, report).await?;
     let of = writing.len();
-    for (number, batch) in writing.chunks(BATCH).enumerate() {
-        let failure = executor.batch(batch, report).await?;
-        let done = (number * BATCH + batch.len()).min(of);
-        (engine.progress)(Progress::Writing { class, done, of });
+    let mut rest = writing.as_slice();
+    while !rest.is_empty() {
+        let batch = rest.get(..BATCH).unwrap_or(rest);
+        let (done, failure) = executor.batch(batch, report).await?;
+        rest = rest.get(done..).unwrap_or_default();
+        (engine.progress)(Progress::Writing { class, done: of.saturating_sub(rest.len()), of });
         if let Some(failure) = failure {
             report.error = Some(failure);
-            break;
+            return Ok(());
         }
     }
     if report.error.is_none() {
         let now = look.world.now;
         engine.store.write(move |tx| quarantine::remove_due(tx, class, now)).await?;
+    }
+    if class == Class::Email
+        && let Some(failure) = people::assign(engine, round, report).await?
+    {
+        report.error = Some(failure);
     }
     Ok(())
 }
@@ -68,6 +81,7 @@ struct Executor<'a> {
     round: RoundId,
     world: &'a World,
     context: Context,
+    known: Known,
     /// Addresses that the CRM was asked about.
     asked: BTreeSet<Address>,
 }
@@ -81,29 +95,31 @@ impl Executor<'_> {
         record::commit(self.engine, self.class, self.round, outcomes).await
     }
 
-    /// One batch: prepare, write down, write, read back, commit. Returns why the round must stop, if it must.
+    /// One batch: prepare, write down, write, read back, commit. Returns how many of the steps that were, and why the round must
+    /// stop, if it must.
     async fn batch(
         &mut self,
         steps: &[Step],
         report: &mut ClassReport,
-    ) -> store::Result<Option<Failure>> {
-        if let Err(error) = self.resolve(steps).await {
-            return Ok(Some(Failure::of(&error)));
+    ) -> store::Result<(usize, Option<Failure>)> {
+        if let Err(error) = self.resolve(steps).await? {
+            return Ok((0, Some(Failure::of(&error))));
         }
         if let Err(error) = self.check_regarding(steps).await {
-            return Ok(Some(Failure::of(&error)));
+            return Ok((0, Some(Failure::of(&error))));
         }
         let desk = Desk {
             class: self.class,
             organisation: self.engine.settings.organisation,
             world: self.world,
             context: &self.context,
+            filing: &self.engine.settings.filing,
             mailbox: self.mailbox,
             crm: self.engine.crm.as_ref(),
         };
         let mut jobs = match desk.jobs(steps).await {
             Ok(jobs) => jobs,
-            Err(error) => return Ok(Some(Failure::of(&error))),
+            Err(error) => return Ok((0, Some(Failure::of(&error)))),
         };
         let entries =
             record::intend(self.engine, self.class, self.round, &jobs, self.world).await?;
@@ -114,14 +130,16 @@ impl Executor<'_> {
         let mut outcomes = Vec::new();
         for (job, entries) in jobs.iter().zip(&entries) {
             count(job, report);
-            outcomes.push(Outcome::of(job, entries, self.world, &self.context));
+            let mut outcome = Outcome::of(job, entries, self.world, &self.context);
+            outcome.in_doubt = self.in_doubt(job);
+            outcomes.push(outcome);
         }
         record::commit(self.engine, self.class, self.round, outcomes).await?;
-        Ok(failure)
+        Ok((jobs.len(), failure))
     }
 
     /// Asks the CRM whom the people in these steps are, and the user: appointments need an organiser.
-    async fn resolve(&mut self, steps: &[Step]) -> connector::Result<()> {
+    async fn resolve(&mut self, steps: &[Step]) -> Stored<()> {
         let mut wanted: BTreeSet<Address> = BTreeSet::new();
         for step in steps {
             let Action::Merge(Merge { to_record: Some(change), .. }) = &step.action else {
@@ -136,14 +154,32 @@ impl Executor<'_> {
                 wanted.extend(self.context.me.iter().cloned());
             }
         }
-        let wanted: Vec<Address> =
-            wanted.into_iter().filter(|address| self.asked.insert(address.clone())).collect();
-        if wanted.is_empty() {
-            return Ok(());
+        wanted.retain(|address| self.asked.insert(address.clone()));
+        if !wanted.is_empty() {
+            let addresses: Vec<Address> = wanted.iter().cloned().collect();
+            match self.engine.crm.identify(&addresses).await {
+                Ok(said) => self.known.learn(self.engine, &wanted, said).await?,
+                Err(error) => return Ok(Err(error)),
+            }
         }
-        let found: BTreeMap<Address, PartyRef> = self.engine.crm.resolve(&wanted).await?;
-        self.context.people.extend(found);
-        Ok(())
+        self.context.people.clone_from(self.known.people());
+        Ok(Ok(()))
+    }
+
+    /// The addresses in doubt of a message that was filed.
+    fn in_doubt(&self, job: &Job<'_>) -> BTreeSet<Address> {
+        match job.half(Side::Crm) {
+            Some(Prepared {
+                write: Write::Create { body: Body::Patch(patch), .. },
+                result: Some(Ok(_)),
+                ..
+            }) if self.class == Class::Email => {
+                let parties = patch.parties.iter().flatten();
+                let nobody = parties.filter(|party| party.target.is_none());
+                self.known.in_doubt(nobody.map(|party| party.address.as_str()))
+            }
+            _ => BTreeSet::new(),
+        }
     }
 
     /// A message is filed as being about nothing where the record is not there, since a rule may name one that was deleted.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::world::{Look, Planned};
-use super::{Engine, describe};
+use super::{Engine, describe, people};
 use crate::model::Class;
 use crate::plan::Step;
 use crate::store;
@@ -14,12 +14,13 @@ use crate::store::round::RoundId;
 ///
 /// # Errors
 /// When the store is lost.
-pub async fn record(
+pub(super) async fn record(
     engine: &Engine,
     class: Class,
     round: RoundId,
     look: &Look,
     planned: &Planned,
+    people: &people::Plan,
 ) -> store::Result<()> {
     let mut by_reason: BTreeMap<String, Vec<Held>> = BTreeMap::new();
     for (stop, step) in &planned.guarded.held {
@@ -31,8 +32,12 @@ pub async fn record(
         });
     }
     let steps = planned.guarded.go.iter().chain(planned.guarded.held.iter().map(|(_, step)| step));
-    let operations: Operations =
+    if let Some((reason, held)) = &people.held {
+        by_reason.insert((*reason).to_owned(), held.clone());
+    }
+    let mut operations: Operations =
         steps.filter(|step| step.writes()).map(|step| (step.subject(), step.key().0)).collect();
+    operations.extend(people.operations.clone());
     let (whole, now) = (planned.whole, engine.clock.now());
     engine
         .store

@@ -12,9 +12,10 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::connector::Connector;
-use crate::filter::{email, track};
+use crate::filter::people::Create;
+use crate::filter::{content, email, track};
 use crate::mapping::{Context, Lengths};
-use crate::model::{Address, Class, Side};
+use crate::model::{Address, Class, FileRules, Side};
 use crate::plan::guard::Limits;
 use crate::plan::{Rules, Step};
 use crate::store::round::RoundId;
@@ -26,6 +27,7 @@ pub mod execute;
 pub mod hold;
 pub mod observe;
 pub mod part;
+pub mod people;
 pub mod prepare;
 pub mod record;
 pub mod recover;
@@ -66,7 +68,19 @@ pub struct Settings {
     pub zone: TimeZone,
     pub lengths: Lengths,
     pub limits: Limits,
+    pub filing: Filing,
     pub classes: BTreeMap<Class, ClassSettings>,
+}
+
+/// How messages are filed.
+#[derive(Debug, Clone, Default)]
+pub struct Filing {
+    /// How much of them.
+    pub content: content::Policy,
+    /// Which of their files the organisation takes.
+    pub files: FileRules,
+    /// What is made for people whom the CRM does not know.
+    pub create_people: Create,
 }
 
 /// How one class is kept in step.
@@ -105,6 +119,10 @@ pub struct Preview {
     pub go: Vec<(Step, String)>,
     /// Would wait, with the reason.
     pub held: Vec<(String, Step, String)>,
+    /// Records that would be made for people whom the CRM does not know.
+    pub people: Vec<String>,
+    /// Those that would wait, with the reason.
+    pub held_people: Option<(String, Vec<String>)>,
     pub report: ClassReport,
 }
 
@@ -163,10 +181,14 @@ impl Engine {
             Err(error) => return Ok(Some(ClassReport::failed(&error))),
         };
         let plan = self.plan(class, &look).await?;
-        hold::record(self, class, round, &look, &plan).await?;
+        let people = match self.plan_people(class, &plan).await? {
+            Ok(people) => people,
+            Err(error) => return Ok(Some(ClassReport::failed(&error))),
+        };
+        hold::record(self, class, round, &look, &plan, &people).await?;
         let whole = plan.whole;
         let mut report = ClassReport::looked(&look, &plan.guarded);
-        execute::run(self, class, round, &look, plan, &mut report).await?;
+        execute::run(self, class, round, &look, (plan, people), &mut report).await?;
         if class == Class::Email && report.error.is_none() {
             self.tag(round, &look.to_tag, &look.to_untag).await?;
             self.regard(round).await?;
@@ -193,7 +215,13 @@ impl Engine {
             }
         };
         let plan = self.plan(class, &look).await?;
-        hold::record(self, class, round, &look, &plan).await?;
+        let people = match self.plan_people(class, &plan).await? {
+            Ok(people) => people,
+            Err(error) => {
+                return Ok(Preview { report: ClassReport::failed(&error), ..Preview::default() });
+            }
+        };
+        hold::record(self, class, round, &look, &plan, &people).await?;
         let mut report = ClassReport::looked(&look, &plan.guarded);
         report.count_waiting(self, class).await?;
         let line = |step: Step| {
@@ -212,7 +240,7 @@ impl Engine {
             .collect();
         let (json, now) = (report.to_json(), self.clock.now());
         self.store.write(move |tx| store::round::finish(tx, round, &json, now)).await?;
-        Ok(Preview { go, held, report })
+        Ok(Preview { go, held, people: people.lines(), held_people: people.held_lines(), report })
     }
 
     async fn remember_filter(&self, class: Class) -> store::Result<()> {

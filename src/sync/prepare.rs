@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use super::Filing;
 use crate::connector::{self, Connector, Error, ErrorKind, Write, Written};
+use crate::filter::content::Keep;
 use crate::mapping::{self, Change, Context};
 use crate::model::{
-    Body, Class, Document, Fields, ItemId, Patch, Record, RecordId, Side, Table, Version, name,
+    Body, Class, Content, Document, Fields, ItemId, Patch, Record, RecordId, Side, Table, Version,
+    name,
 };
 use crate::plan::merge::apply;
 use crate::plan::operation::Change as Planned;
@@ -22,6 +25,8 @@ pub(super) struct Job<'a> {
     pub(super) removed: Option<Vec<u8>>,
     /// The row that a conversion between tables leaves behind.
     pub(super) replaced: Option<(ItemId, Version)>,
+    /// What of a message stays out of the CRM.
+    pub(super) left_out: Option<String>,
     /// Why the step could not even be prepared.
     pub(super) unwritable: Option<Error>,
 }
@@ -69,27 +74,30 @@ pub(super) struct Desk<'a> {
     pub(super) organisation: Uuid,
     pub(super) world: &'a World,
     pub(super) context: &'a Context,
+    pub(super) filing: &'a Filing,
     pub(super) mailbox: &'a dyn Connector,
     pub(super) crm: &'a dyn Connector,
 }
 
 impl Desk<'_> {
-    /// One job a step. A step that cannot be prepared says why in its job, and does not stop the others.
+    /// One job a step, for as many of the first steps as fit into memory with what they need. A step that cannot be prepared
+    /// says why in its job, and does not stop the others.
     ///
     /// # Errors
     /// When a side is out of service.
     pub(super) async fn jobs<'s>(&self, steps: &'s [Step]) -> connector::Result<Vec<Job<'s>>> {
-        let old = Old::read(self, steps).await?;
-        Ok(steps.iter().map(|step| self.job(step, &old)).collect())
+        let (mut old, ready) = Old::read(self, steps).await?;
+        Ok(steps.iter().take(ready).map(|step| self.job(step, &mut old)).collect())
     }
 
-    fn job<'s>(&self, step: &'s Step, old: &Old) -> Job<'s> {
+    fn job<'s>(&self, step: &'s Step, old: &mut Old) -> Job<'s> {
         let mut job = Job {
             step,
             to_record: None,
             to_item: None,
             removed: None,
             replaced: None,
+            left_out: None,
             unwritable: None,
         };
         let prepared = match &step.action {
@@ -101,13 +109,18 @@ impl Desk<'_> {
         job
     }
 
-    fn merge(&self, job: &mut Job<'_>, merge: &Merge, old: &Old) -> connector::Result<()> {
+    fn merge(&self, job: &mut Job<'_>, merge: &Merge, old: &mut Old) -> connector::Result<()> {
         if let Some(change) = &merge.to_record {
             let prepared = match self.class {
-                // A message was only read for its head so far; it is filed whole.
+                // A message was only read for its head so far.
                 Class::Email => {
-                    let patch = old.whole(job.step)?.clone();
-                    self.record_write(job, &Planned { expect: None, patch }, old)?
+                    let Filed { patch, left_out } = old.message(job.step)?;
+                    job.left_out = left_out;
+                    let mut filed =
+                        self.record_write(job, &Planned { expect: None, patch }, old)?;
+                    // Nobody compares messages once they are filed, and their files are large.
+                    filed.patch = Patch::new();
+                    filed
                 }
                 _ => self.record_write(job, change, old)?,
             };
@@ -177,10 +190,53 @@ impl Desk<'_> {
         Ok(Prepared::of(write, &planned.patch))
     }
 
+    /// The message that a step files, and its head.
+    fn files<'s>(&'s self, step: &'s Step) -> Option<(&'s ItemId, &'s Content)> {
+        let Action::Merge(Merge { to_record: Some(_), .. }) = &step.action else { return None };
+        let id = step.item.as_ref()?;
+        Some((id, self.world.content(Side::Mailbox, id)?))
+    }
+
+    /// What is filed of a message that was read. A reader that panics on hostile bytes only costs its own message.
+    fn open(&self, document: &Document, keep: Keep) -> Option<Filed> {
+        let Body::Bytes(bytes) = &document.body else { return None };
+        let read = match keep {
+            Keep::All => mapping::email::read_item,
+            Keep::Text | Keep::Headers => mapping::email::read_text,
+        };
+        let read = std::panic::AssertUnwindSafe(|| read(bytes, &document.marks, self.context));
+        let content = std::panic::catch_unwind(read).ok()?.ok()?;
+        let mut patch = as_patch(content.fields);
+        let left_out = match keep {
+            Keep::All => mapping::email::leave_out(&mut patch, &self.filing.files, self.context),
+            Keep::Text | Keep::Headers => Some(TEXT_ONLY.to_owned()),
+        };
+        Some(Filed { patch, left_out })
+    }
+
     /// What the half said before the change: nothing, where it is made.
     fn before(&self, step: &Step, planned: &Planned, side: Side) -> Fields {
         if planned.expect.is_none() { Fields::new() } else { fields(self.world, step, side) }
     }
+}
+
+/// What stays out by the user's rules, as `explain` says it.
+const HEAD_ONLY: &str = "not filed, by your settings: the body and attachments";
+const TEXT_ONLY: &str = "not filed, by your settings: attachments, and how the body was written";
+
+impl Filed {
+    fn head(head: &Content) -> Self {
+        let mut fields = head.fields.clone();
+        fields.retain(|field, _| !BODY.contains(&field.as_str()));
+        Self { patch: as_patch(fields), left_out: Some(HEAD_ONLY.to_owned()) }
+    }
+}
+
+/// The fields of a message that its head does not have.
+const BODY: [&str; 2] = ["description", "attachments"];
+
+fn as_patch(fields: Fields) -> Patch {
+    fields.into_iter().map(|(field, value)| (field, Some(value))).collect()
 }
 
 fn delete(job: &mut Job<'_>, side: Side, expect: &Version, old: &Old) -> connector::Result<()> {
@@ -226,12 +282,31 @@ pub(super) fn fields(world: &World, step: &Step, side: Side) -> Fields {
 struct Old {
     items: BTreeMap<ItemId, connector::Result<Document>>,
     records: BTreeMap<ItemId, connector::Result<Document>>,
-    /// What messages say in whole.
-    messages: BTreeMap<ItemId, Patch>,
+    messages: BTreeMap<ItemId, Filed>,
 }
 
+/// What is filed of a message.
+struct Filed {
+    patch: Patch,
+    left_out: Option<String>,
+}
+
+/// How many messages are read at a time. They may be as large as their servers let them be.
+const MESSAGES: usize = 16;
+
+/// From so many bytes of messages on, what was read is filed before more is read.
+const ENOUGH: usize = 32 << 20;
+
 impl Old {
-    async fn read(desk: &Desk<'_>, steps: &[Step]) -> connector::Result<Self> {
+    /// Reads what the first of these steps need, and says how many those are.
+    async fn read(desk: &Desk<'_>, steps: &[Step]) -> connector::Result<(Self, usize)> {
+        let mut old =
+            Self { items: BTreeMap::new(), records: BTreeMap::new(), messages: BTreeMap::new() };
+        let ready = match desk.class {
+            Class::Email => old.read_messages(desk, steps).await?,
+            _ => steps.len(),
+        };
+        let steps = steps.get(..ready).unwrap_or(steps);
         let (mut items, mut records) = (Vec::new(), Vec::new());
         for step in steps {
             match &step.action {
@@ -239,8 +314,7 @@ impl Old {
                     let updates = |change: &Option<Planned>| {
                         change.as_ref().is_some_and(|change| change.expect.is_some())
                     };
-                    let files = desk.class == Class::Email && merge.to_record.is_some();
-                    if updates(&merge.to_item) || files {
+                    if updates(&merge.to_item) {
                         items.extend(step.item.clone());
                     }
                     if updates(&merge.to_record) {
@@ -251,37 +325,48 @@ impl Old {
                 Action::Delete { .. } | Action::Release { .. } | Action::Forget => {}
             }
         }
-        let mut old =
-            Self { items: BTreeMap::new(), records: BTreeMap::new(), messages: BTreeMap::new() };
         if !items.is_empty() {
             old.items = desk.mailbox.read(desk.class, &items).await?;
         }
         if !records.is_empty() {
             old.records = desk.crm.read(desk.class, &records).await?;
         }
-        if desk.class == Class::Email {
-            old.open_messages(desk.context);
-        }
-        Ok(old)
+        Ok((old, ready))
     }
 
-    fn open_messages(&mut self, context: &Context) {
-        for (id, document) in &self.items {
-            let Ok(document) = document else { continue };
-            let read = std::panic::AssertUnwindSafe(|| {
-                mapping::read_item(Class::Email, document, context)
-            });
-            if let Ok(Ok(content)) = std::panic::catch_unwind(read) {
-                let patch =
-                    content.fields.into_iter().map(|(field, value)| (field, Some(value))).collect();
-                self.messages.insert(id.clone(), patch);
+    /// Reads messages that are to be filed, until they are enough.
+    async fn read_messages(&mut self, desk: &Desk<'_>, steps: &[Step]) -> connector::Result<usize> {
+        let (mut ready, mut size) = (0, 0_usize);
+        for portion in steps.chunks(MESSAGES) {
+            if size >= ENOUGH {
+                break;
             }
+            let mut wanted = BTreeMap::new();
+            for (id, head) in portion.iter().filter_map(|step| desk.files(step)) {
+                match desk.filing.content.keep(id.collection(), head) {
+                    // Its head is known, and nothing else is even fetched.
+                    Keep::Headers => drop(self.messages.insert(id.clone(), Filed::head(head))),
+                    keep => drop(wanted.insert(id.clone(), keep)),
+                }
+            }
+            let ids: Vec<ItemId> = wanted.keys().cloned().collect();
+            if !ids.is_empty() {
+                for (id, document) in desk.mailbox.read(desk.class, &ids).await? {
+                    let (Ok(document), Some(keep)) = (document, wanted.get(&id)) else { continue };
+                    if let Body::Bytes(bytes) = &document.body {
+                        size = size.saturating_add(bytes.len());
+                    }
+                    self.messages.extend(desk.open(&document, *keep).map(|filed| (id, filed)));
+                }
+            }
+            ready += portion.len();
         }
+        Ok(ready)
     }
 
-    /// A message in whole, for filing.
-    fn whole(&self, step: &Step) -> connector::Result<&Patch> {
-        let message = step.item.as_ref().and_then(|id| self.messages.get(id));
+    /// What is filed of a message. It is asked for once.
+    fn message(&mut self, step: &Step) -> connector::Result<Filed> {
+        let message = step.item.as_ref().and_then(|id| self.messages.remove(id));
         message.ok_or_else(|| {
             Error::new(ErrorKind::Stale, format!("{step}: the message went away or cannot be read"))
         })

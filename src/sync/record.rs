@@ -1,12 +1,14 @@
 //! Writes down what is about to be done and what came of it: the journal before, then links, bases, observations and
 //! conflicts together in one transaction. All that a step changes in the store is on this page.
 
+use std::collections::BTreeSet;
+
 use super::prepare::{Job, Prepared, fields};
 use super::world::started_key;
 use super::{Engine, contest, hold as names, observe};
 use crate::connector::{Error, ErrorKind, Result as Sent, Retry, Write, Written};
 use crate::mapping::Context;
-use crate::model::{Bases, Class, Fields, ItemId, Link, LinkId, LinkState, Side, Version};
+use crate::model::{Address, Bases, Class, Fields, ItemId, Link, LinkId, LinkState, Side, Version};
 use crate::plan::operation;
 use crate::plan::settle::{After, Settled, settle};
 use crate::plan::{Action, Merge, Reason, Step, World};
@@ -15,7 +17,7 @@ use crate::store::journal::{self, Answer, EntryId, Intent};
 use crate::store::observation::{self, Observation};
 use crate::store::quarantine::{self, Failure};
 use crate::store::round::RoundId;
-use crate::store::{self, Transaction, hold, kept, link, meta};
+use crate::store::{self, Transaction, hold, kept, link, meta, person};
 
 /// The journal rows of one step, by the side they write to.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +41,8 @@ pub struct Outcome {
     pub(super) complete: bool,
     /// The other half's fields of a thing that was deleted on one side and changed on the other.
     pub(super) kept: Fields,
+    /// Addresses of a filed message that belong to nobody knows whom.
+    pub(super) in_doubt: BTreeSet<Address>,
 }
 
 /// What becomes of the link.
@@ -132,7 +136,10 @@ fn intent(class: Class, job: &Job<'_>, half: &Prepared, side: Side, world: &Worl
         record,
         side,
         action,
-        why: step.reason.to_string(),
+        why: match &job.left_out {
+            Some(left_out) => format!("{}; {left_out}", step.reason),
+            None => step.reason.to_string(),
+        },
         before: (action != journal::Action::Create).then(|| fields(world, step, side)),
         patch,
         expect,
@@ -166,6 +173,7 @@ impl Outcome {
                 Action::Release { gone } => fields(world, step, gone.other()),
                 _ => Fields::new(),
             },
+            in_doubt: BTreeSet::new(),
         }
     }
 
@@ -185,6 +193,7 @@ impl Outcome {
             failure: job.unwritable.as_ref().and_then(|error| failure(step, world, error)),
             complete: job.unwritable.is_none(),
             kept: Fields::new(),
+            in_doubt: BTreeSet::new(),
         };
         for (side, half, entry) in [
             (Side::Crm, &job.to_record, entries.record),
@@ -442,6 +451,11 @@ pub(super) async fn commit(
             }
             if let Some((failure, retry)) = &outcome.failure {
                 quarantine::put(tx, failure, now, |failures| retry.pause(failures))?;
+            }
+            if let Change::Put(link) = &outcome.change {
+                for address in &outcome.in_doubt {
+                    person::wait(tx, address, &link.record)?;
+                }
             }
             let link = put(tx, outcome)?;
             contest::list(tx, outcome, link, &pending, (round, now))?;

@@ -2,7 +2,7 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 19] = [
     "demo",
     "sync",
     "plan",
@@ -10,6 +10,8 @@ const COMMANDS: [&str; 17] = [
     "status",
     "conflicts",
     "conflicts settle",
+    "people",
+    "people settle",
     "explain",
     "history",
     "undo",

@@ -5,4 +5,5 @@ mod demo;
 mod doctor;
 mod help;
 pub mod installation;
+mod people;
 mod story;

@@ -76,6 +76,52 @@ proptest! {
         prop_assert_eq!(file(&stored), file(&again));
     }
 
+    /// Whatever stands in a row, the message that is made of it has the header fields that we write, each once, and no other.
+    #[test]
+    fn a_row_cannot_smuggle_header_fields_into_a_message(row in hostile_row()) {
+        let read = email::read_record(&row.0, &context()).unwrap();
+        let message = String::from_utf8_lossy(&compose(&read)).into_owned();
+        let head = message.split("\r\n\r\n").next().unwrap_or_default();
+        let fields: Vec<String> = head
+            .split("\r\n")
+            .filter(|line| !line.starts_with([' ', '\t']))
+            .map(|line| line.split(':').next().unwrap_or_default().to_ascii_lowercase())
+            .collect();
+        let known: BTreeSet<&str> = FIELDS.into_iter().collect();
+        prop_assert!(fields.iter().all(|field| known.contains(field.as_str())), "{}", head);
+        prop_assert_eq!(fields.len(), fields.iter().collect::<BTreeSet<_>>().len(), "{}", head);
+        let lone = message.replace("\r\n", "");
+        prop_assert!(!lone.contains(['\r', '\n']), "{:?}", message);
+        prop_assert!(!message.to_ascii_lowercase().contains("\nx-evil"), "{}", message);
+        let again = item(message.as_bytes());
+        prop_assert_eq!(again.uid, read.uid);
+    }
+
+    /// Whatever a sender writes into header fields, the row gets one line of each, and addresses that name one mailbox.
+    #[test]
+    fn a_message_cannot_smuggle_lines_into_a_row(fields in vec((0..FIELDS.len(), hostile()), 1..12)) {
+        let mut message = String::from("Message-ID: <a@b>\r\n");
+        for (field, value) in fields {
+            let value = STANDARD.encode(value);
+            message.push_str(&format!("{}: =?utf-8?b?{value}?= <x@y.example>\r\n", FIELDS[field]));
+            message.push_str(&format!("{}: =?utf-8?b?{value}?=\r\n", FIELDS[field]));
+        }
+        message.push_str("\r\nbody\r\n");
+        let Ok(read) = email::read_item(message.as_bytes(), &BTreeSet::new(), &context()) else {
+            return Ok(());
+        };
+        let patch = file(&read);
+        for (column, value) in &patch.columns {
+            let text = value.as_str().unwrap_or_default();
+            prop_assert!(column == "description" || !text.contains(char::is_control), "{column} {text:?}");
+        }
+        for party in patch.parties.iter().flatten() {
+            let broken = |c: char| c.is_control() || c.is_whitespace() || "<>,;".contains(c);
+            prop_assert!(!party.address.contains(broken), "{:?}", party.address);
+            prop_assert!(!party.name.contains(char::is_control), "{:?}", party.name);
+        }
+    }
+
     #[test]
     fn the_head_says_what_the_whole_says(message in message()) {
         let mut whole = item(&message.0);
@@ -103,6 +149,8 @@ async fn the_connector_finds_messages_by_the_names_they_are_given() {
         "Message-ID: <first@j>\r\nMessage-ID: <second@j>\r\n",
         "Message-ID: <ümlaut@k>\r\n",
         "Message-ID: <broken@l\r\n",
+        "Message-ID: open@n>\r\n",
+        "Message-ID: >\r\nMessage-ID: <second@o>\r\n",
         &format!("Message-ID: <{long}@m>\r\n"),
     ];
     let mut expected = BTreeSet::new();
@@ -299,6 +347,83 @@ fn record() -> impl Strategy<Value = Row> {
             Row(Record { id, columns, parties, exceptions: Vec::new(), attachments: files })
         },
     )
+}
+
+/// All header fields of a message that we write.
+const FIELDS: [&str; 14] = [
+    "message-id",
+    "date",
+    "from",
+    "to",
+    "cc",
+    "bcc",
+    "subject",
+    "in-reply-to",
+    "references",
+    "thread-index",
+    "importance",
+    "mime-version",
+    "content-type",
+    "content-transfer-encoding",
+];
+
+/// Text made to break out of a header field.
+fn hostile() -> impl Strategy<Value = String> {
+    let pieces = [
+        "\r\n",
+        "\n",
+        "\r",
+        "\r\n\r\n",
+        "X-Evil: 1",
+        "Bcc: eve@x.example",
+        "=?utf-8?q?=0D=0AX-Evil:_1?=",
+        "=?utf-8?b?DQpYLUV2aWw6IDE=?=",
+        "\u{0}",
+        "\u{85}",
+        "\u{2028}",
+        "\u{feff}",
+        "\"",
+        "\\",
+        "<",
+        ">",
+        ",",
+        ";",
+        "@",
+        "a@b.example",
+        " ",
+        "\t",
+        "é",
+        "--",
+        "; x=y",
+    ];
+    vec(prop::sample::select(pieces.to_vec()), 0..8).prop_map(|pieces| pieces.concat())
+}
+
+/// A row whose every text tries to.
+fn hostile_row() -> impl Strategy<Value = Row> {
+    let texts = (hostile(), hostile(), hostile(), hostile());
+    let people = vec((1..=4_i64, hostile(), hostile()), 0..5);
+    let files = vec((hostile(), hostile()), 0..3);
+    (texts, people, files).prop_map(|((subject, messageid, inreplyto, index), people, files)| {
+        let columns = json!({
+            "subject": subject,
+            "messageid": messageid,
+            "inreplyto": inreplyto,
+            "conversationindex": index,
+            "directioncode": true,
+        });
+        let Json::Object(columns) = columns else { unreachable!("it is an object") };
+        let party = |(mask, name, address)| {
+            Some(Party { role: Role::from_mask(mask)?, name, address, target: None })
+        };
+        let attachments = files
+            .into_iter()
+            .map(|(filename, mimetype)| RecordAttachment { filename, mimetype, bytes: vec![1] })
+            .collect();
+        let id = RecordId::new(Table::Email, Uuid::from_u128(9));
+        let parties = people.into_iter().filter_map(party).collect();
+        Row(Record { id, columns, parties, exceptions: Vec::new(), attachments })
+    })
 }
 
 /// A header field with text in one of the forms programs use.

@@ -3,5 +3,7 @@
 mod bad_input;
 mod corpus;
 mod failing;
+mod filing;
+mod people;
 mod rounds;
 pub mod world;

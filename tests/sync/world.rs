@@ -19,7 +19,7 @@ use liaison::mapping::Lengths;
 use liaison::model::{Address, Class, Table};
 use liaison::sandbox::{self, Running, Sandbox};
 use liaison::store::{Store, hold};
-use liaison::sync::{ClassSettings, Engine, Report, Settings};
+use liaison::sync::{ClassSettings, Engine, Filing, Report, Settings};
 
 /// Everything a sync needs, in a directory of its own.
 pub struct World {
@@ -31,6 +31,42 @@ pub struct World {
     pub url: String,
     pub store: Store,
     pub engine: Engine,
+}
+
+/// Somebody else who works with the same organisation.
+pub struct Colleague {
+    pub dir: tempfile::TempDir,
+    pub engine: Engine,
+}
+
+impl Colleague {
+    pub fn put(&self, name: &str, text: &str) {
+        std::fs::write(self.dir.path().join(name), text).unwrap();
+    }
+
+    /// Syncs, approves what waits, and syncs again.
+    pub async fn first_sync(&self, classes: &[Class]) -> Report {
+        self.engine.sync(classes, "test").await.unwrap();
+        approve_all(&self.engine);
+        self.engine.sync(classes, "test").await.unwrap()
+    }
+}
+
+fn folders(dir: &Path) {
+    for folder in ["contacts", "calendar", "mail/cur", "mail/new", "mail/tmp"] {
+        std::fs::create_dir_all(dir.join(folder)).unwrap();
+    }
+}
+
+fn approve_all(engine: &Engine) {
+    let now = engine.clock.now();
+    let approve = |tx: &liaison::store::Transaction<'_>| {
+        for waiting in hold::open_holds(tx)? {
+            hold::approve(tx, waiting.id, now)?;
+        }
+        Ok(())
+    };
+    engine.store.promise_blocking(approve).unwrap();
 }
 
 impl World {
@@ -47,12 +83,10 @@ impl World {
 
     async fn around(dir: tempfile::TempDir, organisation: PathBuf) -> Self {
         let sandbox = Sandbox::start(sandbox::Options::new(&organisation)).await.unwrap();
-        for folder in ["contacts", "calendar", "mail/cur", "mail/new", "mail/tmp"] {
-            std::fs::create_dir_all(dir.path().join(folder)).unwrap();
-        }
+        folders(dir.path());
         let store = Store::open(&dir.path().join("state/store.db")).unwrap();
         let url = sandbox.url.clone();
-        let engine = engine(dir.path(), &organisation, &url, &store).await;
+        let engine = engine(dir.path(), &organisation, &url, &store, "anna").await;
         let mut world = Self { dir, sandbox: Some(sandbox), organisation, url, store, engine };
         world.live_in_berlin().await;
         world.restart().await;
@@ -68,7 +102,24 @@ impl World {
 
     /// As after a restart of the program.
     pub async fn restart(&mut self) {
-        self.engine = engine(self.dir.path(), &self.organisation, &self.url, &self.store).await;
+        self.engine =
+            engine(self.dir.path(), &self.organisation, &self.url, &self.store, "anna").await;
+    }
+
+    /// A colleague's mailbox, store and engine, of the same organisation.
+    pub async fn colleague(&self, user: &str) -> Colleague {
+        let dir = tempfile::tempdir().unwrap();
+        folders(dir.path());
+        let store = Store::open(&dir.path().join("state/store.db")).unwrap();
+        let engine = engine(dir.path(), &self.organisation, &self.url, &store, user).await;
+        Colleague { dir, engine }
+    }
+
+    /// All that the organisation has on its disk.
+    pub fn organisation_bytes(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(&self.organisation).unwrap().map(|file| file.unwrap().path());
+        let files = files.filter(|path| path.is_file());
+        files.flat_map(|path| std::fs::read(path).unwrap()).collect()
     }
 
     /// Starts the organisation again after it was stopped: same data, same address.
@@ -108,15 +159,7 @@ impl World {
     }
 
     pub fn approve_all(&self) {
-        let now = self.engine.clock.now();
-        self.store
-            .promise_blocking(|tx| {
-                for waiting in hold::open_holds(tx)? {
-                    hold::approve(tx, waiting.id, now)?;
-                }
-                Ok(())
-            })
-            .unwrap();
+        approve_all(&self.engine);
     }
 
     /// Asks the organisation as a user would, for checking and for colleagues' edits.
@@ -155,7 +198,7 @@ fn client() -> reqwest::Client {
         .unwrap()
 }
 
-async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store) -> Engine {
+async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store, user: &str) -> Engine {
     let clock = Clock::system();
     let filters = Class::ALL.into_iter().flat_map(fetch::defaults).fold(
         BTreeMap::<Table, Vec<String>>::new(),
@@ -164,7 +207,7 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store) -> En
             filters
         },
     );
-    let token = organisation.join("tokens/anna");
+    let token = organisation.join("tokens").join(user);
     let options = dataverse::Options {
         name: "sandbox".to_owned(),
         url: url.to_owned(),
@@ -176,6 +219,7 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store) -> En
     let crm = Dataverse::connect(options, clock.clone(), None).await.unwrap();
     let zone = zone::choose(&Zone::System(TimeZone::UTC), crm.zone(), clock.now()).zone;
     let (organisation, lengths) = (crm.organisation(), Lengths(crm.lengths()));
+    let filing = Filing { files: crm.files().clone(), ..Filing::default() };
     let vdir = |path: &str, classes: &[Class]| -> Arc<dyn Connector> {
         let options =
             vdir::Options { path: dir.join(path), classes: classes.iter().copied().collect() };
@@ -192,7 +236,7 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store) -> En
         (Class::Appointment, calendar),
         (Class::Email, Arc::new(mail) as Arc<dyn Connector>),
     ]);
-    let anna = Address::parse("anna@example.org").unwrap();
+    let me = Address::parse(&format!("{user}@example.org")).unwrap();
     let class = ClassSettings {
         tracking: track::Policy { track: track::Track::All, ..track::Policy::default() },
         ..ClassSettings::default()
@@ -207,11 +251,12 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store) -> En
         clock,
         settings: Settings {
             organisation,
-            mailbox: anna.clone(),
-            me: BTreeSet::from([anna]),
+            mailbox: me.clone(),
+            me: BTreeSet::from([me]),
             zone,
             lengths,
             limits: liaison::plan::guard::Limits::default(),
+            filing,
             classes: BTreeMap::from([
                 (Class::Contact, class.clone()),
                 (Class::Task, class.clone()),

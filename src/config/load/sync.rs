@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::email;
+use super::{email, filing};
 use crate::config::error::{Error, Result, did_you_mean};
 use crate::config::section::Section;
-use crate::config::settings::{Conflict, Deletes, Deletion, OnLeave, Sync, Tracking};
+use crate::config::settings::{Conflict, Deletes, Deletion, Filing, OnLeave, Sync, Tracking};
 use crate::config::tree::{Node, Value};
 use crate::filter::fetch::{self, Filter};
 use crate::filter::track;
@@ -26,6 +26,7 @@ pub(super) fn read(class: Class, mut section: Section<'_>) -> Result<Sync> {
         deletes: deletes(&mut section)?,
         fields: fields(class, &mut section)?,
         filters: if class == Class::Email { Vec::new() } else { filters(class, &mut section)? },
+        filing: if class == Class::Email { filing::read(&mut section)? } else { Filing::default() },
     };
     section.finish()?;
     Ok(sync)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::config::error::Position;
 use crate::config::settings::{
-    Auth, Conflict, Deletes, Deletion, Folder, Login, OnLeave, Sync, Tracking,
+    Auth, Conflict, Deletes, Deletion, Filing, Folder, Login, OnLeave, Sync, Tracking,
 };
 use crate::connector::auth;
 use crate::connector::net::Security;
@@ -74,6 +74,7 @@ fn each_class_has_its_defaults() {
             deletes,
             fields: BTreeMap::new(),
             filters: fetch::defaults(class),
+            filing: Filing::default(),
         };
         assert_eq!(settings.sync.of(class), &expected, "{class}");
     }

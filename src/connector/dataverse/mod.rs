@@ -16,8 +16,10 @@ use super::http::{Http, Limits};
 use super::tls::{self, Trust};
 use super::{Connector, Error, ErrorKind, Result, Write, Written};
 use crate::clock::Clock;
-use crate::model::record::PartyRef;
-use crate::model::{Address, Class, Clue, Document, Filed, ItemId, Listing, Table, Uid};
+use crate::model::record::{Identity, Newcomer, PartyRef};
+use crate::model::{
+    Address, Class, Clue, Document, Filed, FileRules, ItemId, Listing, Table, Uid,
+};
 
 pub mod batch;
 pub mod client;
@@ -74,6 +76,7 @@ pub struct Dataverse {
     user: Uuid,
     me: BTreeSet<Address>,
     zone: Option<String>,
+    files: FileRules,
 }
 
 impl Dataverse {
@@ -86,15 +89,24 @@ impl Dataverse {
         let http = Http::new(&tls::client_config(&options.trust)?, options.limits)?;
         let bearer = SecretCommand::new(Kind::Token, options.token_command);
         let client = Client::new(http, &options.url, bearer, clock)?;
-        let mut questions: Vec<Operation> = ["WhoAmI".to_owned(), my_row(), my_zone()]
-            .map(|path| Operation::new(Method::Get, path))
-            .into();
+        let [sizes, types] = file_rules().map(str::to_owned);
+        let mut questions: Vec<Operation> =
+            ["WhoAmI".to_owned(), my_row(), my_zone(), sizes, types]
+                .map(|path| Operation::new(Method::Get, path))
+                .into();
         if kept.is_none() {
             questions.extend(Metadata::questions());
         }
         let replies = client.read(questions.into_iter().map(Part::One).collect()).await?;
         let now = client.clock().now();
-        let [Reply::One(who), Reply::One(me), Reply::One(zone), rest @ ..] = replies.as_slice()
+        let [
+            Reply::One(who),
+            Reply::One(me),
+            Reply::One(zone),
+            Reply::One(sizes),
+            Reply::One(types),
+            rest @ ..,
+        ] = replies.as_slice()
         else {
             return Err(nonsense());
         };
@@ -115,8 +127,20 @@ impl Dataverse {
             }
         };
         let (me, zone) = (addresses(me.json()), standard_name(zone.json()));
+        let files = read_file_rules(sizes.json(), types.json());
         let (name, filters, business_unit) = (options.name, options.filters, id("BusinessUnitId")?);
-        Ok(Self { name, client, metadata, filters, organisation, business_unit, user, me, zone })
+        Ok(Self {
+            name,
+            client,
+            metadata,
+            filters,
+            organisation,
+            business_unit,
+            user,
+            me,
+            zone,
+            files,
+        })
     }
 
     /// The organisation's name in the configuration.
@@ -146,6 +170,11 @@ impl Dataverse {
     /// pattern and original starts of a series are counted in it.
     pub fn zone(&self) -> Option<&str> {
         self.zone.as_deref()
+    }
+
+    /// Which files the organisation takes with an activity. What it did not tell is no rule.
+    pub fn files(&self) -> &FileRules {
+        &self.files
     }
 
     /// What the tables look like.
@@ -204,6 +233,22 @@ impl Connector for Dataverse {
         threads::enabled(self, addresses).await
     }
 
+    async fn identify(&self, addresses: &[Address]) -> Result<BTreeMap<Address, Identity>> {
+        people::identify(self, addresses).await
+    }
+
+    async fn introduce(&self, newcomers: &[Newcomer]) -> Result<Vec<Result<()>>> {
+        write::parties::introduce(self, newcomers).await
+    }
+
+    async fn assign(
+        &self,
+        records: &[ItemId],
+        people: &BTreeMap<Address, PartyRef>,
+    ) -> Result<Vec<Result<()>>> {
+        write::parties::assign(self, records, people).await
+    }
+
     fn requests(&self) -> u64 {
         self.requested().requests
     }
@@ -234,6 +279,31 @@ fn my_zone() -> String {
     Fetch::by_values("usersettings", id, &[id, "timezonecode"], me)
         .with_linked("timezonedefinition", "timezonecode", "zone", &["standardname"])
         .path("usersettingscollection", &Page::first())
+}
+
+/// The paths of the organisation's rules for files: older organisations know none for types, and refuse the question.
+/// <https://learn.microsoft.com/power-apps/developer/data-platform/reference/entities/organization>
+fn file_rules() -> [&'static str; 2] {
+    [
+        "organizations?$select=maxuploadfilesize,blockedattachments",
+        "organizations?$select=blockedmimetypes,allowedmimetypes",
+    ]
+}
+
+fn read_file_rules(sizes: Option<Json>, types: Option<Json>) -> FileRules {
+    let row = |answer: Option<Json>| {
+        answer.and_then(odata::rows).and_then(|rows| rows.into_iter().next()).unwrap_or_default()
+    };
+    let (sizes, types) = (row(sizes), row(types));
+    let words = |row: &Map<String, Json>, column: &str| {
+        FileRules::words(row.get(column).and_then(Json::as_str).unwrap_or_default())
+    };
+    FileRules {
+        largest: sizes.get("maxuploadfilesize").and_then(Json::as_u64).filter(|size| *size > 0),
+        blocked_endings: words(&sizes, "blockedattachments"),
+        blocked_types: words(&types, "blockedmimetypes"),
+        allowed_types: words(&types, "allowedmimetypes"),
+    }
 }
 
 /// A user who may not read the own settings has no known zone.

@@ -10,7 +10,7 @@ use super::fetch::{Condition, Fetch};
 use super::list::{Found, Query, run};
 use super::odata;
 use crate::connector::Result;
-use crate::model::record::PartyRef;
+use crate::model::record::{Candidate, Identity, PartyRef};
 use crate::model::{Address, Class, ItemId, RecordId, Table, Uid};
 
 /// A table whose rows have addresses, in the order in which they are tried.
@@ -18,9 +18,10 @@ struct Kind {
     table: &'static str,
     entity_set: &'static str,
     id: &'static str,
+    name: &'static str,
     addresses: &'static [&'static str],
-    /// What makes a row count: nobody writes to a user who left or to a closed lead.
-    active: (&'static str, &'static str),
+    /// The column that tells a user who left and a closed lead from the others.
+    state: &'static str,
     owned: bool,
 }
 
@@ -32,7 +33,8 @@ const KINDS: [Kind; 4] = [
         entity_set: "systemusers",
         id: "systemuserid",
         addresses: &["internalemailaddress"],
-        active: ("isdisabled", "0"),
+        name: "fullname",
+        state: "isdisabled",
         owned: false,
     },
     Kind {
@@ -40,7 +42,8 @@ const KINDS: [Kind; 4] = [
         entity_set: "contacts",
         id: "contactid",
         addresses: THREE,
-        active: ("statecode", "0"),
+        name: "fullname",
+        state: "statecode",
         owned: true,
     },
     Kind {
@@ -48,7 +51,8 @@ const KINDS: [Kind; 4] = [
         entity_set: "accounts",
         id: "accountid",
         addresses: THREE,
-        active: ("statecode", "0"),
+        name: "name",
+        state: "statecode",
         owned: true,
     },
     Kind {
@@ -56,7 +60,8 @@ const KINDS: [Kind; 4] = [
         entity_set: "leads",
         id: "leadid",
         addresses: THREE,
-        active: ("statecode", "0"),
+        name: "fullname",
+        state: "statecode",
         owned: true,
     },
 ];
@@ -93,6 +98,23 @@ pub async fn resolve(
     dataverse: &Dataverse,
     addresses: &[Address],
 ) -> Result<BTreeMap<Address, PartyRef>> {
+    let known = identify(dataverse, addresses).await?.into_iter();
+    Ok(known
+        .filter_map(|(address, identity)| match identity {
+            Identity::One(party) => Some((address, party)),
+            Identity::Several(_) => None,
+        })
+        .collect())
+}
+
+/// Who is behind addresses: the best kind that there is, active ones before those that are not. Whom nobody there has, is left out.
+///
+/// # Errors
+/// When the organisation gave no answer, or not a whole one.
+pub async fn identify(
+    dataverse: &Dataverse,
+    addresses: &[Address],
+) -> Result<BTreeMap<Address, Identity>> {
     let addresses: Vec<&Address> = BTreeSet::from_iter(addresses).into_iter().collect();
     let mut asked = Vec::new();
     let mut queries = Vec::new();
@@ -108,44 +130,67 @@ pub async fn resolve(
         for row in whole(found)? {
             let Some(guid) = odata::guid(&row, kind.id) else { continue };
             let mine = odata::lookup(&row, "ownerid") == Some(dataverse.user);
+            let fit = Fit { inactive: is_inactive(&row, kind), rank, others: !mine };
+            let name = row.get(kind.name).and_then(Json::as_str).unwrap_or_default();
             // One row may hold an address twice.
             let texts = kind.addresses.iter().filter_map(|column| row.get(*column)?.as_str());
             for address in texts.filter_map(Address::parse).collect::<BTreeSet<_>>() {
-                candidates.entry(address).or_default().add(rank, mine, guid);
+                let of_address = candidates.entry(address).or_default();
+                of_address.0.entry(fit).or_default().insert(guid, name.to_owned());
             }
         }
     }
     Ok(addresses
         .into_iter()
-        .filter_map(|address| Some((address.clone(), candidates.get(address)?.only()?)))
+        .filter_map(|address| Some((address.clone(), candidates.get(address)?.identity()?)))
         .collect())
 }
 
-/// Who could be behind one address: by kind, own rows before others.
+/// How well a row fits; the least fits best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Fit {
+    inactive: bool,
+    rank: usize,
+    others: bool,
+}
+
+/// Who could be behind one address.
 #[derive(Debug, Default)]
-struct Candidates(BTreeMap<(usize, bool), BTreeSet<Uuid>>);
+struct Candidates(BTreeMap<Fit, BTreeMap<Uuid, String>>);
+
+/// More are not told: who has that many cannot be chosen from a list.
+const MOST_CANDIDATES: usize = 100;
 
 impl Candidates {
-    fn add(&mut self, rank: usize, mine: bool, guid: Uuid) {
-        self.0.entry((rank, !mine)).or_default().insert(guid);
+    fn identity(&self) -> Option<Identity> {
+        let (fit, rows) = self.0.first_key_value()?;
+        let table = KINDS.get(fit.rank)?.table;
+        let party = |guid: &Uuid| PartyRef { table: table.to_owned(), guid: *guid };
+        let (guid, _) = rows.first_key_value()?;
+        if rows.len() == 1 {
+            return Some(Identity::One(party(guid)));
+        }
+        let rows = rows.iter().take(MOST_CANDIDATES);
+        let several = rows.map(|(guid, name)| Candidate { party: party(guid), name: name.clone() });
+        Some(Identity::Several(several.collect()))
     }
+}
 
-    fn only(&self) -> Option<PartyRef> {
-        let ((rank, _), guids) = self.0.first_key_value()?;
-        let guid = guids.first().filter(|_| guids.len() == 1)?;
-        Some(PartyRef { table: KINDS.get(*rank)?.table.to_owned(), guid: *guid })
+fn is_inactive(row: &Map<String, Json>, kind: &Kind) -> bool {
+    match row.get(kind.state) {
+        Some(Json::Bool(disabled)) => *disabled,
+        Some(state) => state.as_i64().is_some_and(|state| state != 0),
+        None => false,
     }
 }
 
 fn by_address(kind: &Kind, addresses: &[&Address]) -> Query {
     let texts = || addresses.iter().map(|address| address.as_str());
     let any = kind.addresses.iter().map(|column| Condition::is_in(column, texts()));
-    let (column, value) = kind.active;
-    let filter = Condition::all([Condition::any(any), Condition::equals(column, value)]);
-    let mut columns = vec![kind.id];
+    let mut columns = vec![kind.id, kind.name, kind.state];
     columns.extend(kind.addresses);
     columns.extend(kind.owned.then_some("ownerid"));
-    let fetch = Fetch::by_values(kind.table, kind.id, &columns, filter);
+    let fetch = Fetch::by_values(kind.table, kind.id, &columns, Condition::any(any));
     Query { entity_set: kind.entity_set.to_owned(), id: kind.id, fetch }
 }
 

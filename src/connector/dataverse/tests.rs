@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::scripted::{answer, client, replies, serve};
 use super::*;
-use crate::model::{Body as ItemBody, Completeness, RecordId, Version};
+use crate::model::{Body as ItemBody, Completeness, FileRules, RecordId, Version};
 
 fn metadata() -> Metadata {
     let table = |table: Table| {
@@ -34,6 +34,7 @@ async fn organisation(script: Vec<Response<Body>>, limits: Limits) -> Dataverse 
         user: Uuid::nil(),
         me: BTreeSet::new(),
         zone: None,
+        files: FileRules::default(),
     }
 }
 

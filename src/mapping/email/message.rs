@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil;
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::charsets::map::charset_decoder;
+use mail_parser::decoders::html::html_to_text;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{
     DateTime, Encoding, HeaderName, Message, MessageParser, MessagePart, MimeHeaders, PartType,
@@ -49,15 +50,37 @@ pub fn read_item(
     context: &Context,
 ) -> Result<Content, Unreadable> {
     guarded(bytes, |defused| {
-        let message = MessageParser::default().parse(defused).ok_or_else(no_message)?;
-        if message.parts.len() > PART_LIMIT {
-            return Err(Unreadable(format!("the message has more than {PART_LIMIT} parts")));
-        }
+        let message = parse(defused)?;
         let mut whole = read_head(&message, bytes, marks, context)?;
         insert(&mut whole.fields, super::DESCRIPTION, description(&message, bytes));
         insert(&mut whole.fields, super::ATTACHMENTS, attachments(&message, bytes));
         Ok(whole)
     })
+}
+
+/// As [`read_item`], but of the body only its plain text, and no files: what a message without one says is made from its HTML.
+///
+/// # Errors
+/// As [`read_item`].
+pub fn read_text(
+    bytes: &[u8],
+    marks: &BTreeSet<String>,
+    context: &Context,
+) -> Result<Content, Unreadable> {
+    guarded(bytes, |defused| {
+        let message = parse(defused)?;
+        let mut whole = read_head(&message, bytes, marks, context)?;
+        insert(&mut whole.fields, super::DESCRIPTION, plain_text(&message, bytes));
+        Ok(whole)
+    })
+}
+
+fn parse(defused: &[u8]) -> Result<Message<'_>, Unreadable> {
+    let message = MessageParser::default().parse(defused).ok_or_else(no_message)?;
+    if message.parts.len() > PART_LIMIT {
+        return Err(Unreadable(format!("the message has more than {PART_LIMIT} parts")));
+    }
+    Ok(message)
 }
 
 /// What the header of a message says: all but `description` and `attachments`, at a fraction of the cost.
@@ -264,6 +287,25 @@ fn description(message: &Message<'_>, bytes: &[u8]) -> Option<Value> {
             | PartType::Multipart(_) => None,
         })
         .filter(|html| !html.trim().is_empty())
+        .collect();
+    Value::text(&bodies.join("<br>\n"))
+}
+
+/// The bodies meant to be read by programs that know no HTML, in their order.
+fn plain_text(message: &Message<'_>, bytes: &[u8]) -> Option<Value> {
+    let bodies: Vec<String> = message
+        .text_body
+        .iter()
+        .filter_map(|id| message.part(*id))
+        .filter_map(|part| match &part.body {
+            PartType::Text(_) => Some(body::from_text(&text(part, bytes))),
+            PartType::Html(_) => Some(body::from_text(&html_to_text(&text(part, bytes)))),
+            PartType::Binary(_)
+            | PartType::InlineBinary(_)
+            | PartType::Message(_)
+            | PartType::Multipart(_) => None,
+        })
+        .filter(|text| !text.trim().is_empty())
         .collect();
     Value::text(&bodies.join("<br>\n"))
 }

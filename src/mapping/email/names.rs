@@ -26,7 +26,7 @@ const UNKNOWN_TYPE: &str = "application/octet-stream";
 pub fn message_id(value: &str) -> Option<Uid> {
     let inner = match value.split_once('<') {
         Some((_, after)) => after.split_once('>').map_or(after, |(id, _)| id),
-        None => value,
+        None => value.split('>').next().unwrap_or_default(),
     };
     let id: String = inner.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
     if id.is_empty() {

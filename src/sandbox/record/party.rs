@@ -61,7 +61,11 @@ pub fn replace(
     id: &str,
     rows: &[Object],
 ) -> Result<(), Refusal> {
-    writable(context, parent, id)?;
+    if let Err(refusal) = writable(context, parent, id)
+        && !(parent.logical == "email" && only_names(context, parent, id, rows)?)
+    {
+        return Err(refusal);
+    }
     context
         .connection
         .prepare_cached("DELETE FROM activityparty WHERE activityid = ? AND participationtypemask NOT IN (8, 9)")?
@@ -86,6 +90,61 @@ pub fn append(
     let party = add_party(context, parent, id, body)?;
     one_sender(context, parent, id)?;
     Ok(party)
+}
+
+/// Whether rows say the same as the parties that are there, but whose some unresolved addresses are. The form of a message
+/// allows that whatever its state. Who may not write the message at all, may not do this either.
+fn only_names(
+    context: &mut Context<'_>,
+    parent: &'static Table,
+    id: &str,
+    rows: &[Object],
+) -> Result<bool, Refusal> {
+    let row = context.existing(parent, id)?;
+    context.caller.check(context.connection, Right::Write, parent, &row)?;
+    let table =
+        schema::table("activityparty").ok_or_else(|| Refusal::no_resource("activityparty"))?;
+    let mut there: Vec<Told> = context
+        .connection
+        .prepare_cached(
+            "SELECT participationtypemask, partyid, COALESCE(addressused, '') FROM activityparty
+             WHERE activityid = ? AND participationtypemask NOT IN (8, 9)",
+        )?
+        .query_map([id], |row| {
+            Ok(Told { mask: row.get(0)?, party: row.get(1)?, address: row.get(2)? })
+        })?
+        .collect::<Result<_, _>>()?;
+    for body in rows {
+        let payload = payload::read(table, body, Purpose::Create)?;
+        let mut row = payload.values;
+        connect(context, table, &payload.links, &mut row)?;
+        let text = |name: &str| store::text(&row, name).map(str::to_owned);
+        let new = Told {
+            mask: store::number(&row, "participationtypemask").unwrap_or_default(),
+            party: text("partyid"),
+            address: text("addressused").unwrap_or_default(),
+        };
+        let Some(place) = there.iter().position(|old| old.is_said_by(&new)) else {
+            return Ok(false);
+        };
+        there.swap_remove(place);
+    }
+    Ok(there.is_empty())
+}
+
+/// What a party says.
+struct Told {
+    mask: i64,
+    party: Option<String>,
+    address: String,
+}
+
+impl Told {
+    fn is_said_by(&self, new: &Self) -> bool {
+        self.mask == new.mask
+            && self.address.eq_ignore_ascii_case(&new.address)
+            && (self.party.is_none() || self.party == new.party)
+    }
 }
 
 fn writable(context: &Context<'_>, parent: &'static Table, id: &str) -> Result<(), Refusal> {
@@ -294,12 +353,13 @@ pub fn acceptable(context: &Context<'_>, row: &Row) -> Result<(), Refusal> {
     let size = store::text(row, "body")
         .or_else(|| store::text(row, "documentbody"))
         .map_or(0, rules::decoded_size);
-    let (largest, blocked): (i64, String) = context
+    let (largest, blocked, blocked_types, allowed_types): (i64, String, String, String) = context
         .connection
         .prepare_cached(
-            "SELECT maxuploadfilesize, COALESCE(blockedattachments, '') FROM organization",
+            "SELECT maxuploadfilesize, COALESCE(blockedattachments, ''), COALESCE(blockedmimetypes, ''),
+             COALESCE(allowedmimetypes, '') FROM organization",
         )?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     if size > largest {
         return Err(Refusal::new(
             400,
@@ -318,5 +378,14 @@ pub fn acceptable(context: &Context<'_>, row: &Row) -> Result<(), Refusal> {
             format!("The attachment is not a valid file type: {extension}."),
         ));
     }
-    Ok(())
+    let mimetype = store::text(row, "mimetype").unwrap_or_default();
+    let lists = |list: &str| list.split(';').any(|word| word.trim().eq_ignore_ascii_case(mimetype));
+    // A list of allowed types makes the other one void.
+    let taken =
+        if allowed_types.is_empty() { !lists(&blocked_types) } else { lists(&allowed_types) };
+    if mimetype.is_empty() || taken {
+        return Ok(());
+    }
+    let message = format!("The attachment is not a valid file type: {mimetype}.");
+    Err(Refusal::new(400, "0x80043e09", message))
 }

@@ -233,6 +233,8 @@ fn organization() -> Draft {
         text("name", 160),
         number("maxuploadfilesize", 0, 134_217_728),
         memo("blockedattachments", 1_073_741_823),
+        memo("blockedmimetypes", 1_073_741_823),
+        memo("allowedmimetypes", 1_073_741_823),
         number("expirechangetrackingindays", 0, 365),
         text("trackingprefix", 256),
         number("trackingtokenidbase", 0, i64::from(i32::MAX)),

@@ -5,17 +5,21 @@ use std::time::Duration;
 use std::collections::BTreeMap;
 
 use super::{at, fields, in_a_store, item};
+use crate::model::Address;
+use crate::model::record::{Candidate, PartyRef};
 use crate::model::{
     Bases, Class, Content, Fields, ItemId, Link, LinkId, LinkState, Side, Traits, Uid, Version,
 };
 use crate::store::cursor::Cursor;
 use crate::store::decision::Decision;
 use crate::store::observation::Observation;
+use crate::store::person::Choice;
 use crate::store::quarantine::Failure;
 use crate::store::round::RoundId;
 use crate::store::settled::Settled;
 use crate::store::{
-    ErrorKind, Store, cursor, decision, link, mark, meta, observation, quarantine, round, settled,
+    ErrorKind, Store, cursor, decision, link, mark, meta, observation, person, quarantine, round,
+    settled,
 };
 
 fn seen(id: &str, version: &str, subject: &str) -> Observation {
@@ -347,6 +351,53 @@ fn a_word_of_the_person_unsettles() {
     assert_eq!(store.read_blocking(|db| settled::get(db, Class::Task)).unwrap(), None);
     store.write_blocking(|tx| mark::set(tx, Class::Contact, &Uid::new("a"), true, at(1))).unwrap();
     assert_eq!(store.read_blocking(|db| settled::get(db, Class::Email)).unwrap(), None);
+}
+
+#[test]
+fn a_choice_for_an_address_lasts_as_long_as_it_is_one() {
+    let store = Store::in_memory().unwrap();
+    let address = Address::parse("info@x.example").unwrap();
+    let candidate = |number: u128, name: &str| Candidate {
+        party: PartyRef { table: "contact".to_owned(), guid: uuid::Uuid::from_u128(number) },
+        name: name.to_owned(),
+    };
+    let (one, two, three) = (candidate(1, "One"), candidate(2, "Two"), candidate(3, "Three"));
+    let record = item("email/1");
+    let done = Settled { settings: "digest".into(), listed: 7 };
+    store
+        .write_blocking(|tx| {
+            let missing = person::choose(tx, &address, &Choice::Nobody).unwrap_err();
+            assert_eq!(missing.kind, ErrorKind::Missing);
+            person::several(tx, &address, &[two.clone(), one.clone()], at(1))?;
+            person::wait(tx, &address, &record)?;
+            person::wait(tx, &address, &record)?;
+            let [doubt] = person::all(tx)?.try_into().unwrap();
+            assert_eq!((doubt.candidates, doubt.waiting), (vec![one.clone(), two.clone()], 1));
+            assert_eq!((person::open(tx)?, doubt.choice), (1, None));
+            settled::set(tx, Class::Email, &done)?;
+            person::choose(tx, &address, &Choice::Record(two.party.clone()))?;
+            assert_eq!(settled::get(tx, Class::Email)?, None, "a choice unsettles");
+            let [left] = person::assignments(tx)?.try_into().unwrap();
+            assert_eq!((left.party, left.records), (two.party.clone(), vec![record.clone()]));
+            person::refused(tx, &address, &record, "no")?;
+            assert!(person::assignments(tx)?.is_empty(), "what was refused is not tried for ever");
+            person::choose(tx, &address, &Choice::Record(two.party.clone()))?;
+            assert_eq!(person::assignments(tx)?.len(), 1);
+            person::done(tx, &address, &record)?;
+            assert_eq!(person::all(tx)?[0].waiting, 0);
+
+            person::several(tx, &address, &[two.clone(), three.clone()], at(2))?;
+            let kept = person::choices(tx)?.remove(&address).flatten();
+            assert_eq!(kept, Some(Choice::Record(two.party.clone())));
+            person::several(tx, &address, &[one.clone(), three.clone()], at(3))?;
+            assert_eq!(person::choices(tx)?[&address], None);
+            person::choose(tx, &address, &Choice::Nobody)?;
+            person::several(tx, &address, &[two.clone(), three.clone()], at(4))?;
+            assert_eq!(person::choices(tx)?[&address], Some(Choice::Nobody));
+            assert_eq!(person::open(tx)?, 0);
+            Ok(())
+        })
+        .unwrap();
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::record::{self, Read};
 use crate::connector::{Error, ErrorKind, Result, Scope, Write, Written};
 use crate::model::{Body, Class, RecordId, RecordPatch, Table, Version};
 
+pub mod parties;
 pub mod steps;
 pub mod upload;
 

@@ -94,7 +94,7 @@ pub fn update(
     }
     let own = steps.len();
     if let Some(parties) = &patch.parties {
-        let all = format!("{}/{}", record::path(metadata, id), party_collection(id.table));
+        let all = parties_of(metadata, id);
         let body = json!({ "value": party_rows(parties)? });
         steps.push(Operation::new(Method::Put, all).body(&body));
     }
@@ -225,7 +225,16 @@ fn party_collection(table: Table) -> String {
     format!("{}_activity_parties", table.logical_name())
 }
 
-fn party_rows(parties: &[Party]) -> Result<Json> {
+/// The path of all parties of an activity.
+pub fn parties_of(metadata: &Metadata, id: RecordId) -> String {
+    format!("{}/{}", record::path(metadata, id), party_collection(id.table))
+}
+
+/// Parties as they are written.
+///
+/// # Errors
+/// [`ErrorKind::Rejected`] when one cannot be named.
+pub fn party_rows(parties: &[Party]) -> Result<Json> {
     parties.iter().map(party_row).collect::<Result<Vec<Json>>>().map(Json::Array)
 }
 
@@ -261,7 +270,7 @@ pub fn set_name(table: &str) -> String {
 }
 
 /// The set of a table that can be a party.
-fn party_set(table: &str) -> Option<&'static str> {
+pub fn party_set(table: &str) -> Option<&'static str> {
     match table {
         "systemuser" => Some("systemusers"),
         "contact" => Some("contacts"),
