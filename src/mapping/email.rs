@@ -24,9 +24,11 @@ use crate::model::{
 mod body;
 mod compose;
 mod defuse;
+mod letter;
 mod message;
 mod names;
 
+pub use letter::{Letter, Posting, Unfit, letter, letter_name};
 pub use message::{has_name, head, read_item};
 pub use names::message_id;
 

@@ -28,6 +28,7 @@ pub mod list;
 pub mod metadata;
 pub mod odata;
 pub mod people;
+mod postbox;
 pub mod read;
 pub mod record;
 pub mod write;
