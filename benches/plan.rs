@@ -301,6 +301,7 @@ fn engine(store: Store, clock: Clock) -> Engine {
             limits: Limits::default(),
             classes: BTreeMap::default(),
         },
+        sending: None,
         progress: Arc::new(|_| {}),
     }
 }

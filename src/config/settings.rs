@@ -183,6 +183,8 @@ pub struct Sync {
     pub fields: BTreeMap<String, Direction>,
     /// Which records take part; none means that the class brings nothing into the mailbox.
     pub filters: Vec<Filter>,
+    /// Of e-mail: whether what the CRM wants sent is sent from here.
+    pub send: bool,
 }
 
 /// What tracks the items of a class.

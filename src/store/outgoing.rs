@@ -76,15 +76,23 @@ impl fmt::Debug for Frozen {
 }
 
 /// A mail, and how far it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Mail {
     pub id: MailId,
-    pub frozen: Frozen,
+    pub record: ItemId,
+    pub uid: Uid,
+    pub title: String,
+    pub sender: Address,
+    pub recipients: Vec<Address>,
+    /// How many bytes it has; 0 where they are not kept (see [`message`]).
+    pub size: u32,
     pub state: State,
     /// Why it is in this state, without content; empty where that needs no reason.
     pub reason: String,
     /// How often it was tried.
     pub attempts: u32,
+    /// How often it was given up.
+    pub failures: u32,
     /// When it may be tried again.
     pub due: Timestamp,
     /// Whether nothing is left to do in the mailbox.
@@ -92,6 +100,13 @@ pub struct Mail {
     /// Whether nothing is left to do in the CRM.
     pub told: bool,
     pub since: Timestamp,
+}
+
+impl fmt::Debug for Mail {
+    /// Keeps content and addresses out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mail({}, {}, {:?})", self.id, self.record, self.state)
+    }
 }
 
 impl Mail {
@@ -107,8 +122,8 @@ impl Mail {
 /// [`ErrorKind::Exists`] when the record's mail left, or may have left.
 pub fn freeze(tx: &Transaction<'_>, frozen: &Frozen, at: Timestamp) -> Result<MailId> {
     let mut statement = tx.prepare_cached(
-        "INSERT INTO outgoing (record, uid, title, sender, recipients, message, state, reason, attempts, due, copied, told, since, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'ready', '', 0, 0, 0, 0, ?7, ?7)
+        "INSERT INTO outgoing (record, uid, title, sender, recipients, message, state, reason, attempts, failures, due, copied, told, since, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'ready', '', 0, 0, 0, 0, 0, ?7, ?7)
          ON CONFLICT (record) DO UPDATE SET
          uid = excluded.uid, title = excluded.title, sender = excluded.sender, recipients = excluded.recipients,
          message = excluded.message, state = 'ready', reason = '', due = 0, copied = 0, told = 0, at = excluded.at,
@@ -146,7 +161,7 @@ pub fn freeze_refused(
     at: Timestamp,
 ) -> Result<MailId> {
     let id = freeze(tx, frozen, at)?;
-    change(tx, id, State::Refused, &[State::Ready], reason, at)?;
+    refused(tx, id, reason, at)?;
     Ok(id)
 }
 
@@ -161,8 +176,8 @@ pub fn adopt(
     at: Timestamp,
 ) -> Result<MailId> {
     let mut statement = tx.prepare_cached(
-        "INSERT INTO outgoing (record, uid, title, sender, recipients, message, state, reason, attempts, due, copied, told, since, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, 0, 0, ?9, ?9)",
+        "INSERT INTO outgoing (record, uid, title, sender, recipients, message, state, reason, attempts, failures, due, copied, told, since, at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, 0, 0, 0, ?9, ?9)",
     )?;
     statement.execute(params![
         frozen.record.as_str(),
@@ -219,7 +234,10 @@ pub fn sent(tx: &Transaction<'_>, id: MailId, reason: &str, at: Timestamp) -> Re
 /// # Errors
 /// [`ErrorKind::Missing`] when it was not leaving.
 pub fn refused(tx: &Transaction<'_>, id: MailId, reason: &str, at: Timestamp) -> Result<()> {
-    change(tx, id, State::Refused, &[State::Ready, State::Sending], reason, at)
+    change(tx, id, State::Refused, &[State::Ready, State::Sending], reason, at)?;
+    tx.prepare_cached("UPDATE outgoing SET failures = failures + 1 WHERE id = ?1")?
+        .execute([id.0])?;
+    Ok(())
 }
 
 /// Notes that nobody knows whether it left.
@@ -286,7 +304,7 @@ pub fn withdraw(tx: &Transaction<'_>, id: MailId) -> Result<()> {
 /// Only the store's own.
 pub fn open(connection: &Connection) -> Result<Vec<Mail>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, record, uid, title, sender, recipients, message, state, reason, attempts, due, copied, told, since
+        "SELECT id, record, uid, title, sender, recipients, length(message), state, reason, attempts, failures, due, copied, told, since
          FROM outgoing WHERE copied = 0 OR told = 0 ORDER BY id",
     )?;
     statement.query_and_then([], from_row)?.collect()
@@ -298,10 +316,20 @@ pub fn open(connection: &Connection) -> Result<Vec<Mail>> {
 /// Only the store's own.
 pub fn of(connection: &Connection, record: &ItemId) -> Result<Option<Mail>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, record, uid, title, sender, recipients, message, state, reason, attempts, due, copied, told, since
+        "SELECT id, record, uid, title, sender, recipients, length(message), state, reason, attempts, failures, due, copied, told, since
          FROM outgoing WHERE record = ?1",
     )?;
     statement.query_row([record.as_str()], |row| Ok(from_row(row))).optional()?.transpose()
+}
+
+/// The bytes of a mail; none once nothing more is to be done with them.
+///
+/// # Errors
+/// Only the store's own.
+pub fn message(connection: &Connection, id: MailId) -> Result<Arc<[u8]>> {
+    let mut statement = connection.prepare_cached("SELECT message FROM outgoing WHERE id = ?1")?;
+    let bytes: Option<Vec<u8>> = statement.query_row([id.0], |row| row.get(0)).optional()?;
+    Ok(bytes.unwrap_or_default().into())
 }
 
 /// How many mails wait for a person's word, and how many for a round.
@@ -364,23 +392,22 @@ fn from_row(row: &Row<'_>) -> Result<Mail> {
     let sender = text(4)?;
     Ok(Mail {
         id: MailId(row.get(0)?),
-        frozen: Frozen {
-            record: ItemId::new(text(1)?),
-            uid: Uid::new(text(2)?),
-            title: text(3)?,
-            sender: address(&sender)?,
-            recipients: text(5)?.lines().map(address).collect::<Result<_>>()?,
-            message: row.get::<_, Vec<u8>>(6)?.into(),
-        },
+        record: ItemId::new(text(1)?),
+        uid: Uid::new(text(2)?),
+        title: text(3)?,
+        sender: address(&sender)?,
+        recipients: text(5)?.lines().map(address).collect::<Result<_>>()?,
+        size: row.get(6)?,
         state: State::ALL
             .into_iter()
             .find(|known| known.as_str() == state)
             .ok_or_else(|| unreadable("state"))?,
         reason: text(8)?,
         attempts: row.get(9)?,
-        due: read_moment(row.get(10)?)?,
-        copied: row.get(11)?,
-        told: row.get(12)?,
-        since: read_moment(row.get(13)?)?,
+        failures: row.get(10)?,
+        due: read_moment(row.get(11)?)?,
+        copied: row.get(12)?,
+        told: row.get(13)?,
+        since: read_moment(row.get(14)?)?,
     })
 }

@@ -30,6 +30,7 @@ pub mod prepare;
 pub mod record;
 pub mod recover;
 pub mod report;
+pub mod send;
 pub mod settled;
 pub mod sift;
 pub mod stock;
@@ -49,6 +50,8 @@ pub struct Engine {
     pub store: Store,
     pub clock: Clock,
     pub settings: Settings,
+    /// Where this installation sends what the CRM wants sent.
+    pub sending: Option<send::Sending>,
     pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
@@ -142,6 +145,9 @@ impl Engine {
             if !again {
                 break;
             }
+        }
+        if class == Class::Email {
+            self.send(&mut total).await?;
         }
         total.requests = self.crm.requests().saturating_sub(requests);
         Ok(total)

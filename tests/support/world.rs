@@ -176,7 +176,8 @@ impl World {
             store: self.store().with_probe(self.faults.probe()),
             clock: self.clock.clone(),
             settings: self.settings.clone(),
-            progress: Arc::new(|_| ()),
+            sending: None,
+        progress: Arc::new(|_| ()),
         }
     }
 

@@ -219,6 +219,7 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store) -> En
                 (Class::Email, mail),
             ]),
         },
+        sending: None,
         progress: Arc::new(|_| {}),
     }
 }

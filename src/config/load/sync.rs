@@ -26,6 +26,7 @@ pub(super) fn read(class: Class, mut section: Section<'_>) -> Result<Sync> {
         deletes: deletes(&mut section)?,
         fields: fields(class, &mut section)?,
         filters: if class == Class::Email { Vec::new() } else { filters(class, &mut section)? },
+        send: class == Class::Email && section.flag("send")?.is_some_and(|(send, _)| send),
     };
     section.finish()?;
     Ok(sync)

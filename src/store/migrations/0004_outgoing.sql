@@ -11,6 +11,7 @@ CREATE TABLE outgoing (
     state TEXT NOT NULL CHECK (state IN ('ready', 'sending', 'unknown', 'sent', 'refused')),
     reason TEXT NOT NULL,
     attempts INTEGER NOT NULL,
+    failures INTEGER NOT NULL,   -- how often it was given up: each is told on its own
     due INTEGER NOT NULL,        -- not to be tried before; 0: at once
     copied INTEGER NOT NULL CHECK (copied IN (0, 1)),  -- whether nothing is left to do in the mailbox,
     told INTEGER NOT NULL CHECK (told IN (0, 1)),      -- and in the CRM
