@@ -46,6 +46,8 @@ pub mod doctor;
 pub mod explain;
 /// `liaison history`
 pub mod history;
+/// `liaison outgoing`
+pub mod outgoing;
 /// `liaison plan`
 pub mod plan;
 /// `liaison sandbox`
@@ -117,6 +119,7 @@ pub enum Command {
     Explain(explain::Explain),
     History(history::History),
     Undo(undo::Undo),
+    Outgoing(outgoing::Outgoing),
     Track(track::Track),
     Untrack(track::Untrack),
     Config(config::Config),
@@ -153,6 +156,7 @@ async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Explain(explain) => explain.run(&here()?).await,
         Command::History(history) => history.run(&here()?).await,
         Command::Undo(undo) => undo.run(&here()?).await,
+        Command::Outgoing(outgoing) => outgoing.run(&here()?).await,
         Command::Track(track) => track.run(&here()?).await,
         Command::Untrack(untrack) => untrack.run(&here()?).await,
         Command::Config(config) => config.run(&here()?),

@@ -2,7 +2,7 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 20] = [
     "demo",
     "sync",
     "plan",
@@ -13,6 +13,9 @@ const COMMANDS: [&str; 17] = [
     "explain",
     "history",
     "undo",
+    "outgoing",
+    "outgoing sent",
+    "outgoing again",
     "track",
     "untrack",
     "config",

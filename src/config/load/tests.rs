@@ -74,6 +74,7 @@ fn each_class_has_its_defaults() {
             deletes,
             fields: BTreeMap::new(),
             filters: fetch::defaults(class),
+            send: false,
         };
         assert_eq!(settings.sync.of(class), &expected, "{class}");
     }

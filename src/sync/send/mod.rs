@@ -218,6 +218,10 @@ impl Round<'_> {
 
     /// Searches the mailbox for those that may have left.
     async fn look(&mut self, jobs: &mut [Job]) {
+        // What nobody named and nobody took cannot be there.
+        for job in jobs.iter_mut().filter(|job| job.stored.is_none() && !job.must_look()) {
+            job.found = Found::Nowhere;
+        }
         let mut names: BTreeMap<Uid, Vec<&mut Job>> = BTreeMap::new();
         for job in jobs.iter_mut().filter(|job| !job.stuck && job.must_look()) {
             let name = self.name(job);
