@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::output::{Answer, Page, count, short};
 use super::{Exit, Installation, Stop, status};
+use crate::model::Address;
 use crate::store::outgoing::{self, Mail, MailId, State};
 
 /// Show the mails on their way out, and say of those in doubt whether they were sent
@@ -86,7 +87,7 @@ fn list(open: &[Mail]) -> Answer {
     for mail in open {
         page.gap();
         page.line(format!("mail {}: “{}”", mail.id, short(&mail.title, 100)));
-        let to: Vec<&str> = mail.recipients.iter().map(|address| address.as_str()).collect();
+        let to: Vec<&str> = mail.recipients.iter().map(Address::as_str).collect();
         page.line(format!("  to: {}", short(&to.join(", "), 200)));
         page.line(format!("  since: {}", status::moment(mail.since)));
         page.line(format!("  state: {}", sentence(mail)));
@@ -112,7 +113,9 @@ fn sentence(mail: &Mail) -> String {
         State::Ready => because(&format!("tried {}", count(mail.attempts as usize, "time"))),
         State::Sending => "being sent; if no sync is at work, the next one looks for it".to_owned(),
         State::Unknown => because("in doubt"),
-        State::Sent if !mail.copied => "sent; a copy is to be filed, and the CRM to be told".to_owned(),
+        State::Sent if !mail.copied => {
+            "sent; a copy is to be filed, and the CRM to be told".to_owned()
+        }
         State::Sent => "sent; the CRM is to be told".to_owned(),
         State::Refused => because("not sent; the CRM is to be told"),
     }
@@ -130,7 +133,7 @@ fn answered(mails: &[&Mail], was_sent: bool) -> Answer {
 }
 
 fn to_json(mail: &Mail) -> Json {
-    let to: Vec<&str> = mail.recipients.iter().map(|address| address.as_str()).collect();
+    let to: Vec<&str> = mail.recipients.iter().map(Address::as_str).collect();
     json!({
         "mail": mail.id.0,
         "record": mail.record.as_str(),

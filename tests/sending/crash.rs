@@ -83,10 +83,8 @@ impl Postbox for Mortal<dyn Postbox> {
 #[async_trait]
 impl Courier for Mortal<dyn Courier> {
     async fn submit(&self, submission: &Submission) -> Outcome {
-        let dead = |phase| Outcome::Unknown {
-            phase,
-            why: Error::new(ErrorKind::Unreachable, "dead"),
-        };
+        let dead =
+            |phase| Outcome::Unknown { phase, why: Error::new(ErrorKind::Unreachable, "dead") };
         if !self.fate.lives() {
             return dead(Phase::Connect);
         }
@@ -145,8 +143,7 @@ async fn live(stage: &Stage, desk: &Desk, bag: &Arc<Bag>, fate: &Fate) {
     let postbox = Arc::clone(&stage.dataverse) as Arc<dyn Postbox>;
     let postbox = Mortal { inner: postbox, fate: fate.clone() };
     let courier = Mortal { inner: Arc::clone(bag) as Arc<dyn Courier>, fate: fate.clone() };
-    let engine =
-        stage.engine_of(Arc::new(mailbox), store, Arc::new(postbox), Arc::new(courier));
+    let engine = stage.engine_of(Arc::new(mailbox), store, Arc::new(postbox), Arc::new(courier));
     let ended = try_sync(&engine).await;
     assert!(ended.is_ok() || fate.died(), "{ended:?}");
 }

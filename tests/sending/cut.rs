@@ -54,12 +54,17 @@ async fn wherever_the_wire_breaks_nobody_gets_a_mail_twice_and_none_is_lost() {
         cut = Arc::into_inner(courier).unwrap();
         let counted = cut.proxy.counted();
         let half = MAILS as u64 / 2;
-        let at = |number: u64, length: u64| if number < 20 { length - number } else { length * (number - 20) / 30 };
+        let at = |number: u64, length: u64| {
+            if number < 20 { length - number } else { length * (number - 20) / 30 }
+        };
         cut.scripts = (0..half)
             .flat_map(|number| {
                 [
                     Script { cut_sent: Some(at(number, counted.sent)), ..Script::default() },
-                    Script { cut_received: Some(at(number, counted.received)), ..Script::default() },
+                    Script {
+                        cut_received: Some(at(number, counted.received)),
+                        ..Script::default()
+                    },
                 ]
             })
             .collect();
@@ -77,7 +82,8 @@ async fn wherever_the_wire_breaks_nobody_gets_a_mail_twice_and_none_is_lost() {
             break;
         }
     }
-    let taken = |sink: &Sink| -> Vec<String> { sink.taken().iter().map(|mail| name(mail)).collect() };
+    let taken =
+        |sink: &Sink| -> Vec<String> { sink.taken().iter().map(|mail| name(mail)).collect() };
     let asked = desk.asked();
     println!("{rounds} rounds, {} questions", asked.len());
     assert!((10..MAILS).contains(&asked.len()), "{}", asked.len());

@@ -11,9 +11,12 @@ use uuid::Uuid;
 use super::stage::name;
 use crate::cli::installation::{Installation, Organisation};
 use crate::planner::simulation::Dice;
+use crate::support::servers::PASSWORD;
 use crate::support::servers::sink::{self, Sink};
 
 const MAILS: usize = 100;
+/// About what sending all of them takes, in milliseconds: what is between the kills.
+const LENGTH: u64 = 10_000;
 const SYNC: [&str; 3] = ["sync", "--class", "email"];
 
 #[test]
@@ -24,7 +27,7 @@ fn killed_at_any_moment_each_mail_goes_out_once_or_is_asked_about() {
     let (kills, seed) = (number("LIAISON_KILLS", 20), number("LIAISON_SEED", 7));
     let mut dice = Dice::new(seed);
     let organisation = Organisation::serve();
-    let sink = Sink::start(sink::Options { auth: false, ..sink::Options::default() });
+    let sink = Sink::start(sink::Options::default());
     let installation = Installation::new(&organisation.url, &organisation.tokens());
     let token = format!("cat '{}'", organisation.tokens().join("anna").display());
     let mailbox = format!(
@@ -37,25 +40,29 @@ host = \"localhost\"
 port = {}
 security = \"none\"
 user = \"anna\"
-password = {{ command = \"echo none\" }}
+password = {{ command = \"cat password\" }}
 [sync.email]
 send = true
 ",
         sink.smtp
     );
     installation.lead_to(&organisation.url, &token, &mailbox);
+    installation.write("password", PASSWORD);
+    // What a sync takes that has nothing to send.
+    let started = Instant::now();
+    installation.run(&SYNC).ends(0);
+    let idle = u64::try_from(started.elapsed().as_millis()).unwrap();
     let ids = mails(&organisation);
     let mut killed = 0;
-    // What a sync needs before it sends, and what sending all takes, in milliseconds.
-    let (start, length) = (100, 6000);
     while killed < kills {
-        let moment = Duration::from_millis(start + dice.roll(length / kills * 3));
-        match kill(&installation, moment) {
-            true => killed += 1,
-            false if sink.taken().len() >= MAILS => break,
-            false => {}
+        let moment = Duration::from_millis(idle / 2 + dice.roll(idle + LENGTH / kills));
+        if kill(&installation, moment) {
+            killed += 1;
+        } else if sink.taken().len() >= MAILS {
+            break;
         }
     }
+    assert!(killed > kills / 2, "it was over after {killed} kills");
     println!("seed {seed}: {killed} kills, {} taken", sink.taken().len());
     for _ in 0..2 {
         installation.run(&SYNC);

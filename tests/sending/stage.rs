@@ -17,10 +17,10 @@ use liaison::connector::smtp::{Outcome, Submission};
 use liaison::connector::tls::{self, Trust};
 use liaison::connector::{Connector, header};
 use liaison::mapping::Lengths;
-use liaison::model::{Address, Class, ItemId, Uid};
+use liaison::model::{Address, Class, ItemId};
 use liaison::sandbox::{self, Running, Sandbox};
+use liaison::store::Store;
 use liaison::store::outgoing::{self, Mail};
-use liaison::store::{Probe, Store};
 use liaison::sync::send::Sending;
 use liaison::sync::{ClassReport, ClassSettings, Engine, Settings};
 use serde_json::{Value as Json, json};
@@ -278,12 +278,4 @@ impl Courier for Bag {
 pub fn sent() -> Outcome {
     let reply = liaison::connector::smtp::Reply { code: 250, text: "fine".to_owned() };
     Outcome::Sent { refused: Vec::new(), reply }
-}
-
-pub fn probed(store: &Store, probe: Probe) -> Store {
-    store.with_probe(probe)
-}
-
-pub fn uid(name: &str) -> Uid {
-    Uid::new(name)
 }

@@ -177,7 +177,7 @@ impl World {
             clock: self.clock.clone(),
             settings: self.settings.clone(),
             sending: None,
-        progress: Arc::new(|_| ()),
+            progress: Arc::new(|_| ()),
         }
     }
 

@@ -267,3 +267,6 @@ fn lines(mut message: Vec<u8>) -> Vec<u8> {
     }
     message
 }
+
+#[cfg(test)]
+mod tests;

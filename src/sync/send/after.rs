@@ -2,12 +2,10 @@
 //! CRM's knowledge. All of it is harmless to repeat.
 
 use super::decide::Step;
-use super::{Job, Round, due};
+use super::{Job, Place, Round, due};
 use crate::connector::outgoing::{Stage, Verdict};
 use crate::connector::{self, ErrorKind, Retry, Write, Written};
-use crate::model::{
-    Bases, Body, Class, ItemId, Link, LinkId, LinkState, Side, Uid, Version,
-};
+use crate::model::{Bases, Body, Class, ItemId, Link, LinkId, LinkState, Side, Uid, Version};
 use crate::store;
 use crate::store::link;
 use crate::store::outgoing::{self, Mail, State};
@@ -16,7 +14,7 @@ use crate::store::outgoing::{self, Mail, State};
 const SENT: &str = "sent";
 
 impl Round<'_> {
-    /// Copies, then tells: a copy that is missing is noticed by nobody, a record that says *Sending* by everybody.
+    /// Files copies and tells the CRM; where one cannot be done now, the other is.
     pub(super) async fn finish(&mut self, jobs: &mut [Job]) -> store::Result<()> {
         for job in due(jobs, self.engine, Step::Copy) {
             if let Some(mail) = job.stored.clone() {
@@ -37,7 +35,7 @@ impl Round<'_> {
             Ok(filed) => filed,
             Err(error) if matches!(error.kind.retry(), Retry::After(_) | Retry::Backoff) => {
                 self.note(&error);
-                job.stuck = true;
+                job.unfiled = true;
                 return Ok(());
             }
             Err(error) => {
@@ -114,11 +112,11 @@ impl Round<'_> {
     async fn place(&mut self, uid: &Uid) -> connector::Result<Option<ItemId>> {
         if self.place.is_none() {
             let place = self.mailbox.sent_place(uid).await?;
-            self.place = Some(place.map(|place| place.collection().to_owned()));
+            self.place = Some(Place(place.map(|place| place.collection().to_owned())));
         }
         let usual = self.mailbox.address(Class::Email, uid);
         let name = usual.as_str().rsplit('/').next().unwrap_or_default();
-        let folder = self.place.as_ref().and_then(Option::as_ref);
+        let folder = self.place.as_ref().and_then(|Place(folder)| folder.as_ref());
         Ok(folder.map(|folder| ItemId::new(format!("{folder}/{name}"))))
     }
 

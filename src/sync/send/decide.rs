@@ -26,6 +26,8 @@ pub struct Facts<'a> {
     pub found: Found,
     /// Whether it was frozen in this round, so that its record cannot say something else by now.
     pub fresh: bool,
+    /// Whether a copy could not be filed in this round.
+    pub unfiled: bool,
     pub now: Timestamp,
 }
 
@@ -63,7 +65,7 @@ pub fn decide(facts: Facts<'_>) -> Step {
             (_, Found::Nowhere) if mail.state == State::Sending => Step::Ask,
             _ => Step::Nothing,
         },
-        State::Sent if !mail.copied => Step::Copy,
+        State::Sent if !mail.copied && !facts.unfiled => Step::Copy,
         State::Sent => match facts.stage {
             Stage::Sent | Stage::Gone if mail.told => Step::Nothing,
             Stage::Sent | Stage::Gone => Step::Close,

@@ -90,7 +90,10 @@ impl Round<'_> {
                 let how = if is_there {
                     (State::Sending, "")
                 } else {
-                    (State::Unknown, "the CRM says that it was being sent, and nothing here knows of that")
+                    (
+                        State::Unknown,
+                        "the CRM says that it was being sent, and nothing here knows of that",
+                    )
                 };
                 outgoing::adopt(tx, &frozen, how, now).map(drop)
             })
@@ -119,9 +122,9 @@ impl Round<'_> {
             return Ok(());
         }
         match self.sending.postbox.take(&takes).await {
-            Ok(taken) => {
-                for (job, taken) in ready.into_iter().zip(taken) {
-                    match taken {
+            Ok(results) => {
+                for (job, result) in ready.into_iter().zip(results) {
+                    match result {
                         Ok(()) => {
                             job.stage = Stage::Sending;
                             // It was only just frozen: nothing of it can have left.
@@ -138,7 +141,9 @@ impl Round<'_> {
             }
             Err(error) => {
                 self.note(&error);
-                ready.into_iter().for_each(|job| job.stuck = true);
+                for job in ready {
+                    job.stuck = true;
+                }
             }
         }
         Ok(())

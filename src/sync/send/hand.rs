@@ -40,7 +40,8 @@ impl Round<'_> {
             job.found = super::Found::Unasked;
             // Its record is listed as taken, whatever it was when the round began.
             job.stage = Stage::Sending;
-            let is_ready = job.stored.as_ref().is_some_and(|mail| mail.state == super::State::Ready);
+            let is_ready =
+                job.stored.as_ref().is_some_and(|mail| mail.state == super::State::Ready);
             job.stuck = is_ready;
         }
         Ok(())
@@ -133,9 +134,9 @@ fn reason(why: &Error, recipients: &[(Address, Reply)]) -> String {
 }
 
 fn pause(why: &Error, attempt: u32) -> Duration {
-    let doubled = 2_u32.checked_pow(attempt.saturating_sub(1)).map_or(LONGEST, |times| {
-        PAUSE.checked_mul(times).unwrap_or(LONGEST)
-    });
+    let doubled = 2_u32
+        .checked_pow(attempt.saturating_sub(1))
+        .map_or(LONGEST, |times| PAUSE.checked_mul(times).unwrap_or(LONGEST));
     let asked = match why.kind.retry() {
         Retry::After(pause) => pause,
         Retry::Replan | Retry::Backoff | Retry::Never => Duration::ZERO,

@@ -92,12 +92,15 @@ struct Round<'a> {
     mailbox: &'a dyn Connector,
     /// Whether mails may go to addresses that belong to no record.
     strangers: bool,
-    /// The folder of sent messages, once it was asked for.
-    place: Option<Option<String>>,
+    /// Once it was asked for.
+    place: Option<Place>,
     outgoing: Outgoing,
     /// The first thing that went wrong with an end as a whole.
     trouble: Option<Failure>,
 }
+
+/// The folder of sent messages, if the mailbox has one.
+struct Place(Option<String>);
 
 /// One mail in a round.
 struct Job {
@@ -110,6 +113,8 @@ struct Job {
     /// Where it was found.
     place: Option<ItemId>,
     fresh: bool,
+    /// Whether it could not be filed in this round.
+    unfiled: bool,
     /// Whether nothing more can be done with it in this round.
     stuck: bool,
 }
@@ -124,6 +129,7 @@ impl Job {
             stage: self.stage,
             found: self.found,
             fresh: self.fresh,
+            unfiled: self.unfiled,
             now: engine.clock.now(),
         })
     }
@@ -210,6 +216,7 @@ impl Round<'_> {
             found: Found::Unasked,
             place: None,
             fresh: false,
+            unfiled: false,
             stuck: false,
             record,
         };

@@ -33,7 +33,8 @@ fn mail(state: State, copied: bool, told: bool) -> Mail {
 }
 
 fn step(stored: Option<&Mail>, stage: Stage, found: Found, fresh: bool) -> Step {
-    decide(Facts { stored, stage, found, fresh, now: Timestamp::UNIX_EPOCH })
+    let (unfiled, now) = (false, Timestamp::UNIX_EPOCH);
+    decide(Facts { stored, stage, found, fresh, unfiled, now })
 }
 
 /// Everything that can be known.
@@ -114,6 +115,8 @@ fn each_step_is_taken_somewhere_and_what_is_over_rests() {
 
 #[test]
 fn the_ways_of_a_mail() {
+    use Found::{Nowhere, There, Unasked};
+    use Stage::{Gone, Pending, Sending, Sent, Withdrawn};
     let (ready, sending) = (mail(State::Ready, false, false), mail(State::Sending, false, false));
     let (sent, refused) = (mail(State::Sent, false, false), mail(State::Refused, false, false));
     let unknown = mail(State::Unknown, false, false);
@@ -122,8 +125,6 @@ fn the_ways_of_a_mail() {
     let failed = mail(State::Refused, true, true);
     let nameless = Mail { size: 0, ..ready.clone() };
     let later = Mail { due: Timestamp::MAX, ..ready.clone() };
-    use Found::{Nowhere, There, Unasked};
-    use Stage::{Gone, Pending, Sending, Sent, Withdrawn};
     for (stored, stage, found, fresh, expected) in [
         (None, Pending, Nowhere, false, Step::Freeze),
         (Some(&ready), Pending, Unasked, false, Step::Freeze),
