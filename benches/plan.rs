@@ -302,6 +302,7 @@ fn engine(store: Store, clock: Clock) -> Engine {
             filing: Default::default(),
             classes: BTreeMap::default(),
         },
+        sending: None,
         progress: Arc::new(|_| {}),
     }
 }

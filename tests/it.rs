@@ -24,6 +24,7 @@ mod crash;
 mod mapping;
 mod planner;
 mod scenario;
+mod sending;
 mod servers;
 mod support;
 mod sync;

@@ -13,7 +13,7 @@ pub enum Exit {
     Usage = 2,
     /// Something was done, and something was not.
     Partly = 3,
-    /// Something waits for `liaison approve`.
+    /// Something waits for `liaison approve`, or a mail for `liaison outgoing`.
     Held = 4,
     /// Conflicts wait for a choice.
     Conflicts = 5,
@@ -42,7 +42,7 @@ impl Exit {
             Self::Failed
         } else if failed("failed") {
             Self::Partly
-        } else if classes.iter().any(|class| class.held > 0) {
+        } else if classes.iter().any(|class| class.held + class.outgoing.unknown > 0) {
             Self::Held
         } else if classes.iter().any(|class| class.conflicts > 0) {
             Self::Conflicts

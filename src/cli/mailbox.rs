@@ -3,18 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::config::settings::{Collection, Folder, Login, MailServer};
 use crate::connector::auth::{Account, SecretCommand};
+use crate::connector::dataverse::Dataverse;
 use crate::connector::dav::{self, Dav};
 use crate::connector::imap::{self, Imap};
 use crate::connector::maildir::{self, Maildir};
+use crate::connector::outgoing::Postbox;
 use crate::connector::pop3::{self, Pop3};
+use crate::connector::smtp::Smtp;
 use crate::connector::vdir::{self, Vdir};
 use crate::connector::{self, Connector, smtp};
 use crate::model::Class;
+use crate::sync::send::Sending;
+
+/// How long a server may take to file what it was handed, where its answer was lost.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What talks to each part of a mailbox. Commands that print secrets run in `home`, the folder of the configuration file.
 #[derive(Debug)]
@@ -105,6 +113,17 @@ impl Mailbox<'_> {
         let submission = self.settings.mailbox.submission.as_ref()?;
         let account = Some(self.account(&submission.login));
         Some(smtp::Options { server: submission.server.clone(), account })
+    }
+
+    /// What sends the mails that the CRM wants sent, if that is wanted.
+    pub fn sending(&self, dataverse: &Arc<Dataverse>) -> Option<Sending> {
+        let options = self.submission().filter(|_| self.settings.sync.email.send)?;
+        Some(Sending {
+            postbox: Arc::clone(dataverse) as Arc<dyn Postbox>,
+            courier: Arc::new(Smtp::new(options)),
+            patience: PATIENCE,
+            subject: Arc::new(|_, subject| subject.to_owned()),
+        })
     }
 
     fn account(&self, login: &Login) -> Account {

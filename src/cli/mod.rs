@@ -50,6 +50,8 @@ pub mod explain;
 pub mod filter;
 /// `liaison history`
 pub mod history;
+/// `liaison outgoing`
+pub mod outgoing;
 /// `liaison people`
 pub mod people;
 /// `liaison plan`
@@ -124,6 +126,7 @@ pub enum Command {
     Explain(explain::Explain),
     History(history::History),
     Undo(undo::Undo),
+    Outgoing(outgoing::Outgoing),
     Track(track::Track),
     Untrack(track::Untrack),
     Regarding(track::Regarding),
@@ -163,6 +166,7 @@ async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Explain(explain) => explain.run(&here()?).await,
         Command::History(history) => history.run(&here()?).await,
         Command::Undo(undo) => undo.run(&here()?).await,
+        Command::Outgoing(outgoing) => outgoing.run(&here()?).await,
         Command::Track(track) => track.run(&here()?).await,
         Command::Untrack(untrack) => untrack.run(&here()?).await,
         Command::Regarding(regarding) => regarding.run(&here()?).await,

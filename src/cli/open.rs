@@ -140,10 +140,12 @@ impl Installation {
         }
         let crm = crm_zone(&store, &dataverse).await?;
         let chosen = zone::choose(&settings.mailbox.zone, crm.as_deref(), self.clock.now());
+        let dataverse = Arc::new(dataverse);
         let engine = Engine {
             mailbox: self.mailbox(settings).connectors()?,
             settings: settings::engine(settings, &dataverse, chosen.zone),
-            crm: Arc::new(Patient::new(Arc::new(dataverse), PATIENCE)),
+            sending: self.mailbox(settings).sending(&dataverse),
+            crm: Arc::new(Patient::new(dataverse, PATIENCE)),
             store,
             clock: self.clock.clone(),
             progress: tell,

@@ -159,7 +159,7 @@ impl State {
     }
 
     fn exit(&self, waiting: Waiting) -> Exit {
-        if waiting.held > 0 {
+        if waiting.held + waiting.doubtful > 0 {
             Exit::Held
         } else if waiting.conflicts > 0 {
             Exit::Conflicts
@@ -241,6 +241,8 @@ impl ClassState {
             (self.waiting.held, "held"),
             (self.waiting.conflicts, "contested"),
             (self.waiting.approved + self.waiting.chosen, "decided, not carried out"),
+            (self.waiting.doubtful, "mails in doubt"),
+            (self.waiting.queued, "mails on their way"),
             (self.waiting.aside, "set aside"),
             (self.items.pending, "not decided"),
         ];

@@ -132,6 +132,16 @@ fn troubles(page: &mut Page, class: Class, report: &ClassReport) {
     if report.refused > 0 {
         page.line(format!("{class}s: {} refused", count(report.refused, "write")));
     }
+    let outgoing = report.outgoing;
+    let mails = [
+        (outgoing.sent, "sent"),
+        (outgoing.failed, "failed: the record says why"),
+        (outgoing.unknown, "in doubt"),
+        (outgoing.waiting, "on the way"),
+    ];
+    for (number, word) in mails.into_iter().filter(|(number, _)| *number > 0) {
+        page.line(format!("{} {word}", count(number, "mail")));
+    }
     if report.unknown > 0 {
         let writes = count(report.unknown, "write");
         page.line(format!("{class}s: {writes} got no answer; the next sync looks first"));

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::output::count;
 use crate::model::{Class, Side};
 use crate::store::conflict::{self, Conflict};
-use crate::store::{self, Connection, hold, link, quarantine};
+use crate::store::{self, Connection, hold, link, outgoing, quarantine};
 
 /// How much of a class waits, and for what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub struct Waiting {
     pub chosen: usize,
     /// Items and records that could not be read or written.
     pub aside: usize,
+    /// Mails of which nobody knows whether they were sent.
+    pub doubtful: usize,
+    /// Other mails with which something is left to do.
+    pub queued: usize,
 }
 
 impl Waiting {
@@ -38,6 +42,9 @@ impl Waiting {
                 + quarantine::all(db, Side::Crm, class)?.len(),
             ..Self::default()
         };
+        if class == Class::Email {
+            (waiting.doubtful, waiting.queued) = outgoing::waiting(db)?;
+        }
         let of_class = |conflict: &Conflict| -> store::Result<bool> {
             Ok(link::get(db, conflict.link)?.is_some_and(|link| link.class == class))
         };
@@ -79,9 +86,12 @@ impl Waiting {
         let (wait, are) = (("waits", "wait"), ("is", "are"));
         let approve = "for your word: see `liaison approve`, allow with `liaison approve --all`";
         add(self.held, "operation", wait, approve);
+        let asked = "for your word: were they sent? See `liaison outgoing`";
+        add(self.doubtful, "mail", wait, asked);
         add(self.conflicts, "conflict", wait, "for your choice: see `liaison conflicts`");
         let decided = self.approved + self.chosen;
         add(decided, "decision", wait, "to be carried out: `liaison sync`");
+        add(self.queued, "mail", wait, "to be sent or told of: see `liaison outgoing`");
         add(self.aside, "item", are, "set aside until corrected: see `liaison status --all`");
         notes
     }
@@ -93,6 +103,8 @@ impl Waiting {
             "conflicts": self.conflicts,
             "chosen": self.chosen,
             "quarantined": self.aside,
+            "mails_in_doubt": self.doubtful,
+            "mails_queued": self.queued,
         })
     }
 }
@@ -104,5 +116,7 @@ impl AddAssign for Waiting {
         self.conflicts += other.conflicts;
         self.chosen += other.chosen;
         self.aside += other.aside;
+        self.doubtful += other.doubtful;
+        self.queued += other.queued;
     }
 }

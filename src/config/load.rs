@@ -96,6 +96,10 @@ pub fn parse(text: &str, file: &Path, home: Option<&Path>) -> Result<Loaded> {
         sync: sync(&mut section)?,
         guard: guard(&mut section)?,
     };
+    if settings.sync.email.send && settings.mailbox.submission.is_none() {
+        let error = Error::new(file, "`send = true` in `[sync.email]`, and no server to send by");
+        return Err(error.hint("name it in [mailbox.submission]"));
+    }
     section.finish()?;
 
     let mut effective = reading.effective.into_inner();

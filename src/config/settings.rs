@@ -186,6 +186,8 @@ pub struct Sync {
     pub filters: Vec<Filter>,
     /// How messages are filed; the default for other classes.
     pub filing: Filing,
+    /// Of e-mail: whether what the CRM wants sent is sent from here.
+    pub send: bool,
 }
 
 /// How messages are filed.

@@ -248,6 +248,19 @@ impl Connector for Imap {
         maildir::message_id(folder::INBOX, uid)
     }
 
+    async fn sent_place(&self, uid: &Uid) -> Result<Option<ItemId>> {
+        let mut turn = self.turn(Class::Email).await?;
+        loop {
+            let session = turn.session().await?;
+            let tree = folder::list(session, &self.options, std::iter::empty()).await;
+            let place = tree
+                .map(|tree| tree.for_sent().map(|folder| maildir::message_id(&folder.name, uid)));
+            if let Some(place) = turn.done(place) {
+                return place;
+            }
+        }
+    }
+
     fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }

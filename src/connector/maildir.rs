@@ -118,6 +118,13 @@ impl Connector for Maildir {
         message_id(folder::INBOX, uid)
     }
 
+    async fn sent_place(&self, uid: &Uid) -> Result<Option<ItemId>> {
+        let tree = self.blocking(Class::Email, |tree| {
+            Ok(folder::tree(&tree.options)?.for_sent(&tree.options))
+        });
+        Ok(Some(message_id(&tree.await?, uid)))
+    }
+
     async fn wait(&self, _class: Class) -> Result<()> {
         self.watch.changed().await
     }

@@ -21,6 +21,7 @@ pub mod line;
 pub mod maildir;
 pub mod net;
 pub mod news;
+pub mod outgoing;
 pub mod patient;
 pub mod pop3;
 pub mod sasl;
@@ -97,6 +98,14 @@ pub trait Connector: Send + Sync {
     /// The id that a new item with this uid is to get. Those of records are derived by the plan.
     fn address(&self, _class: Class, uid: &Uid) -> ItemId {
         ItemId::new(uid.as_str())
+    }
+
+    /// The id under which a message that the user sent is to be filed; `None` where sent messages have no place.
+    ///
+    /// # Errors
+    /// When the other end as a whole is out of service.
+    async fn sent_place(&self, _uid: &Uid) -> Result<Option<ItemId>> {
+        Ok(None)
     }
 
     /// Whom these addresses belong to, where that is beyond doubt. A mailbox knows nobody.

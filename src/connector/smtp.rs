@@ -158,6 +158,18 @@ impl Smtp {
         Self { options }
     }
 
+    /// Whether this server is known to file what it is handed among the sent messages of the mailbox: that of Gmail and those of
+    /// Microsoft do.
+    pub fn files_itself(&self) -> bool {
+        const KNOWN: [&str; 4] = [
+            "smtp.gmail.com",
+            "smtp.googlemail.com",
+            "smtp.office365.com",
+            "smtp-mail.outlook.com",
+        ];
+        KNOWN.contains(&self.options.server.host.trim_end_matches('.').to_lowercase().as_str())
+    }
+
     /// Hands the message over, once. Takes as long as the server may take by RFC 5321 §4.5.3.2: some minutes each step.
     pub async fn submit(&self, submission: &Submission) -> Outcome {
         let letter = match Letter::new(submission) {

@@ -25,11 +25,13 @@ mod body;
 mod compose;
 mod defuse;
 mod left_out;
+mod letter;
 mod message;
 mod names;
 mod newcomer;
 
 pub use left_out::leave_out;
+pub use letter::{Letter, Posting, Unfit, letter, letter_name};
 pub use message::{head, read_item, read_text};
 pub use names::message_id;
 pub use newcomer::newcomer;

@@ -26,6 +26,7 @@ pub mod meta;
 pub mod migrate;
 pub mod observation;
 pub mod open;
+pub mod outgoing;
 pub mod person;
 pub mod quarantine;
 pub mod regarding;

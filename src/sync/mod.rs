@@ -33,6 +33,7 @@ pub mod record;
 pub mod recover;
 mod regard;
 pub mod report;
+pub mod send;
 pub mod settled;
 mod sieve;
 pub mod sift;
@@ -54,6 +55,8 @@ pub struct Engine {
     pub store: Store,
     pub clock: Clock,
     pub settings: Settings,
+    /// Where this installation sends what the CRM wants sent.
+    pub sending: Option<send::Sending>,
     pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
 }
 
@@ -163,6 +166,9 @@ impl Engine {
             if !again {
                 break;
             }
+        }
+        if class == Class::Email {
+            self.send(&mut total).await?;
         }
         total.requests = self.crm.requests().saturating_sub(requests);
         Ok(total)

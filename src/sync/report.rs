@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::Engine;
+use super::send::Outgoing;
 use super::world::Look;
 use crate::connector::{self, Retry};
 use crate::model::{Class, LinkState, Side};
@@ -42,6 +43,8 @@ pub struct ClassReport {
     pub held: usize,
     pub conflicts: usize,
     pub quarantined: usize,
+    /// Mails that the CRM wants sent.
+    pub outgoing: Outgoing,
     /// Requests to the CRM.
     pub requests: u64,
     /// Why a side was not seen whole.
@@ -152,6 +155,7 @@ impl ClassReport {
         self.error.is_none()
             && self.partial.is_empty()
             && self.held + self.conflicts + self.quarantined + self.refused + self.unknown == 0
+            && self.outgoing.unknown + self.outgoing.waiting == 0
     }
 
     pub fn to_json(&self) -> Json {
@@ -175,6 +179,12 @@ impl ClassReport {
             "held": self.held,
             "conflicts": self.conflicts,
             "quarantined": self.quarantined,
+            "outgoing": {
+                "sent": self.outgoing.sent,
+                "failed": self.outgoing.failed,
+                "unknown": self.outgoing.unknown,
+                "waiting": self.outgoing.waiting,
+            },
             "requests": self.requests,
             "partial": self.partial,
             "error": self.error.as_ref().map(|error| {

@@ -2,7 +2,7 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 25] = [
     "demo",
     "sync",
     "plan",
@@ -15,8 +15,14 @@ const COMMANDS: [&str; 19] = [
     "explain",
     "history",
     "undo",
+    "outgoing",
+    "outgoing sent",
+    "outgoing again",
     "track",
     "untrack",
+    "regarding",
+    "filter",
+    "filter test",
     "config",
     "doctor",
     "sandbox",

@@ -221,7 +221,8 @@ impl Organisation {
         assert_eq!(status, 204, "{body}");
     }
 
-    fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+    /// Whatever else Anna does: status and body.
+    pub fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let token = fs::read_to_string(self.tokens().join("anna")).unwrap();
         let host = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(host).unwrap();

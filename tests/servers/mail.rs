@@ -38,9 +38,8 @@ impl Company {
             Dovecot::start(dovecot::Options { more: dovecot::SIEVE, ..Default::default() });
         let postfix = Postfix::start(&dovecot, Delivery::Dovecot);
         let organisation = Organisation::serve();
-        let colleague = |name: &'static str, rules: &str| {
-            Colleague::new(name, rules, &organisation, &dovecot)
-        };
+        let colleague =
+            |name: &'static str, rules: &str| Colleague::new(name, rules, &organisation, &dovecot);
         let [anna, bo, carla] = rules;
         let (anna, bo, carla) =
             (colleague("anna", anna), colleague("bo", bo), colleague("carla", carla));
@@ -64,9 +63,10 @@ impl Company {
             let wanted = format!("<{}>", letter.id);
             let mailbox = self.dovecot.elsewhere(to);
             eventually(&format!("{wanted} is delivered to {to}"), || {
-                mailbox.folders().iter().any(|folder| {
-                    mailbox.list(folder).iter().any(|seen| seen.message_id == wanted)
-                })
+                mailbox
+                    .folders()
+                    .iter()
+                    .any(|folder| mailbox.list(folder).iter().any(|seen| seen.message_id == wanted))
             });
         }
     }
@@ -119,8 +119,12 @@ impl Company {
         let looked_at = |folder: &&String| {
             LOOKED_AT.contains(&folder.as_str()) || folder.starts_with("Customers")
         };
-        let count: usize =
-            mailbox.folders().iter().filter(looked_at).map(|folder| mailbox.list(folder).len()).sum();
+        let count: usize = mailbox
+            .folders()
+            .iter()
+            .filter(looked_at)
+            .map(|folder| mailbox.list(folder).len())
+            .sum();
         let items = of.here.json(&["status"])["classes"]["email"]["items"].clone();
         let number = |json: &Json| json.as_u64().unwrap();
         let skipped: u64 = items["skipped"].as_object().unwrap().values().map(number).sum();
@@ -132,7 +136,12 @@ impl Company {
 }
 
 impl Colleague {
-    fn new(name: &'static str, rules: &str, organisation: &Organisation, dovecot: &Dovecot) -> Self {
+    fn new(
+        name: &'static str,
+        rules: &str,
+        organisation: &Organisation,
+        dovecot: &Dovecot,
+    ) -> Self {
         let here = Installation::new(&organisation.url, &organisation.tokens());
         here.write("password", &format!("{PASSWORD}\n"));
         let token = organisation.tokens().join(name);
@@ -190,7 +199,11 @@ impl Letter {
             "From: {}\nTo: {}\n{}Subject: {}\nDate: Fri, 02 Jan 2026 10:00:00 +0000\nMessage-ID: <{}>\n",
             self.from,
             self.to.join(", "),
-            if self.cc.is_empty() { String::new() } else { format!("Cc: {}\n", self.cc.join(", ")) },
+            if self.cc.is_empty() {
+                String::new()
+            } else {
+                format!("Cc: {}\n", self.cc.join(", "))
+            },
             self.subject,
             self.id,
         );
@@ -257,7 +270,8 @@ fn three_colleagues_and_a_customer() {
     assert_eq!(anna.decided("list@c"), (false, "no rule tracks it".to_owned()));
     // Any mail program shows it.
     let tagged = |folder: &str, id: &str| {
-        let seen = mailbox.list(folder).into_iter().find(|seen| seen.message_id == format!("<{id}>"));
+        let seen =
+            mailbox.list(folder).into_iter().find(|seen| seen.message_id == format!("<{id}>"));
         seen.is_some_and(|seen| seen.flags.contains(&"$CrmTracked".to_owned()))
     };
     assert!(tagged("Customers/Contoso", "sorted@c"));
@@ -383,7 +397,8 @@ fn a_change_of_the_rules_shows_what_it_brings_before_it_brings_it() {
     company.sync(anna);
     assert_eq!(company.filed().len(), 3);
     // The blocklist looks back when it is told to, after it has shown what it would leave out.
-    let narrower = wider.replace("[sync.email]\n", "[sync.email]\nblock = [\"@customer.example\"]\n");
+    let narrower =
+        wider.replace("[sync.email]\n", "[sync.email]\nblock = [\"@customer.example\"]\n");
     anna.here.write("liaison.toml", &narrower);
     anna.here.run(&["untrack", "--blocked"]).ends(0).says("3 messages: would be left out");
     assert_eq!(anna.explain("<a@c>")["tracked"].as_str().unwrap().split(':').next(), Some("yes"));

@@ -27,6 +27,7 @@ pub(super) fn read(class: Class, mut section: Section<'_>) -> Result<Sync> {
         fields: fields(class, &mut section)?,
         filters: if class == Class::Email { Vec::new() } else { filters(class, &mut section)? },
         filing: if class == Class::Email { filing::read(&mut section)? } else { Filing::default() },
+        send: class == Class::Email && section.flag("send")?.is_some_and(|(send, _)| send),
     };
     section.finish()?;
     Ok(sync)

@@ -75,6 +75,7 @@ fn each_class_has_its_defaults() {
             fields: BTreeMap::new(),
             filters: fetch::defaults(class),
             filing: Filing::default(),
+            send: false,
         };
         assert_eq!(settings.sync.of(class), &expected, "{class}");
     }

@@ -16,7 +16,7 @@ use crate::connector::{Error, ErrorKind, Result};
 use crate::model::fields::Direction;
 use crate::model::{Address, Class, Table};
 
-mod delivery;
+pub(super) mod delivery;
 mod rights;
 
 use rights::{Access, Rights};

@@ -17,9 +17,7 @@ use super::tls::{self, Trust};
 use super::{Connector, Error, ErrorKind, Result, Write, Written};
 use crate::clock::Clock;
 use crate::model::record::{Identity, Newcomer, PartyRef};
-use crate::model::{
-    Address, Class, Clue, Document, Filed, FileRules, ItemId, Listing, Table, Uid,
-};
+use crate::model::{Address, Class, Clue, Document, FileRules, Filed, ItemId, Listing, Table, Uid};
 
 pub mod batch;
 pub mod client;
@@ -30,6 +28,7 @@ pub mod list;
 pub mod metadata;
 pub mod odata;
 pub mod people;
+mod postbox;
 pub mod read;
 pub mod record;
 pub mod threads;

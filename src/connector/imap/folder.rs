@@ -19,6 +19,9 @@ const MOST: usize = 100_000;
 const THROWN_AWAY: [&str; 2] = ["\\Junk", "\\Trash"];
 const DRAFTS: &str = "\\Drafts";
 
+/// of the one that holds what the user sent,
+const SENT: &str = "\\Sent";
+
 /// and of those that show what lies in others (RFC 6154 §2).
 const ALL: &str = "\\All";
 const VIEWS: [&str; 3] = [ALL, "\\Flagged", "\\Important"];
@@ -93,6 +96,17 @@ impl Tree {
     /// The one folder that holds every message, where there is such.
     pub(super) fn everything(&self) -> Option<&Folder> {
         self.folders.values().find(|folder| folder.has(ALL) && folder.is_there())
+    }
+
+    /// The folder of sent messages: by its purpose (RFC 6154 §2), else by its name.
+    pub(super) fn for_sent(&self) -> Option<&Folder> {
+        let there = || self.folders.values().filter(|folder| folder.is_there());
+        let named = |folder: &&Folder| {
+            folders::is_for_sent(folder.path.last().map(String::as_str).unwrap_or_default())
+        };
+        there()
+            .find(|folder| folder.has(SENT))
+            .or_else(|| there().filter(|folder| named(folder).is_some()).min_by_key(named))
     }
 
     fn is_left_out(&self, folder: &Folder, options: &Options) -> bool {

@@ -98,6 +98,26 @@ fn name_id(relative: &str) -> String {
     }
 }
 
+impl Folders {
+    /// The folder of sent messages; the name for one, in the style of the others, where there is none.
+    pub(super) fn for_sent(&self, options: &Options) -> String {
+        let fits = |folder: &&Folder| {
+            let last = folder.id.rsplit(['/', '.']).next().unwrap_or_default();
+            folders::is_for_sent(last).filter(|_| folder.is_listed(options))
+        };
+        let best = self.folders.iter().filter(|folder| fits(folder).is_some()).min_by_key(fits);
+        best.map_or_else(
+            || {
+                // The inbox at the root stands for Maildir++, where all other folders begin with a full stop.
+                let plain =
+                    self.folders.iter().any(|one| one.id != INBOX && !one.id.starts_with('.'));
+                if plain { "Sent".to_owned() } else { ".Sent".to_owned() }
+            },
+            |folder| folder.id.clone(),
+        )
+    }
+}
+
 impl Folder {
     /// The folder and unique name that an id means.
     ///

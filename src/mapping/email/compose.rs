@@ -1,6 +1,8 @@
 //! Writing a message. The same fields give the same bytes: the boundaries are made from the content, which also keeps
 //! anybody from writing one into a body.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mail_builder::headers::Header;
@@ -19,6 +21,9 @@ use crate::model::{Attachment, Field, Fields, Uid, Value};
 
 /// RFC 2045 §6.8.
 const LINE: usize = 76;
+
+/// A longer name of a picture is none.
+const CONTENT_ID: usize = 200;
 
 /// The message with this name that says this.
 pub(super) fn message(uid: &Uid, fields: &Fields) -> Vec<u8> {
@@ -78,18 +83,54 @@ fn body<'a>(uid: &Uid, fields: &'a Fields) -> MimePart<'a> {
         _ => &[],
     };
     let boundary = boundary(uid, html.unwrap_or_default(), files);
+    let (inline, files) = shown(html.unwrap_or_default(), files);
     let readable = html.map(|html| {
         let plain = MimePart::new("text/plain", html_to_text(html));
-        multipart("alternative", &boundary, vec![plain, MimePart::new("text/html", html)])
+        let mut rich = MimePart::new("text/html", html);
+        if !inline.is_empty() {
+            let pictures = inline.into_iter().map(|(id, picture)| {
+                file(picture, "inline").header("Content-ID", MessageId::new(id))
+            });
+            rich = multipart("related", &boundary, std::iter::once(rich).chain(pictures).collect());
+        }
+        multipart("alternative", &boundary, vec![plain, rich])
     });
     if files.is_empty() {
         return readable.unwrap_or_else(|| MimePart::new("text/plain", ""));
     }
-    let parts = readable.into_iter().chain(files.iter().map(file)).collect();
-    multipart("mixed", &boundary, parts)
+    let files = files.into_iter().map(|attached| file(attached, "attachment"));
+    multipart("mixed", &boundary, readable.into_iter().chain(files).collect())
 }
 
-/// Different for the two kinds of multipart, neither the start of the other.
+/// The files that the text shows where it names them (`cid:picture.png` or `cid:picture.png@…`, RFC 2392), under that name, and
+/// the others.
+fn shown<'a>(
+    html: &str,
+    files: &'a [Attachment],
+) -> (Vec<(String, &'a Attachment)>, Vec<&'a Attachment>) {
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    for rest in html.split("cid:").skip(1) {
+        let id: String = rest
+            .chars()
+            .take_while(|c| c.is_ascii_graphic() && !"\"'<>()&;,\\".contains(*c))
+            .take(CONTENT_ID)
+            .collect();
+        let name = id.split('@').next().unwrap_or_default().to_lowercase();
+        if !name.is_empty() {
+            named.entry(name).or_insert(id);
+        }
+    }
+    let (mut inline, mut others) = (Vec::new(), Vec::new());
+    for file in files {
+        match named.remove(&file.filename.to_lowercase()) {
+            Some(id) => inline.push((id, file)),
+            None => others.push(file),
+        }
+    }
+    (inline, others)
+}
+
+/// Different for each kind of multipart, none the start of another.
 fn boundary(uid: &Uid, html: &str, files: &[Attachment]) -> String {
     let mut digest = Sha256::new();
     digest.update(uid.as_str());
@@ -108,7 +149,7 @@ fn multipart<'a>(kind: &str, boundary: &str, parts: Vec<MimePart<'a>>) -> MimePa
 }
 
 /// Base64 for everything, so that the bytes stay.
-fn file(file: &Attachment) -> MimePart<'_> {
+fn file<'a>(file: &'a Attachment, disposition: &'static str) -> MimePart<'a> {
     let mut lines = String::new();
     let encoded = STANDARD.encode(&file.bytes);
     let mut rest = encoded.as_str();
@@ -119,7 +160,8 @@ fn file(file: &Attachment) -> MimePart<'_> {
     }
     lines.push_str(rest);
     let mimetype = ContentType::new(names::wire_type(file)).attribute("name", &*file.filename);
+    let disposition = ContentType::new(disposition).attribute("filename", &*file.filename);
     MimePart::new(mimetype, BodyPart::Binary(lines.into_bytes().into()))
-        .attachment(&*file.filename)
+        .header("Content-Disposition", disposition)
         .header("Content-Transfer-Encoding", Raw::new("base64"))
 }

@@ -18,6 +18,7 @@ mod bulk;
 mod encode;
 mod files;
 mod fixture;
+mod outgoing;
 mod queries;
 mod tables;
 mod work;

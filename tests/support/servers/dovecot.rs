@@ -35,7 +35,8 @@ pub struct Options {
 }
 
 /// Makes it sort what is delivered.
-pub const SIEVE: &str = "protocol lmtp {\n  mail_plugins = sieve\n}\nplugin {\n  sieve = ~/.dovecot.sieve\n}\n";
+pub const SIEVE: &str =
+    "protocol lmtp {\n  mail_plugins = sieve\n}\nplugin {\n  sieve = ~/.dovecot.sieve\n}\n";
 
 /// What Dovecot says after the sign-in if nobody tells it otherwise.
 const CAPABILITIES: &str = "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY \
@@ -365,7 +366,8 @@ service auth {{
         writeln!(text, "{}", options.more).unwrap();
         let write = |name: &str, text: &str| fs::write(self.dir.path().join(name), text).unwrap();
         write("dovecot.conf", &text);
-        let users = ["anna", "bo", "bob", "carla", "carol"].map(|user| format!("{user}:{PASSWORD}::::::\n"));
+        let users = ["anna", "bo", "bob", "carla", "carol"]
+            .map(|user| format!("{user}:{PASSWORD}::::::\n"));
         write("users", &users.concat());
         let oauth = format!(
             "introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={dir}/keys/\nusername_attribute = sub\n"

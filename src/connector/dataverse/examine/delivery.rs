@@ -41,16 +41,41 @@ const DELIVERIES: [Delivery; 2] = [
 
 const SUCCESS: i64 = 1;
 
+/// What the server may do with what the user sends. 2: it sends.
+const OUTGOING: &str = "outgoingemaildeliverymethod";
+
+/// The user's active mailboxes, as far as sending is concerned.
+pub(in crate::connector::dataverse) fn outgoing() -> Fetch {
+    Fetch::by_values("mailbox", "mailboxid", &["mailboxid", OUTGOING], mine())
+}
+
+/// Why nothing may be sent from here, by what the user's mailboxes say.
+pub(in crate::connector::dataverse) fn sent_by_server(
+    mailboxes: &[Map<String, Json>],
+) -> Option<String> {
+    let by_server = |row: &Map<String, Json>| row.get(OUTGOING).and_then(Json::as_i64) == Some(2);
+    if mailboxes.is_empty() {
+        return Some("the organisation does not tell who sends this user's e-mails".to_owned());
+    }
+    mailboxes.iter().any(by_server).then(|| {
+        "the organisation's own server sends this user's e-mails: two would send each twice"
+            .to_owned()
+    })
+}
+
+fn mine() -> Condition {
+    Condition::all([
+        Condition::operator("regardingobjectid", "eq-userid"),
+        Condition::equals("statecode", "0"),
+    ])
+}
+
 /// The path of the user's active mailboxes.
 pub(super) fn path() -> String {
     let id = "mailboxid";
     let mut columns = vec![id];
     columns.extend(DELIVERIES.iter().flat_map(|delivery| [delivery.method, delivery.status]));
-    let mine = Condition::all([
-        Condition::operator("regardingobjectid", "eq-userid"),
-        Condition::equals("statecode", "0"),
-    ]);
-    Fetch::by_values("mailbox", id, &columns, mine).path("mailboxes", &Page::first())
+    Fetch::by_values("mailbox", id, &columns, mine()).path("mailboxes", &Page::first())
 }
 
 /// What the user's mailboxes say about the classes that take part.

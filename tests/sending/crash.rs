@@ -1,0 +1,188 @@
+//! Ten mails, and the program dies at every commit and around every remote write, is started again, and comes to rest.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use liaison::connector::outgoing::{Courier, Postbox, Stage as At, Take, Verdict, Waiting};
+use liaison::connector::smtp::{Outcome, Phase, Submission};
+use liaison::connector::{Connector, Error, ErrorKind, Result, Write, Written};
+use liaison::model::{Class, Document, ItemId, Listing, Record, Uid, Version};
+
+use super::stage::{Bag, Desk, Stage, sync, try_sync};
+
+const MAILS: usize = 10;
+
+/// Counts the points of a run; the process dies at one of them.
+#[derive(Debug, Clone, Default)]
+struct Fate(Arc<Mutex<Course>>);
+
+#[derive(Debug, Default)]
+struct Course {
+    passed: usize,
+    dies_at: Option<usize>,
+    dead: bool,
+}
+
+impl Fate {
+    fn at(point: usize) -> Self {
+        let course = Course { dies_at: Some(point), ..Course::default() };
+        Self(Arc::new(Mutex::new(course)))
+    }
+
+    fn lives(&self) -> bool {
+        let mut course = self.0.lock().unwrap();
+        course.dead |= course.dies_at == Some(course.passed);
+        course.passed += 1;
+        !course.dead
+    }
+
+    fn died(&self) -> bool {
+        self.0.lock().unwrap().dead
+    }
+
+    fn pass(&self) -> Result<()> {
+        if self.lives() { Ok(()) } else { Err(Error::new(ErrorKind::Unreachable, "dead")) }
+    }
+}
+
+struct Mortal<T: ?Sized> {
+    inner: Arc<T>,
+    fate: Fate,
+}
+
+#[async_trait]
+impl Postbox for Mortal<dyn Postbox> {
+    async fn waiting(&self) -> Result<Waiting> {
+        self.inner.waiting().await
+    }
+
+    async fn read(&self, ids: &[ItemId]) -> Result<BTreeMap<ItemId, Result<(Version, Record)>>> {
+        self.inner.read(ids).await
+    }
+
+    async fn take(&self, mails: &[Take]) -> Result<Vec<Result<()>>> {
+        self.fate.pass()?;
+        let done = self.inner.take(mails).await;
+        self.fate.pass()?;
+        done
+    }
+
+    async fn stages(&self, ids: &[ItemId]) -> Result<BTreeMap<ItemId, At>> {
+        self.inner.stages(ids).await
+    }
+
+    async fn tell(&self, verdicts: &[(ItemId, Verdict)]) -> Result<Vec<Result<()>>> {
+        self.fate.pass()?;
+        let done = self.inner.tell(verdicts).await;
+        self.fate.pass()?;
+        done
+    }
+}
+
+#[async_trait]
+impl Courier for Mortal<dyn Courier> {
+    async fn submit(&self, submission: &Submission) -> Outcome {
+        let dead =
+            |phase| Outcome::Unknown { phase, why: Error::new(ErrorKind::Unreachable, "dead") };
+        if !self.fate.lives() {
+            return dead(Phase::Connect);
+        }
+        let done = self.inner.submit(submission).await;
+        if self.fate.lives() { done } else { dead(Phase::End) }
+    }
+
+    fn files_itself(&self) -> bool {
+        false
+    }
+}
+
+#[async_trait]
+impl Connector for Mortal<dyn Connector> {
+    async fn list(&self, class: Class) -> Result<Listing> {
+        self.inner.list(class).await
+    }
+
+    async fn read(
+        &self,
+        class: Class,
+        ids: &[ItemId],
+    ) -> Result<BTreeMap<ItemId, Result<Document>>> {
+        self.inner.read(class, ids).await
+    }
+
+    async fn write(&self, class: Class, writes: Vec<Write>) -> Result<Vec<Result<Written>>> {
+        self.fate.pass()?;
+        let done = self.inner.write(class, writes).await;
+        self.fate.pass()?;
+        done
+    }
+
+    async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
+        self.inner.find(class, uids).await
+    }
+
+    fn address(&self, class: Class, uid: &Uid) -> ItemId {
+        self.inner.address(class, uid)
+    }
+
+    async fn sent_place(&self, uid: &Uid) -> Result<Option<ItemId>> {
+        self.inner.sent_place(uid).await
+    }
+
+    async fn wait(&self, class: Class) -> Result<()> {
+        self.inner.wait(class).await
+    }
+}
+
+/// One life of the program, until it dies or is done.
+async fn live(stage: &Stage, desk: &Desk, bag: &Arc<Bag>, fate: &Fate) {
+    let probe = fate.clone();
+    let store = desk.store.with_probe(Arc::new(move |_| probe.lives()));
+    let mailbox = Mortal { inner: Arc::clone(&desk.mailbox), fate: fate.clone() };
+    let postbox = Arc::clone(&stage.dataverse) as Arc<dyn Postbox>;
+    let postbox = Mortal { inner: postbox, fate: fate.clone() };
+    let courier = Mortal { inner: Arc::clone(bag) as Arc<dyn Courier>, fate: fate.clone() };
+    let engine = stage.engine_of(Arc::new(mailbox), store, Arc::new(postbox), Arc::new(courier));
+    let ended = try_sync(&engine).await;
+    assert!(ended.is_ok() || fate.died(), "{ended:?}");
+}
+
+#[tokio::test]
+async fn whenever_it_dies_each_mail_goes_out_once_or_is_asked_about() {
+    let mut stage = Stage::start().await;
+    let (mut point, mut asked) = (0, 0);
+    loop {
+        let (desk, bag, fate) = (stage.desk(), Arc::new(Bag::default()), Fate::at(point));
+        let mails = stage.mails(MAILS).await;
+        live(&stage, &desk, &bag, &fate).await;
+        let engine = stage.engine(&desk, Arc::clone(&bag) as Arc<dyn Courier>);
+        for _ in 0..2 {
+            sync(&engine).await;
+        }
+        for mail in desk.asked() {
+            asked += 1;
+            let id = mail.record.as_str().strip_prefix("email/").unwrap();
+            assert_eq!(stage.status(id).await, (1, 7), "point {point}");
+            desk.answer(&mail, bag.taken.of(mail.uid.as_str()) > 0);
+        }
+        let report = sync(&engine).await;
+        assert!(report.error.is_none() && report.in_step(), "point {point}: {report:?}");
+        let mut names = Vec::new();
+        for id in &mails {
+            let name = stage.name(id);
+            assert_eq!(bag.taken.of(&name), 1, "point {point}: {id}");
+            assert_eq!(stage.status(id).await, (1, 3), "point {point}: {id}");
+            names.push(name);
+        }
+        names.sort();
+        assert_eq!(desk.filed(), names, "point {point}");
+        if !fate.died() {
+            break;
+        }
+        point += 1;
+    }
+    println!("{point} deaths, {asked} questions");
+    // At most one mail can be on its way when the program dies: before, during and after its first byte.
+    assert!(point > 8 * MAILS && asked >= MAILS && asked <= 4 * MAILS, "{point} {asked}");
+}

@@ -1,0 +1,8 @@
+//! Mails that the CRM wants sent: each recipient gets each mail at most once, and each ends as sent, as failed, or as a
+//! question, whatever breaks.
+
+mod crash;
+mod cut;
+mod kill;
+mod ordinary;
+mod stage;
