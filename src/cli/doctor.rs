@@ -117,7 +117,9 @@ impl Doctor {
         let waiting = Waiting::new(here.json, wanted.iter().map(|part| part.as_str()));
         let examined = join_all(places(here, settings, wanted).into_iter().map(async |parts| {
             let examined = examine(here, settings, &parts).await;
-            parts.iter().for_each(|part| waiting.done(part.as_str()));
+            for part in &parts {
+                waiting.done(part.as_str());
+            }
             examined
         }));
         let examined: Vec<Examined> = examined.await.into_iter().flatten().collect();

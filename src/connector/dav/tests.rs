@@ -440,6 +440,7 @@ async fn each_refusal_of_a_write_has_its_kind() {
         (update("a", EVENT), refusal(403, "no-uid-conflict"), ErrorKind::Rejected),
         (update("a", EVENT), refusal(403, "max-resource-size"), ErrorKind::Rejected),
         (update("a", EVENT), status(423), ErrorKind::Failing),
+        (delete("a"), multistatus(&gone("b")), ErrorKind::Malformed),
         (delete("a"), status(412), ErrorKind::Stale),
         (delete("a"), status(410), ErrorKind::Missing),
         (delete("a"), status(405), ErrorKind::Unsupported),

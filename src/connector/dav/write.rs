@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::{StreamExt, stream};
-use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use reqwest::{Method, StatusCode};
 
 use super::client::Ask;
 use super::href::{Base, Member};
@@ -247,7 +247,7 @@ impl Dav {
     }
 
     fn created(&self, base: &Base, answer: &Answer) -> Done {
-        if answer.status.is_success() {
+        if is_done(answer) {
             return Done::Stored;
         }
         let error = refused(answer, "create an item", self.client().clock().now());
@@ -271,7 +271,7 @@ impl Dav {
     }
 
     fn replaced(&self, answer: &Answer, doing: &str, success: Done) -> Done {
-        if answer.status.is_success() {
+        if is_done(answer) {
             return success;
         }
         let error = refused(answer, doing, self.client().clock().now());
@@ -283,6 +283,11 @@ impl Dav {
             _ => Done::Failed(error),
         }
     }
+}
+
+/// A multistatus says of a write what of it could not be done (RFC 4918 §9.6.1).
+fn is_done(answer: &Answer) -> bool {
+    answer.status.is_success() && answer.status != StatusCode::MULTI_STATUS
 }
 
 /// Writes to one item come one after the other, in their order.

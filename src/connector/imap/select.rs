@@ -6,14 +6,14 @@ use super::name;
 use super::response::Response;
 use super::session::{Session, Tag};
 use super::token::Token;
-use crate::connector::Result;
+use crate::connector::{Error, ErrorKind, Result};
 
 /// An open folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Selected {
     pub(super) name: String,
     pub(super) writable: bool,
-    /// 0 where the server says none: its UIDs mean nothing beyond this moment.
+    /// Never 0 once it is open: UIDs without it would mean nothing beyond this moment.
     pub(super) uid_validity: u32,
     pub(super) uid_next: Option<u32>,
     pub(super) exists: u32,
@@ -120,6 +120,15 @@ impl Session {
             .await?;
         if let Some(why) = done.broken {
             return Err(self.malformed(why));
+        }
+        if opened.uid_validity == 0 {
+            // All that was known here would seem to be gone.
+            return Err(Error::new(
+                ErrorKind::Malformed,
+                format!(
+                    "open the folder {folder}: the server does not say whether its messages kept their numbers (UIDVALIDITY)"
+                ),
+            ));
         }
         opened.writable = writable && done.status.code("READ-ONLY").is_none();
         self.selected = Some(opened.clone());

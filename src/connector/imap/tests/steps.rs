@@ -141,6 +141,9 @@ async fn a_connection_cut_anywhere_while_writing_or_finding_leaves_it_open() {
     }
 }
 
+/// A yes, and nothing of what was asked for.
+const NOTHING: &str = "* BAD [X\r\nTAG OK\r\n";
+
 #[tokio::test]
 async fn a_command_refused_at_any_step_of_writing_or_finding_is_told_as_it_is() {
     let refusals = [
@@ -151,7 +154,7 @@ async fn a_command_refused_at_any_step_of_writing_or_finding_is_told_as_it_is() 
         "TAG NO [OVERQUOTA] full\r\n",
         "TAG BAD what?\r\n",
         "* BYE gone\r\n\0",
-        "* BAD [X\r\nTAG OK\r\n",
+        NOTHING,
         "* 1 FETCH (UID\r\nTAG OK\r\n",
         "A9999 OK not yours\r\nTAG NO\r\n",
     ];
@@ -160,6 +163,10 @@ async fn a_command_refused_at_any_step_of_writing_or_finding_is_told_as_it_is() 
         assert!(is_right, "{doing:?} {heard:?}");
         for (at, command) in heard.iter().enumerate() {
             for refusal in refusals {
+                // Nothing is also what is said of a message that is gone.
+                if command.starts_with("UID FETCH") && refusal == NOTHING {
+                    continue;
+                }
                 let what = format!("{doing:?} {command:?} {refusal:?}");
                 attempt(doing, usize::MAX, Some((at, refusal)), &what).await;
             }
