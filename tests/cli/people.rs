@@ -37,7 +37,10 @@ fn an_address_of_several_is_listed_and_settled_by_name() {
     );
     here.run(&["approve", "--all"]).ends(0).says("approved 3 operations");
     here.run(&["sync"]).ends(0);
-    assert_eq!(organisation.rows("contacts?$select=lastname&$filter=lastname%20eq%20'New'").len(), 1);
+    assert_eq!(
+        organisation.rows("contacts?$select=lastname&$filter=lastname%20eq%20'New'").len(),
+        1
+    );
     here.run(&["explain", "<offer@x.example>"]).ends(0).says("not filed: setup.exe (type)");
     let explained = here.json(&["explain", "<offer@x.example>"])["written"].to_string();
     assert!(explained.contains("not filed: setup.exe (type)"), "{explained}");
@@ -59,7 +62,8 @@ fn an_address_of_several_is_listed_and_settled_by_name() {
     let info = &people["people"].as_array().unwrap()[0];
     assert_eq!((&info["choice"], &info["waiting"]), (&two.clone().into(), &0.into()), "{people}");
     let party = two.split_once('/').unwrap().1;
-    let named = format!("activityparties?$select=addressused&$filter=_partyid_value%20eq%20{party}");
+    let named =
+        format!("activityparties?$select=addressused&$filter=_partyid_value%20eq%20{party}");
     assert_eq!(organisation.rows(&named).len(), 1);
     settle("none").ends(0).says("stays nobody's");
     here.run(&["status"]).ends(0).says("in step since");
