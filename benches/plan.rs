@@ -299,7 +299,7 @@ fn engine(store: Store, clock: Clock) -> Engine {
             zone: TimeZone::UTC,
             lengths: Lengths::default(),
             limits: Limits::default(),
-            filing: Default::default(),
+            filing: liaison::sync::Filing::default(),
             classes: BTreeMap::default(),
         },
         sending: None,

@@ -41,11 +41,12 @@ impl People {
     /// # Errors
     /// When the store is lost, or there is nothing of this name to choose.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
-        here.load()?;
+        let settings = here.load()?.settings;
+        let makes = settings.sync.email.filing.create_people.table().is_some();
         let store = here.store().await?;
         let doubts = store.read(person::all).await?;
         let Some(Settle::Settle { address, who }) = self.choice else {
-            return Ok(list(&doubts, self.all));
+            return Ok(list(&doubts, self.all, makes));
         };
         let (doubt, choice) = chosen(&doubts, &address, &who)?;
         let (of, stored) = (doubt.address.clone(), choice.clone());
@@ -54,7 +55,8 @@ impl People {
     }
 }
 
-fn list(doubts: &[Doubt], all: bool) -> Answer {
+/// `makes`: whether records are made for people whom nobody knows.
+fn list(doubts: &[Doubt], all: bool, makes: bool) -> Answer {
     let open = |doubt: &&Doubt| all || doubt.choice.is_none() || doubt.refused > 0;
     let mut page = Page::default();
     for doubt in doubts.iter().filter(open) {
@@ -73,7 +75,7 @@ fn list(doubts: &[Doubt], all: bool) -> Answer {
         _ => answer.note("→ choose: `liaison people settle ADDRESS RECORD|NAME|none`"),
     };
     match waits(Kind::New) {
-        0 => answer,
+        waiting if waiting == 0 || !makes => answer,
         _ => answer.note("→ let records be made for those whom nobody knows: `liaison approve`"),
     }
 }
@@ -86,7 +88,7 @@ fn one(doubt: &Doubt) -> Page {
         (None, Kind::Several) => {
             format!("could be any of {}", count(doubt.candidates.len(), "record"))
         }
-        (None, Kind::New) => "nobody in the CRM has it; a record waits to be made".to_owned(),
+        (None, Kind::New) => "nobody in the CRM has it".to_owned(),
     };
     page.line(format!("{}: {state}", doubt.address));
     if doubt.choice.is_none() {

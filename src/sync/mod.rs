@@ -21,6 +21,7 @@ use crate::plan::{Rules, Step};
 use crate::store::round::RoundId;
 use crate::store::{self, Store};
 
+pub mod aside;
 pub mod contest;
 pub mod describe;
 pub mod execute;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use super::prepare::{Job, Prepared, fields};
 use super::world::started_key;
-use super::{Engine, contest, hold as names, observe};
-use crate::connector::{Error, ErrorKind, Result as Sent, Retry, Write, Written};
+use super::{Engine, aside, contest, hold as names, observe};
+use crate::connector::{ErrorKind, Result as Sent, Retry, Write, Written};
 use crate::mapping::Context;
 use crate::model::{Address, Bases, Class, Fields, ItemId, Link, LinkId, LinkState, Side, Version};
 use crate::plan::operation;
@@ -190,7 +190,7 @@ impl Outcome {
             change: Change::Nothing,
             observations: Vec::new(),
             removed: None,
-            failure: job.unwritable.as_ref().and_then(|error| failure(step, world, error)),
+            failure: job.unwritable.as_ref().and_then(|error| aside::failure(step, world, error)),
             complete: job.unwritable.is_none(),
             kept: Fields::new(),
             in_doubt: BTreeSet::new(),
@@ -237,7 +237,7 @@ impl Outcome {
         if let Some(Err(error)) = &half.result
             && self.failure.is_none()
         {
-            self.failure = failure(&self.step, world, error);
+            self.failure = aside::failure(&self.step, world, error);
         }
         self.answers.push((entry, answer(class, half.result.as_ref(), context)));
     }
@@ -392,36 +392,6 @@ pub(super) fn answer(class: Class, result: Option<&Sent<Written>>, context: &Con
             .map(|document| document.version.clone()),
         error,
     }
-}
-
-/// A refusal sets the source of the write aside until it changes, or for a while. What a new look can mend is not a failure.
-fn failure(step: &Step, world: &World, error: &Error) -> Option<(Failure, Retry)> {
-    match error.kind {
-        ErrorKind::Rejected
-        | ErrorKind::Failing
-        | ErrorKind::Malformed
-        | ErrorKind::Forbidden
-        | ErrorKind::Unsupported => {}
-        ErrorKind::Unreachable
-        | ErrorKind::Throttled(_)
-        | ErrorKind::Unauthorised
-        | ErrorKind::Stale
-        | ErrorKind::Exists
-        | ErrorKind::Missing
-        | ErrorKind::CursorExpired
-        | ErrorKind::Local => return None,
-    }
-    let source = |side, id: Option<&ItemId>| {
-        id.and_then(|id| Some((side, id.clone(), seen(world, side, id)?)))
-    };
-    let (side, id, version) = source(Side::Mailbox, step.item.as_ref())
-        .or_else(|| source(Side::Crm, step.record.as_ref()))?;
-    let hint = error
-        .hint
-        .clone()
-        .or_else(|| Some("change the item, or run `liaison sync --retry`".to_owned()));
-    let reason = error.to_string();
-    Some((Failure { side, class: step.class, id, version, reason, hint }, error.kind.retry()))
 }
 
 /// Stores what came of steps: all of it, or nothing.

@@ -137,7 +137,7 @@ fn settings(class: Class) -> Settings {
         zone: jiff::tz::TimeZone::UTC,
         lengths: Lengths(lengths),
         limits: Limits::default(),
-        filing: Default::default(),
+        filing: liaison::sync::Filing::default(),
         classes: BTreeMap::from([(class, settings)]),
     }
 }

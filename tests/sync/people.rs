@@ -220,3 +220,30 @@ async fn colleagues_make_one_lead() {
         assert!(told.contains(&(1, "nora@new.example".to_owned(), nora.to_owned())), "{told:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_cannot_be_told_is_listed_and_not_tried_for_ever() {
+    let world = World::new().await;
+    let erik = world.colleague("erik").await;
+    for name in ["One", "Two"] {
+        let row = json!({ "lastname": name, "emailaddress1": "info@firm.example" });
+        world.send("erik", "POST", "contacts", row).await;
+    }
+    erik.put("mail/cur/1:2,S", &message("first", "Firm <info@firm.example>", "erik@example.org"));
+    erik.first_sync(EMAIL).await;
+    let read = || erik.engine.store.read_blocking(person::all).unwrap().remove(0);
+    let doubt = read();
+    assert_eq!((doubt.candidates.len(), doubt.waiting), (2, 1), "{doubt:?}");
+    // Out of his sight, which ends at his own.
+    let id = world.rows("emails?$select=activityid").await[0]["activityid"].clone();
+    let anna = world.get("anna", "WhoAmI").await["UserId"].as_str().unwrap().to_owned();
+    let owner = json!({ "ownerid@odata.bind": format!("/systemusers({anna})") });
+    world.send("admin", "PATCH", &format!("emails({})", id.as_str().unwrap()), owner).await;
+    let choice = Choice::Record(doubt.candidates[0].party.clone());
+    erik.engine.store.promise_blocking(|tx| person::choose(tx, &doubt.address, &choice)).unwrap();
+    let report = erik.engine.sync(EMAIL, "test").await.unwrap();
+    assert_eq!(report.classes[&Class::Email].refused, 1, "{report:?}");
+    assert_eq!((read().waiting, read().refused), (1, 1));
+    let quiet = erik.engine.sync(EMAIL, "test").await.unwrap();
+    assert_eq!(quiet.operations(), 0, "{quiet:?}");
+}

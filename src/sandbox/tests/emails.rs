@@ -116,6 +116,51 @@ async fn a_sent_mail_stays_as_it_is_but_for_its_regarding() {
 }
 
 #[tokio::test]
+async fn whose_an_unresolved_address_is_can_be_said_of_a_sent_mail_and_nothing_else() {
+    let world = World::new().await;
+    let id = draft(&world).await;
+    let send = format!("emails({id})/Microsoft.Dynamics.CRM.SendEmail");
+    world.post("anna", &send, json!({"IssueSend": false})).await.expect(200);
+    let new = world
+        .make("anna", "contacts", json!({"lastname": "u", "emailaddress1": "unknown@example.net"}))
+        .await;
+    let path = format!("emails({id})/email_activity_parties");
+    let list = world.row("anna", &path).await;
+    let told = |row: &Value| {
+        let mut party = json!({
+            "participationtypemask": row["participationtypemask"],
+            "addressused": row["addressused"],
+        });
+        if let Some(guid) = row["_partyid_value"].as_str() {
+            let kind = if row["participationtypemask"] == 1 { "systemuser" } else { "contact" };
+            party[format!("partyid_{kind}@odata.bind")] = json!(format!("/{kind}s({guid})"));
+        }
+        party
+    };
+    let rows = list["value"].as_array().unwrap();
+    let mut all: Vec<Value> =
+        rows.iter().filter(|row| row["participationtypemask"] != 9).map(told).collect();
+    let unknown = all.iter().position(|row| row["addressused"] == "unknown@example.net").unwrap();
+    all[unknown]["partyid_contact@odata.bind"] = json!(format!("/contacts({new})"));
+    let put = |rows: Vec<Value>| {
+        world.send("anna", Method::PUT, &path, &[], Some(json!({ "value": rows })))
+    };
+    put(all[1..].to_vec()).await.refused(400, "0x80040224");
+    let mut other = all.clone();
+    other[unknown]["addressused"] = json!("other@example.net");
+    put(other).await.refused(400, "0x80040224");
+    let before = parties(&world, &id).await;
+    put(all.clone()).await.expect(204);
+    assert_eq!(parties(&world, &id).await, before);
+    // Now it is known, and stays so.
+    let anna = world.me("anna").await;
+    let mut again = all;
+    again[unknown].as_object_mut().unwrap().remove("partyid_contact@odata.bind");
+    again[unknown]["partyid_systemuser@odata.bind"] = json!(format!("/systemusers({anna})"));
+    put(again).await.refused(400, "0x80040224");
+}
+
+#[tokio::test]
 async fn a_pending_mail_is_marked_as_sent() {
     let world = World::new().await;
     let id = draft(&world).await;
