@@ -1,9 +1,12 @@
 //! Mails on an ordinary day.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use liaison::connector::imap::{self, Imap};
+use liaison::connector::net::Security;
 use liaison::connector::outgoing::Courier;
 use liaison::connector::smtp::{Outcome, Phase, Reply, Submission};
 use liaison::connector::{Error, ErrorKind};
@@ -12,7 +15,9 @@ use liaison::store::link;
 use liaison::store::outgoing::State;
 use serde_json::{Value as Json, json};
 
-use super::stage::{Bag, Stage, sync};
+use super::stage::{Bag, Stage, name, sync};
+use crate::support::servers::account;
+use crate::support::servers::dovecot::{self, Dovecot};
 
 const SENT: (i64, i64) = (1, 3);
 const FAILED: (i64, i64) = (0, 8);
@@ -277,4 +282,43 @@ async fn after_the_store_is_lost_what_was_taken_is_asked_about() {
     new.answer(&new.stored(&mail).unwrap(), false);
     assert_eq!(sync(&engine).await.outgoing.sent, 1);
     assert_eq!((bag.taken.of(&stage.name(&mail)), stage.status(&mail).await), (1, SENT));
+}
+
+#[tokio::test]
+async fn on_a_real_server_the_copy_lies_once_among_those_sent() {
+    let mut stage = Stage::start().await;
+    let mut desk = stage.desk();
+    let dovecot = Dovecot::start(dovecot::Options::default());
+    let options = imap::Options {
+        server: dovecot.imap(Security::None),
+        account: account("anna"),
+        leave_out: BTreeSet::new(),
+        only: BTreeSet::new(),
+        hide: BTreeSet::new(),
+        compress: false,
+    };
+    desk.mailbox = Arc::new(Imap::new(options, stage.clock.clone()));
+    let bag = Arc::new(Bag::default());
+    let engine = stage.engine(&desk, Arc::clone(&bag) as Arc<dyn Courier>);
+    let mails = stage.mails(2).await;
+    // The server of another house files by itself: it is there already.
+    let copy = format!("Message-ID: <{}>\r\nSubject: Offer\r\n\r\n", stage.name(&mails[0]));
+    dovecot.elsewhere("anna").append("Sent", copy.as_bytes(), &[]);
+    let report = sync(&engine).await;
+    assert_eq!((report.outgoing.sent, report.outgoing.waiting), (2, 0), "{report:?}");
+    let filed = dovecot.elsewhere("anna").bodies("Sent");
+    let mut names: Vec<String> = filed.iter().map(|filed| name(filed)).collect();
+    names.sort();
+    let mut expected: Vec<String> = mails.iter().map(|id| stage.name(id)).collect();
+    expected.sort();
+    assert_eq!(names, expected);
+    let links = desk.store.read_blocking(|db| link::all(db, Class::Email)).unwrap();
+    assert_eq!(links.len(), 2);
+    assert!(links.iter().all(|link| link.item.collection() == "Sent"));
+    for _ in 0..2 {
+        let report = sync(&engine).await;
+        assert!(report.error.is_none() && report.quarantined == 0, "{report:?}");
+    }
+    let (_, rows) = stage.call("anna", "GET", "emails?$select=messageid", &Json::Null).await;
+    assert_eq!(rows["value"].as_array().unwrap().len(), 2);
 }

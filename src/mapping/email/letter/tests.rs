@@ -30,10 +30,12 @@ fn party(role: Role, name: &str, address: &str, target: bool) -> Party {
 }
 
 fn record(columns: Json, parties: Vec<Party>) -> Record {
-    let mut all: Map<String, Json> =
-        [("directioncode".to_owned(), json!(true)), ("_ownerid_value".to_owned(), json!(ME.to_string()))]
-            .into_iter()
-            .collect();
+    let mut all: Map<String, Json> = [
+        ("directioncode".to_owned(), json!(true)),
+        ("_ownerid_value".to_owned(), json!(ME.to_string())),
+    ]
+    .into_iter()
+    .collect();
     all.extend(columns.as_object().unwrap().clone());
     let id = RecordId::new(Table::Email, RECORD);
     Record { id, columns: all, parties, exceptions: Vec::new(), attachments: Vec::new() }
