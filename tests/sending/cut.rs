@@ -84,10 +84,14 @@ async fn wherever_the_wire_breaks_nobody_gets_a_mail_twice_and_none_is_lost() {
     }
     let taken =
         |sink: &Sink| -> Vec<String> { sink.taken().iter().map(|mail| name(mail)).collect() };
+    let before = taken(&sink);
+    let times = |all: &[String], name: &str| all.iter().filter(|taken| *taken == name).count();
+    for id in &mails {
+        assert!(times(&before, &stage.name(id)) <= 1, "{id} went out twice");
+    }
     let asked = desk.asked();
     println!("{rounds} rounds, {} questions", asked.len());
     assert!((10..MAILS).contains(&asked.len()), "{}", asked.len());
-    let before = taken(&sink);
     for mail in &asked {
         desk.answer(mail, before.iter().any(|taken| taken == mail.uid.as_str()));
     }
@@ -96,8 +100,7 @@ async fn wherever_the_wire_breaks_nobody_gets_a_mail_twice_and_none_is_lost() {
     let after = taken(&sink);
     for id in &mails {
         let name = stage.name(id);
-        let times = after.iter().filter(|taken| **taken == name).count();
-        assert_eq!(times, 1, "{id}");
+        assert_eq!(times(&after, &name), 1, "{id}");
         assert_eq!(stage.status(id).await, (1, 3), "{id}");
     }
     assert_eq!(desk.filed().len(), mails.len());

@@ -1,18 +1,24 @@
 //! Mails on an ordinary day.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use liaison::connector::imap::{self, Imap};
+use liaison::connector::net::Security;
 use liaison::connector::outgoing::Courier;
 use liaison::connector::smtp::{Outcome, Phase, Reply, Submission};
 use liaison::connector::{Error, ErrorKind};
 use liaison::model::{Address, Class};
 use liaison::store::link;
 use liaison::store::outgoing::State;
+use liaison::sync::send::Outgoing;
 use serde_json::{Value as Json, json};
 
-use super::stage::{Bag, Stage, sync};
+use super::stage::{Bag, Stage, name, sync};
+use crate::support::servers::account;
+use crate::support::servers::dovecot::{self, Dovecot};
 
 const SENT: (i64, i64) = (1, 3);
 const FAILED: (i64, i64) = (0, 8);
@@ -71,7 +77,7 @@ async fn a_mail_is_sent_filed_linked_and_told_of_once() {
         "filename": "a.txt", "mimetype": "text/plain", "body": "aGVsbG8=",
     });
     assert_eq!(stage.call("anna", "POST", "activitymimeattachments", &file).await.0, 201);
-    assert_eq!(sync(&engine).await.outgoing, Default::default(), "a draft stays one");
+    assert_eq!(sync(&engine).await.outgoing, Outgoing::default(), "a draft stays one");
     stage.send(&draft).await;
     let report = sync(&engine).await;
     assert_eq!((report.outgoing.sent, report.outgoing.waiting), (1, 0), "{report:?}");
@@ -123,7 +129,7 @@ async fn what_nobody_gets_has_failed_and_says_why() {
     assert!(told.len() == 1 && told[0].contains("no address"), "{told:?}");
     assert_eq!(stage.row(&mail).await["description"], "<p>Good morning</p>");
     assert!(desk.filed().is_empty());
-    assert_eq!(sync(&engine).await.outgoing, Default::default());
+    assert_eq!(sync(&engine).await.outgoing, Outgoing::default());
 
     // Anna sends it once more, and it works.
     stage.send(&mail).await;
@@ -187,7 +193,8 @@ async fn nothing_is_sent_where_the_server_of_the_organisation_sends() {
     assert_eq!(stage.call("admin", "PATCH", &path, &by_server).await.0, 200);
     let report = sync(&engine).await;
     assert!(report.error.unwrap().message.contains("own server sends"));
-    assert_eq!((bag.messages.lock().unwrap().len(), stage.status(&mail).await), (0, (1, 6)));
+    assert!(bag.messages.lock().unwrap().is_empty());
+    assert_eq!(stage.status(&mail).await, (1, 6));
 }
 
 #[tokio::test]
@@ -211,7 +218,7 @@ async fn somebody_elses_mails_are_left_alone() {
         let path = format!("emails({id})/Microsoft.Dynamics.CRM.SendEmail");
         stage.call("bo", "POST", &path, &json!({"IssueSend": true})).await;
     }
-    assert_eq!(sync(&engine).await.outgoing, Default::default());
+    assert_eq!(sync(&engine).await.outgoing, Outgoing::default());
     assert!(bag.messages.lock().unwrap().is_empty());
     assert_eq!(stage.status(queue).await, (1, 6));
 }
@@ -277,4 +284,43 @@ async fn after_the_store_is_lost_what_was_taken_is_asked_about() {
     new.answer(&new.stored(&mail).unwrap(), false);
     assert_eq!(sync(&engine).await.outgoing.sent, 1);
     assert_eq!((bag.taken.of(&stage.name(&mail)), stage.status(&mail).await), (1, SENT));
+}
+
+#[tokio::test]
+async fn on_a_real_server_the_copy_lies_once_among_those_sent() {
+    let mut stage = Stage::start().await;
+    let mut desk = stage.desk();
+    let dovecot = Dovecot::start(dovecot::Options::default());
+    let options = imap::Options {
+        server: dovecot.imap(Security::None),
+        account: account("anna"),
+        leave_out: BTreeSet::new(),
+        only: BTreeSet::new(),
+        hide: BTreeSet::new(),
+        compress: false,
+    };
+    desk.mailbox = Arc::new(Imap::new(options, stage.clock.clone()));
+    let bag = Arc::new(Bag::default());
+    let engine = stage.engine(&desk, Arc::clone(&bag) as Arc<dyn Courier>);
+    let mails = stage.mails(2).await;
+    // The server of another house files by itself: it is there already.
+    let copy = format!("Message-ID: <{}>\r\nSubject: Offer\r\n\r\n", stage.name(&mails[0]));
+    dovecot.elsewhere("anna").append("Sent", copy.as_bytes(), &[]);
+    let report = sync(&engine).await;
+    assert_eq!((report.outgoing.sent, report.outgoing.waiting), (2, 0), "{report:?}");
+    let filed = dovecot.elsewhere("anna").bodies("Sent");
+    let mut names: Vec<String> = filed.iter().map(|filed| name(filed)).collect();
+    names.sort();
+    let mut expected: Vec<String> = mails.iter().map(|id| stage.name(id)).collect();
+    expected.sort();
+    assert_eq!(names, expected);
+    let links = desk.store.read_blocking(|db| link::all(db, Class::Email)).unwrap();
+    assert_eq!(links.len(), 2);
+    assert!(links.iter().all(|link| link.item.collection() == "Sent"));
+    for _ in 0..2 {
+        let report = sync(&engine).await;
+        assert!(report.error.is_none() && report.quarantined == 0, "{report:?}");
+    }
+    let (_, rows) = stage.call("anna", "GET", "emails?$select=messageid", &Json::Null).await;
+    assert_eq!(rows["value"].as_array().unwrap().len(), 2);
 }

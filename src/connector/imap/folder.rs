@@ -340,8 +340,21 @@ mod tests {
         );
         assert!(tree.doubt.is_some(), "a name that cannot be read");
         assert_eq!(names(&tree, &options, Strategy::Gmail), ["Everything"]);
+        assert_eq!(tree.for_sent().map(|folder| folder.name.as_str()), Some("Sent"));
         options.only.insert("Sent".to_owned());
         assert_eq!(names(&tree, &options, Strategy::Flags), ["Sent"]);
+    }
+
+    #[test]
+    fn what_was_sent_lies_where_the_server_says_and_else_where_it_usually_does() {
+        let sent = |lines: &[&str]| tree(lines).for_sent().map(|folder| folder.name.clone());
+        let usual =
+            ["LIST () \"/\" INBOX", "LIST () \"/\" \"INBOX/Sent Items\"", "LIST () \"/\" Sent"];
+        assert_eq!(sent(&usual).as_deref(), Some("Sent"));
+        let marked = "LIST (\\HasNoChildren \\Sent) \"/\" Ausgang";
+        assert_eq!(sent(&[&usual[..], &[marked]].concat()).as_deref(), Some("Ausgang"));
+        assert_eq!(sent(&usual[..2]).as_deref(), Some("INBOX/Sent Items"));
+        assert_eq!(sent(&usual[..1]), None);
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub fn decide(facts: Facts<'_>) -> Step {
         },
         State::Refused => match facts.stage {
             // Somebody wants it tried again.
-            Stage::Pending if mail.told => Step::Freeze,
+            Stage::Pending if mail.told && facts.found != Found::There => Step::Freeze,
             Stage::Pending | Stage::Sending => Step::Tell,
             _ if mail.told => Step::Nothing,
             Stage::Sent | Stage::Withdrawn | Stage::Gone => Step::Close,
@@ -106,7 +106,7 @@ fn unknown_to_us(facts: Facts<'_>) -> Step {
 
 fn ready(mail: &Mail, facts: Facts<'_>) -> Step {
     match (facts.stage, facts.found) {
-        (Stage::Pending | Stage::Sending, Found::There) => Step::Believe,
+        (_, Found::There) => Step::Believe,
         (Stage::Pending, _) if facts.fresh => Step::Take,
         (Stage::Pending, _) => Step::Freeze,
         // A person wants it sent again of which only the name was left.

@@ -129,6 +129,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_one_sends() {
+        let told = |rows: &[Json]| {
+            let rows: Vec<_> = rows.iter().map(|row| row.as_object().unwrap().clone()).collect();
+            sent_by_server(&rows).is_some()
+        };
+        let by = |method: i64| json!({ "outgoingemaildeliverymethod": method });
+        assert!(!told(&[by(0)]) && !told(&[by(1)]) && !told(&[json!({})]));
+        assert!(told(&[by(2)]) && told(&[by(1), by(2)]));
+        assert!(told(&[]), "who sends is not told");
+    }
+
+    #[test]
     fn the_server_is_named_where_it_is_at_work_and_only_there() {
         let told = |row: Json, classes: &[Class]| {
             let directions = classes.iter().map(|class| (*class, Direction::TwoWay)).collect();

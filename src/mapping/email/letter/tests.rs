@@ -30,7 +30,7 @@ fn party(role: Role, name: &str, address: &str, target: bool) -> Party {
     Party { role, address: address.to_owned(), name: name.to_owned(), target }
 }
 
-fn record(columns: Json, parties: Vec<Party>) -> Record {
+fn record(columns: &Json, parties: Vec<Party>) -> Record {
     let mut all: Map<String, Json> = [
         ("directioncode".to_owned(), json!(true)),
         ("_ownerid_value".to_owned(), json!(ME.to_string())),
@@ -62,7 +62,7 @@ fn text(letter: &Letter) -> String {
 #[test]
 fn everything_that_a_record_says_is_in_the_message_but_who_gets_it_secretly() {
     let mut record = record(
-        json!({
+        &json!({
             "subject": "Grüße", "description": "<p>Hé</p><img src=\"cid:logo.png@01\"><img src='data:image/gif;base64,R0lGODlh'>",
             "inreplyto": "<one@x>", "prioritycode": 2,
         }),
@@ -105,7 +105,7 @@ fn everything_that_a_record_says_is_in_the_message_but_who_gets_it_secretly() {
 fn it_goes_to_everybody_or_to_nobody() {
     let to = |address: &str, target| party(Role::To, "Somebody", address, target);
     let unsendable = |parties: Vec<Party>, strangers, word: &str| {
-        let unfit = made(&record(json!({}), parties), strangers).unwrap_err();
+        let unfit = made(&record(&json!({}), parties), strangers).unwrap_err();
         let Unfit::Unsendable(reason) = unfit else { panic!("{unfit:?}") };
         assert!(reason.contains(word), "{reason}");
     };
@@ -117,16 +117,16 @@ fn it_goes_to_everybody_or_to_nobody() {
         unsendable(vec![anna(), to("bo@x.org", true), to(bad, true)], true, "written to");
     }
     unsendable(vec![anna(), to("bo@x.org", false)], false, "unresolved");
-    assert!(made(&record(json!({}), vec![anna(), to("bo@x.org", false)]), true).is_ok());
+    assert!(made(&record(&json!({}), vec![anna(), to("bo@x.org", false)]), true).is_ok());
     unsendable(vec![to("bo@x.org", true)], true, "sender");
     unsendable(vec![anna(), anna(), to("bo@x.org", true)], true, "sender");
     let other = party(Role::Sender, "Sales", "sales@example.org", true);
-    let unfit = made(&record(json!({}), vec![other, to("bo@x.org", true)]), true);
+    let unfit = made(&record(&json!({}), vec![other, to("bo@x.org", true)]), true);
     assert_eq!(unfit, Err(Unfit::NotMine));
     // The user, by whatever address the CRM knows.
     let target = Some(PartyRef { table: "systemuser".to_owned(), guid: ME });
     let own = Party { target, ..party(Role::Sender, "Anna", "a.andersson@contoso.com", true) };
-    let letter = made(&record(json!({}), vec![own, to("bo@x.org", true)]), true).unwrap();
+    let letter = made(&record(&json!({}), vec![own, to("bo@x.org", true)]), true).unwrap();
     assert_eq!(letter.from.as_str(), "anna@example.org");
 }
 
@@ -164,7 +164,7 @@ proptest! {
             party(Role::To, &name, "bo@example.com", true),
             party(Role::Cc, &name, &format!("{user}@example.com"), true),
         ];
-        let mut record = record(columns, parties);
+        let mut record = record(&columns, parties);
         let file = RecordAttachment { filename: file, mimetype: name, bytes: vec![0, 13, 10, 255] };
         record.attachments.push(file);
         let Ok(letter) = made(&record, true) else { return Ok(()) };
