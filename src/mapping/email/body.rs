@@ -2,6 +2,15 @@
 
 /// One line: white space of any kind, and control characters (which could add header fields), become single spaces.
 pub(super) fn one_line(text: &str) -> String {
+    let is_blank = |pair: &[u8]| pair == b"  ";
+    let bytes = text.as_bytes();
+    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        && !bytes.windows(2).any(is_blank)
+        && text.trim_ascii().len() == text.len()
+    {
+        // As most texts are already.
+        return text.to_owned();
+    }
     let spaced: String =
         text.chars().map(|c| if is_unwelcome(c) || c == '\n' { ' ' } else { c }).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
