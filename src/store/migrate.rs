@@ -29,6 +29,7 @@ pub const MIGRATIONS: &[Migration] = &[
     ],
     &[include_str!("migrations/0002_mark.sql"), include_str!("migrations/0002_kept.sql")],
     &[include_str!("migrations/0003_settled.sql")],
+    &[include_str!("migrations/0004_checks.sql")],
 ];
 
 /// `LIAS`: marks the file as ours, for `file(1)` and for ourselves.
