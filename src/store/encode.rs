@@ -429,8 +429,12 @@ fn nth(number: i64) -> Result<Instance> {
 }
 
 fn text(stored: &impl Serialize) -> Result<String> {
-    serde_json::to_string(stored)
-        .map_err(|error| Error::new(ErrorKind::Sql, "a value cannot be spelled").caused_by(error))
+    // Room for what most items say.
+    let mut text = Vec::with_capacity(1 << 10);
+    serde_json::to_writer(&mut text, stored).map_err(|error| {
+        Error::new(ErrorKind::Sql, "a value cannot be spelled").caused_by(error)
+    })?;
+    String::from_utf8(text).map_err(|_| unreadable("value"))
 }
 
 /// The parser's own words are left out: they may quote content.

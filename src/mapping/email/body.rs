@@ -2,13 +2,15 @@
 
 /// One line: white space of any kind, and control characters (which could add header fields), become single spaces.
 pub(super) fn one_line(text: &str) -> String {
-    let is_blank = |pair: &[u8]| pair == b"  ";
-    let bytes = text.as_bytes();
-    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
-        && !bytes.windows(2).any(is_blank)
-        && text.trim_ascii().len() == text.len()
-    {
-        // As most texts are already.
+    let mut after_blank = true;
+    let is_so = |byte: &u8| {
+        let is_blank = *byte == b' ';
+        let is_one = !(is_blank && after_blank);
+        after_blank = is_blank;
+        is_one && matches!(byte, b' '..=b'~')
+    };
+    // Most texts are one line already.
+    if text.as_bytes().iter().all(is_so) && !text.ends_with(' ') {
         return text.to_owned();
     }
     let spaced: String =

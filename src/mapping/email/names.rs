@@ -89,7 +89,8 @@ pub(super) fn person(name: &str, address: &str) -> Option<Person> {
     let plain = text.len() <= LONGEST_ADDRESS
         && !text.contains(|c: char| c.is_whitespace() || c.is_control() || is_special(c));
     // What looks like an encoded word (RFC 2047) within a name would be decoded once more by the next reader.
-    let name = body::one_line(name).replace("=?", "= ?");
+    let name = body::one_line(name);
+    let name = if name.contains("=?") { name.replace("=?", "= ?") } else { name };
     // Some programs give the address as its own name.
     let name = if name.eq_ignore_ascii_case(text) { String::new() } else { name };
     plain.then_some(Person { name, address })
