@@ -111,7 +111,7 @@ fn raw(port: u16, user: &str, password: &str, database: &Path) {
     let db = Connection::open(database).expect("a database");
     db.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-         CREATE TABLE message (folder TEXT, line BLOB, head BLOB) STRICT; BEGIN",
+         CREATE TABLE message (id TEXT NOT NULL PRIMARY KEY, flags BLOB, head BLOB) STRICT; BEGIN",
     )
     .expect("a table");
     let mut insert = db.prepare("INSERT INTO message VALUES (?1, ?2, ?3)").expect("a statement");
@@ -161,7 +161,11 @@ fn raw(port: u16, user: &str, password: &str, database: &Path) {
                 break;
             }
             if !header.is_empty() {
-                insert.execute(params![folder, line, header]).expect("a row");
+                let flags = line.split(|byte| *byte == b'[').next();
+                let uid = String::from_utf8_lossy(&line);
+                let uid = uid.split("UID ").nth(1).and_then(|rest| rest.split(' ').next());
+                let id = format!("{folder}/{}", uid.expect("a UID"));
+                insert.execute(params![id, flags, header]).expect("a row");
                 messages += 1;
             }
         }

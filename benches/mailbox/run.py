@@ -287,7 +287,6 @@ class Bench:
         proxy = self.proxy(self.dovecot.port)
         plain = clients.mbsync(self.near / "mbsyncrc", self.dovecot.port, user, self.near / "Mail")
         proxied = clients.mbsync(self.near / "proxied", proxy.port, user, self.near / "Mail")
-        lean = None
         mine, peers, turns, seconds = [], [], [], []
         for number in range(REPEATS):
             self.change(user, number)

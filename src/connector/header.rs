@@ -42,6 +42,10 @@ fn normalised(value: &[u8]) -> Option<Uid> {
         Some((_, after)) => after.split_once('>').map_or(after, |(id, _)| id),
         None => value.split('>').next().unwrap_or_default(),
     };
+    if (1..=LONGEST).contains(&inner.len()) && inner.bytes().all(|byte| byte.is_ascii_graphic()) {
+        // As nearly all of them are.
+        return Some(Uid::new(inner));
+    }
     let id: String = inner
         .chars()
         .filter(|character| !character.is_whitespace() && !character.is_control())

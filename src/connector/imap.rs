@@ -23,6 +23,7 @@ use super::{Connector, Cursor, Error, ErrorKind, News, Part, Result, Write, Writ
 use crate::clock::Clock;
 use crate::model::{Class, Document, ItemId, Listing, Uid};
 
+mod across;
 mod capability;
 mod cursor;
 mod examine;

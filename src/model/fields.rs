@@ -93,7 +93,11 @@ pub const CUT_MARK: char = '…';
 impl Value {
     /// Text as a value, trimmed, with `\n` line ends; `None` when nothing is left.
     pub fn text(text: &str) -> Option<Self> {
-        let unified = text.replace("\r\n", "\n").replace('\r', "\n");
+        let unified = if text.contains('\r') {
+            Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
+        } else {
+            Cow::Borrowed(text)
+        };
         let trimmed = unified.trim();
         (!trimmed.is_empty()).then(|| Self::Text(trimmed.to_owned()))
     }

@@ -70,10 +70,11 @@ pub enum Stop {
 
 /// Divides a plan. Steps that write nothing always go: they only note what is so.
 pub fn guard(steps: Vec<Step>, limits: &Limits, situation: &Situation) -> Guarded {
-    let writing: Vec<&Step> = steps
-        .iter()
-        .filter(|step| step.writes() && !situation.approved.contains(&step.key()))
-        .collect();
+    // A key is made of all that would be written: no use where nothing is approved.
+    let is_approved =
+        |step: &Step| !situation.approved.is_empty() && situation.approved.contains(&step.key());
+    let writing: Vec<&Step> =
+        steps.iter().filter(|step| step.writes() && !is_approved(step)).collect();
     let excessive: BTreeSet<(Kind, Side)> = [Kind::Create, Kind::Update, Kind::Delete]
         .into_iter()
         .flat_map(|kind| [(kind, Side::Mailbox), (kind, Side::Crm)])
@@ -84,7 +85,7 @@ pub fn guard(steps: Vec<Step>, limits: &Limits, situation: &Situation) -> Guarde
         .collect();
     let mut guarded = Guarded::default();
     for step in steps {
-        let stop = if step.writes() && !situation.approved.contains(&step.key()) {
+        let stop = if step.writes() && !is_approved(&step) {
             stop(&step, &excessive, situation)
         } else {
             None

@@ -4,13 +4,14 @@
 //! Text, whole numbers and flags stand for themselves; every other kind of value is an object with one key that names it:
 //! `{"isalldayevent": true, "subject": "Café", "scheduledstart": {"moment": "2026-11-21T09:00:00Z"}}`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::fields::Occurrence;
 use crate::model::time::{Day, Days, End, Instance, Pattern, Recurrence};
@@ -25,7 +26,7 @@ use super::error::{Error, ErrorKind, Result};
 /// # Errors
 /// Never, for values that can be made.
 pub fn write_fields(fields: &Fields) -> Result<String> {
-    text(&stored_fields(fields))
+    text(&Spelled(fields))
 }
 
 /// The inverse of [`write_fields`].
@@ -41,7 +42,7 @@ pub fn read_fields(text: &str) -> Result<Fields> {
 /// # Errors
 /// Never, for values that can be made.
 pub fn write_patch(patch: &Patch) -> Result<String> {
-    let stored: BTreeMap<&str, Option<StoredValue>> = patch
+    let stored: BTreeMap<&str, Option<StoredValue<'_>>> = patch
         .iter()
         .map(|(field, value)| (field.as_str(), value.as_ref().map(stored_value)))
         .collect();
@@ -53,7 +54,7 @@ pub fn write_patch(patch: &Patch) -> Result<String> {
 /// # Errors
 /// [`ErrorKind::Corrupt`] for any other text.
 pub fn read_patch(text: &str) -> Result<Patch> {
-    let stored: BTreeMap<String, Option<StoredValue>> = parse(text)?;
+    let stored: BTreeMap<String, Option<StoredValue<'_>>> = parse(text)?;
     stored
         .into_iter()
         .map(|(name, stored)| Ok((Field::named(name), stored.map(value).transpose()?)))
@@ -82,10 +83,10 @@ pub fn read_value(text: &str) -> Result<Option<Value>> {
 /// Never, for values that can be made.
 pub fn write_traits(traits: &Traits) -> Result<String> {
     text(&StoredTraits {
-        categories: traits.categories.clone(),
+        categories: Cow::Borrowed(&traits.categories),
         private: traits.private,
-        marks: traits.marks.clone(),
-        references: traits.references.iter().map(|uid| uid.as_str().to_owned()).collect(),
+        marks: Cow::Borrowed(&traits.marks),
+        references: traits.references.iter().map(|uid| Cow::Borrowed(uid.as_str())).collect(),
     })
 }
 
@@ -94,11 +95,11 @@ pub fn write_traits(traits: &Traits) -> Result<String> {
 /// # Errors
 /// [`ErrorKind::Corrupt`] for any other text.
 pub fn read_traits(text: &str) -> Result<Traits> {
-    let stored: StoredTraits = parse(text)?;
+    let stored: StoredTraits<'_> = parse(text)?;
     Ok(Traits {
-        categories: stored.categories,
+        categories: stored.categories.into_owned(),
         private: stored.private,
-        marks: stored.marks,
+        marks: stored.marks.into_owned(),
         references: stored.references.into_iter().map(Uid::new).collect(),
     })
 }
@@ -140,19 +141,29 @@ pub fn unreadable(what: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("it holds a {what} that cannot be read"))
 }
 
-type StoredFields = BTreeMap<String, StoredValue>;
+type StoredFields<'a> = BTreeMap<Cow<'a, str>, StoredValue<'a>>;
+
+/// Fields as they are spelled, without a copy of them.
+struct Spelled<'a>(&'a Fields);
+
+impl Serialize for Spelled<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let fields = self.0.iter();
+        serializer.collect_map(fields.map(|(field, value)| (field.as_str(), stored_value(value))))
+    }
+}
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum StoredValue {
+enum StoredValue<'a> {
     Flag(bool),
     Number(i64),
-    Text(String),
-    Other(Other),
+    Text(Cow<'a, str>),
+    Other(Other<'a>),
 }
 
 /// What `untagged` would derive tries one kind after the other on a copy; this is read for every message that there is.
-impl<'de> Deserialize<'de> for StoredValue {
+impl<'de> Deserialize<'de> for StoredValue<'_> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         deserializer.deserialize_any(AnyValue)
     }
@@ -161,52 +172,55 @@ impl<'de> Deserialize<'de> for StoredValue {
 struct AnyValue;
 
 impl<'de> Visitor<'de> for AnyValue {
-    type Value = StoredValue;
+    type Value = StoredValue<'static>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_bool<E>(self, flag: bool) -> std::result::Result<StoredValue, E> {
+    fn visit_bool<E>(self, flag: bool) -> std::result::Result<StoredValue<'static>, E> {
         Ok(StoredValue::Flag(flag))
     }
 
-    fn visit_i64<E>(self, number: i64) -> std::result::Result<StoredValue, E> {
+    fn visit_i64<E>(self, number: i64) -> std::result::Result<StoredValue<'static>, E> {
         Ok(StoredValue::Number(number))
     }
 
-    fn visit_u64<E: de::Error>(self, number: u64) -> std::result::Result<StoredValue, E> {
+    fn visit_u64<E: de::Error>(self, number: u64) -> std::result::Result<StoredValue<'static>, E> {
         i64::try_from(number).map(StoredValue::Number).map_err(E::custom)
     }
 
-    fn visit_str<E>(self, text: &str) -> std::result::Result<StoredValue, E> {
-        Ok(StoredValue::Text(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> std::result::Result<StoredValue<'static>, E> {
+        Ok(StoredValue::Text(text.to_owned().into()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<StoredValue, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(
+        self,
+        map: A,
+    ) -> std::result::Result<StoredValue<'static>, A::Error> {
         Other::deserialize(MapAccessDeserializer::new(map)).map(StoredValue::Other)
     }
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Other {
-    Cut(String),
+enum Other<'a> {
+    Cut(Cow<'a, str>),
     Date(String),
     Moment(String),
-    People(Vec<StoredPerson>),
+    People(Vec<StoredPerson<'a>>),
     Recurrence(StoredRecurrence),
     /// `null` when it does not take place.
-    Occurrence(Option<StoredFields>),
+    Occurrence(Option<StoredFields<'a>>),
     Attachments(Vec<StoredAttachment>),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredPerson {
-    address: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    name: String,
+struct StoredPerson<'a> {
+    address: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    name: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -249,31 +263,34 @@ enum StoredEnd {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StoredTraits {
+struct StoredTraits<'a> {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    categories: BTreeSet<String>,
+    categories: Cow<'a, BTreeSet<String>>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    marks: BTreeSet<String>,
+    marks: Cow<'a, BTreeSet<String>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     private: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    references: Vec<String>,
+    references: Vec<Cow<'a, str>>,
 }
 
-fn stored_fields(fields: &Fields) -> StoredFields {
-    fields.iter().map(|(field, value)| (field.as_str().to_owned(), stored_value(value))).collect()
+fn stored_fields(fields: &Fields) -> StoredFields<'_> {
+    fields.iter().map(|(field, value)| (field.as_str().into(), stored_value(value))).collect()
 }
 
-fn fields(stored: StoredFields) -> Result<Fields> {
-    stored.into_iter().map(|(name, stored)| Ok((Field::named(name), value(stored)?))).collect()
+fn fields(stored: StoredFields<'_>) -> Result<Fields> {
+    stored
+        .into_iter()
+        .map(|(name, stored)| Ok((Field::named(name.into_owned()), value(stored)?)))
+        .collect()
 }
 
-fn stored_value(value: &Value) -> StoredValue {
+fn stored_value(value: &Value) -> StoredValue<'_> {
     StoredValue::Other(match value {
-        Value::Text(text) => return StoredValue::Text(text.clone()),
+        Value::Text(text) => return StoredValue::Text(text.into()),
         Value::Number(number) => return StoredValue::Number(*number),
         Value::Flag(flag) => return StoredValue::Flag(*flag),
-        Value::Cut(text) => Other::Cut(text.clone()),
+        Value::Cut(text) => Other::Cut(text.into()),
         Value::Date(date) => Other::Date(date.to_string()),
         Value::Moment(moment) => Other::Moment(moment.to_string()),
         Value::People(people) => Other::People(people.iter().map(stored_person).collect()),
@@ -288,15 +305,15 @@ fn stored_value(value: &Value) -> StoredValue {
     })
 }
 
-fn value(stored: StoredValue) -> Result<Value> {
+fn value(stored: StoredValue<'_>) -> Result<Value> {
     let other = match stored {
-        StoredValue::Text(text) => return Ok(Value::Text(text)),
+        StoredValue::Text(text) => return Ok(Value::Text(text.into_owned())),
         StoredValue::Number(number) => return Ok(Value::Number(number)),
         StoredValue::Flag(flag) => return Ok(Value::Flag(flag)),
         StoredValue::Other(other) => other,
     };
     Ok(match other {
-        Other::Cut(text) => Value::Cut(text),
+        Other::Cut(text) => Value::Cut(text.into_owned()),
         Other::Date(date) => Value::Date(date.parse().map_err(|_| unreadable("date"))?),
         Other::Moment(moment) => Value::Moment(moment.parse().map_err(|_| unreadable("moment"))?),
         Other::People(people) => {
@@ -311,14 +328,17 @@ fn value(stored: StoredValue) -> Result<Value> {
     })
 }
 
-fn stored_person(person: &Person) -> StoredPerson {
-    StoredPerson { address: person.address.as_str().to_owned(), name: person.name.clone() }
+fn stored_person(person: &Person) -> StoredPerson<'_> {
+    StoredPerson { address: person.address.as_str().into(), name: person.name.as_str().into() }
 }
 
-fn person(stored: StoredPerson) -> Result<Person> {
+fn person(stored: StoredPerson<'_>) -> Result<Person> {
     // The scheme is what the model takes off, once: an address that itself starts like one stays whole.
     let address = Address::parse(&format!("mailto:{}", stored.address));
-    Ok(Person { name: stored.name, address: address.ok_or_else(|| unreadable("address"))? })
+    Ok(Person {
+        name: stored.name.into_owned(),
+        address: address.ok_or_else(|| unreadable("address"))?,
+    })
 }
 
 fn stored_attachment(file: &Attachment) -> StoredAttachment {
@@ -409,8 +429,12 @@ fn nth(number: i64) -> Result<Instance> {
 }
 
 fn text(stored: &impl Serialize) -> Result<String> {
-    serde_json::to_string(stored)
-        .map_err(|error| Error::new(ErrorKind::Sql, "a value cannot be spelled").caused_by(error))
+    // Room for what most items say.
+    let mut text = Vec::with_capacity(1 << 10);
+    serde_json::to_writer(&mut text, stored).map_err(|error| {
+        Error::new(ErrorKind::Sql, "a value cannot be spelled").caused_by(error)
+    })?;
+    String::from_utf8(text).map_err(|_| unreadable("value"))
 }
 
 /// The parser's own words are left out: they may quote content.

@@ -36,6 +36,7 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0004_quarantine.sql"),
         include_str!("migrations/0004_person.sql"),
         include_str!("migrations/0004_outgoing.sql"),
+        include_str!("migrations/0004_checks.sql"),
     ],
 ];
 

@@ -38,9 +38,8 @@ pub struct Head {
 /// # Errors
 /// Only the store's own.
 pub fn is_empty(connection: &Connection, side: Side, class: Class) -> Result<bool> {
-    let any = "SELECT NOT EXISTS (SELECT 1 FROM observation WHERE side = ?1 AND class = ?2)";
-    let mut statement = connection.prepare_cached(any)?;
-    Ok(statement.query_row([side.as_str(), class.as_str()], |row| row.get(0))?)
+    let any = "SELECT 1 FROM observation WHERE side = ?1 AND class = ?2 LIMIT 1";
+    Ok(!connection.prepare_cached(any)?.exists([side.as_str(), class.as_str()])?)
 }
 
 /// Id and version of everything seen of a class.

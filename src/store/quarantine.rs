@@ -139,10 +139,8 @@ pub fn remove<'a>(
     ids: impl IntoIterator<Item = &'a ItemId>,
 ) -> Result<()> {
     // Deleting makes a table of its own for what triggers shall see, even where there is nothing; most often there is not.
-    let any = "SELECT EXISTS (SELECT 1 FROM quarantine WHERE side = ?1 AND class = ?2)";
-    let any: bool =
-        tx.prepare_cached(any)?.query_row([side.as_str(), class.as_str()], |row| row.get(0))?;
-    if !any {
+    let any = "SELECT 1 FROM quarantine WHERE side = ?1 AND class = ?2 LIMIT 1";
+    if !tx.prepare_cached(any)?.exists([side.as_str(), class.as_str()])? {
         return Ok(());
     }
     let mut statement =

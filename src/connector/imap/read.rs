@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fetch::{self, Ended, Fetched};
+use super::across::{self, Ask};
+use super::fetch::{Ended, Fetched};
 use super::session::Session;
-use super::{folder, item_id, place, set};
+use super::{item_id, place, set};
 use crate::connector::{Error, ErrorKind, Result, header};
 use crate::model::{Body, Document, ItemId};
 
@@ -17,17 +18,19 @@ const HEAD: &str = "(UID FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Sender Re
 
 const WHOLE: &str = "(UID FLAGS BODY.PEEK[])";
 
-/// Heads of so many messages are asked for in one command, and so many commands are under way.
+/// Heads of so many messages are asked for in one command, and so many commands are under way: enough for what is new in all
+/// the folders of a busy day.
 const HEADS: usize = 500;
-const HEADS_IN_FLIGHT: usize = 4;
+const HEADS_IN_FLIGHT: usize = 64;
 
 /// The same for whole messages, and how many bytes they have together.
 const BODIES: usize = 100;
 const BODIES_SIZE: u64 = 2 << 20;
-const BODIES_IN_FLIGHT: usize = 2;
+const BODIES_IN_FLIGHT: usize = 16;
 
 /// Many small answers.
 const SIZES: usize = 2000;
+const SIZES_IN_FLIGHT: usize = 64;
 
 pub(super) type Documents = BTreeMap<ItemId, Result<Document>>;
 
@@ -38,7 +41,7 @@ pub(super) enum Part {
     Whole,
 }
 
-/// Reads messages, folder by folder.
+/// Reads messages. What lies in many folders takes no more turns than what lies in one.
 ///
 /// # Errors
 /// When the connection is lost.
@@ -48,8 +51,7 @@ pub(super) async fn read(
     (part, limit): (Part, u64),
 ) -> Result<Documents> {
     let mut documents = Documents::new();
-    // What is in one folder under one validity.
-    let mut wanted: BTreeMap<(String, u32), BTreeSet<u32>> = BTreeMap::new();
+    let mut wanted = Wanted::new();
     for id in ids {
         match place(id) {
             Some(place) => drop(
@@ -61,120 +63,110 @@ pub(super) async fn read(
             None => drop(documents.insert(id.clone(), Err(missing(id)))),
         }
     }
+    let mut found = match part {
+        Part::Head => heads(session, &wanted, limit).await?,
+        Part::Whole => bodies(session, &wanted, limit).await?,
+    };
     for ((folder, validity), uids) in wanted {
-        let found = folder_part(session, &folder, validity, (&uids, part, limit)).await;
-        let mut found = match found {
-            Err(error) if !session.is_alive() => return Err(error),
-            found => found,
-        };
+        let mut found = found.remove(&(folder.clone(), validity)).unwrap_or_default();
         for uid in uids {
             let id = item_id(&folder, validity, uid);
-            let document = match &mut found {
-                Ok(found) => found.remove(&uid).unwrap_or_else(|| Err(missing(&id))),
-                Err(error) => Err(same(error)),
-            };
+            let document = found.remove(&uid).unwrap_or_else(|| Err(missing(&id)));
             documents.insert(id, document);
         }
     }
     Ok(documents)
 }
 
-type Found = BTreeMap<u32, Result<Document>>;
+/// What is in one folder under one validity.
+type Place = (String, u32);
+type Wanted = BTreeMap<Place, BTreeSet<u32>>;
 
-/// The messages of one folder. Whatever is not among them is gone.
-async fn folder_part(
-    session: &mut Session,
-    name: &str,
-    validity: u32,
-    (uids, part, limit): (&BTreeSet<u32>, Part, u64),
-) -> Result<Found> {
-    match session.open(name, false).await {
-        Ok(opened) if opened.uid_validity == validity => {}
-        // The numbers mean other messages now (RFC 9051 §2.3.1.1).
-        Ok(_) => return Ok(Found::new()),
-        Err(error) if !session.is_alive() => return Err(error),
-        Err(error) if error.kind == ErrorKind::Missing => return Ok(Found::new()),
-        Err(error) => {
-            return if folder::exists(session, name).await? {
-                Err(error)
-            } else {
-                Ok(Found::new())
-            };
+/// The messages of each folder. Whatever is not among them is gone.
+type Found = BTreeMap<Place, BTreeMap<u32, Result<Document>>>;
+
+async fn heads(session: &mut Session, wanted: &Wanted, limit: u64) -> Result<Found> {
+    let asks = asks(wanted, |uids| set::pieces(uids, HEADS));
+    let mut found = read_part(session, wanted, asks, (HEAD, HEADS_IN_FLIGHT)).await?;
+    let mut unnamed = Wanted::new();
+    for (place, found) in &mut found {
+        let is_unnamed = |document: &Result<Document>| match document.as_ref().map(|it| &it.body) {
+            Ok(Body::Bytes(bytes)) => header::message_id(bytes).is_none(),
+            Ok(Body::Record(_) | Body::Patch(_)) | Err(_) => false,
+        };
+        let uids = found.iter().filter(|(_, document)| is_unnamed(document)).map(|(uid, _)| *uid);
+        let uids: BTreeSet<u32> = uids.collect();
+        if !uids.is_empty() {
+            found.retain(|uid, _| !uids.contains(uid));
+            unnamed.insert(place.clone(), uids);
         }
     }
-    let place = (name, validity);
-    match part {
-        Part::Head => heads(session, place, uids, limit).await,
-        Part::Whole => bodies(session, place, uids, limit).await,
-    }
-}
-
-async fn heads(
-    session: &mut Session,
-    place: (&str, u32),
-    uids: &BTreeSet<u32>,
-    limit: u64,
-) -> Result<Found> {
-    let mut found = Found::new();
-    let sets = (set::pieces(uids, HEADS), HEADS_IN_FLIGHT);
-    let ended = fetch::many(session, sets, HEAD, |fetched| {
-        if fetched.section.is_some() {
-            take(&mut found, place, fetched);
-        }
-    })
-    .await?;
-    settle(&mut found, uids, ended);
-    let unnamed = |document: &Document| match &document.body {
-        Body::Bytes(bytes) => header::message_id(bytes).is_none(),
-        Body::Record(_) | Body::Patch(_) => false,
-    };
-    let unnamed: BTreeSet<u32> = found
-        .iter()
-        .filter(|(_, document)| document.as_ref().is_ok_and(unnamed))
-        .map(|(uid, _)| *uid)
-        .collect();
     if !unnamed.is_empty() {
-        found.retain(|uid, _| !unnamed.contains(uid));
-        found.append(&mut bodies(session, place, &unnamed, limit).await?);
+        for (place, mut named) in bodies(session, &unnamed, limit).await? {
+            found.entry(place).or_default().append(&mut named);
+        }
     }
     Ok(found)
 }
 
 /// Asks for the sizes first: one message too large must not end the connection, and many large ones not fill the memory.
-async fn bodies(
-    session: &mut Session,
-    place: (&str, u32),
-    uids: &BTreeSet<u32>,
-    limit: u64,
-) -> Result<Found> {
-    let mut sizes: BTreeMap<u32, u64> = BTreeMap::new();
-    let sets = (set::pieces(uids, SIZES), HEADS_IN_FLIGHT);
-    let ended = fetch::many(session, sets, "(UID RFC822.SIZE)", |fetched| {
+async fn bodies(session: &mut Session, wanted: &Wanted, limit: u64) -> Result<Found> {
+    let mut sizes: BTreeMap<Place, BTreeMap<u32, u64>> = BTreeMap::new();
+    let asked = asks(wanted, |uids| set::pieces(uids, SIZES));
+    let plan = ("(UID RFC822.SIZE)", SIZES_IN_FLIGHT);
+    let ended = across::fetch(session, asked, plan, |place, fetched| {
         if let Some(size) = fetched.size {
-            sizes.insert(fetched.uid, size);
+            sizes.entry(place.clone()).or_default().insert(fetched.uid, size);
         }
     })
     .await?;
+    let (mut found, mut fitting, mut windows_of) = (Found::new(), Wanted::new(), BTreeMap::new());
+    for (place, ended) in ended {
+        let Some(uids) = wanted.get(&place) else { continue };
+        let mut sizes = sizes.remove(&place).unwrap_or_default();
+        sizes.retain(|uid, _| uids.contains(uid));
+        let unknown = uids.iter().copied().filter(|uid| !sizes.contains_key(uid)).collect();
+        let of_place = found.entry(place.clone()).or_default();
+        settle(of_place, &unknown, ended);
+        for uid in sizes.iter().filter(|(_, size)| **size > limit).map(|(uid, _)| *uid) {
+            let message = format!("the message is larger than {} MiB", limit >> 20);
+            of_place.insert(uid, Err(Error::new(ErrorKind::Rejected, message)));
+        }
+        sizes.retain(|_, size| *size <= limit);
+        if !sizes.is_empty() {
+            windows_of.insert(place.clone(), windows(&sizes));
+            fitting.insert(place, sizes.into_keys().collect());
+        }
+    }
+    let asks = windows_of.into_iter().map(|(place, sets)| Ask { place, sets }).collect();
+    for (place, mut read) in read_part(session, &fitting, asks, (WHOLE, BODIES_IN_FLIGHT)).await? {
+        found.entry(place).or_default().append(&mut read);
+    }
+    Ok(found)
+}
+
+fn asks(wanted: &Wanted, sets: impl Fn(&BTreeSet<u32>) -> Vec<String>) -> Vec<Ask> {
+    wanted.iter().map(|(place, uids)| Ask { place: place.clone(), sets: sets(uids) }).collect()
+}
+
+/// Reads one section of messages.
+async fn read_part(
+    session: &mut Session,
+    wanted: &Wanted,
+    asks: Vec<Ask>,
+    plan: (&str, usize),
+) -> Result<Found> {
     let mut found = Found::new();
-    let known: BTreeSet<u32> = uids.iter().copied().filter(|uid| sizes.contains_key(uid)).collect();
-    settle(&mut found, &uids.difference(&known).copied().collect(), ended);
-    let (fitting, large): (BTreeMap<u32, u64>, BTreeMap<u32, u64>) = sizes
-        .into_iter()
-        .filter(|(uid, _)| uids.contains(uid))
-        .partition(|(_, size)| *size <= limit);
-    let mut read = Found::new();
-    let sets = (windows(&fitting), BODIES_IN_FLIGHT);
-    let ended = fetch::many(session, sets, WHOLE, |fetched| {
-        if fetched.section.is_some() {
-            take(&mut read, place, fetched);
+    let ended = across::fetch(session, asks, plan, |place, fetched| {
+        if let Some(document) = document(place, fetched) {
+            found.entry(place.clone()).or_default().insert(document.0, Ok(document.1));
         }
     })
     .await?;
-    settle(&mut read, &fitting.into_keys().collect(), ended);
-    found.append(&mut read);
-    for uid in large.into_keys() {
-        let message = format!("the message is larger than {} MiB", limit >> 20);
-        found.insert(uid, Err(Error::new(ErrorKind::Rejected, message)));
+    for (place, ended) in ended {
+        if let Some(uids) = wanted.get(&place) {
+            settle(found.entry(place).or_default(), uids, ended);
+        }
     }
     Ok(found)
 }
@@ -196,20 +188,15 @@ fn windows(sizes: &BTreeMap<u32, u64>) -> Vec<String> {
     windows
 }
 
-fn take(found: &mut Found, (folder, validity): (&str, u32), fetched: Fetched) {
-    let Some(version) = fetched.version() else { return };
-    let (Some(section), Some(marks)) = (fetched.section, fetched.flags) else { return };
-    let document = Document {
-        id: item_id(folder, validity, fetched.uid),
-        version,
-        body: Body::Bytes(section.to_vec()),
-        marks,
-    };
-    found.insert(fetched.uid, Ok(document));
+fn document((folder, validity): &Place, fetched: Fetched) -> Option<(u32, Document)> {
+    let version = fetched.version()?;
+    let (section, marks) = (fetched.section?, fetched.flags?);
+    let id = item_id(folder, *validity, fetched.uid);
+    Some((fetched.uid, Document { id, version, body: Body::Bytes(section.to_vec()), marks }))
 }
 
 /// What was not given is gone only if nothing was refused and nothing unreadable: else it may be anything.
-fn settle(found: &mut Found, wanted: &BTreeSet<u32>, ended: Ended) {
+fn settle(found: &mut BTreeMap<u32, Result<Document>>, wanted: &BTreeSet<u32>, ended: Ended) {
     found.retain(|uid, _| wanted.contains(uid));
     let doubt = ended.refused.or_else(|| {
         ended.broken.map(|why| {

@@ -106,6 +106,8 @@ impl Session {
         writable: bool,
         mut each: impl FnMut(Response) + Send,
     ) -> Result<Selected> {
+        // A folder that is refused leaves none open (RFC 9051 §6.3.2), whichever was opened before it in the same go.
+        self.selected = None;
         let mut opened = Selected::new(folder, writable);
         let done = self
             .finish(tag, &format!("open the folder {folder}"), |response| {

@@ -2,6 +2,17 @@
 
 /// One line: white space of any kind, and control characters (which could add header fields), become single spaces.
 pub(super) fn one_line(text: &str) -> String {
+    let mut after_blank = true;
+    let is_so = |byte: &u8| {
+        let is_blank = *byte == b' ';
+        let is_one = !(is_blank && after_blank);
+        after_blank = is_blank;
+        is_one && matches!(byte, b' '..=b'~')
+    };
+    // Most texts are one line already.
+    if text.as_bytes().iter().all(is_so) && !text.ends_with(' ') {
+        return text.to_owned();
+    }
     let spaced: String =
         text.chars().map(|c| if is_unwelcome(c) || c == '\n' { ' ' } else { c }).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")

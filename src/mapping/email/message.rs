@@ -1,7 +1,9 @@
 //! Reading a message. Whatever a sender may do to a parser, the outcome is a message or a reason.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use jiff::civil;
@@ -33,6 +35,18 @@ const FIELD_LIMIT: usize = 1 << 20;
 /// Whatever begins with none of these is something else that has a colon in a line.
 const TELLTALE: [&str; 8] =
     ["From", "To", "Subject", "Date", "Message-ID", "Received", "MIME-Version", "Content-Type"];
+
+/// Takes apart what [`head`] asks for; of other fields it only says where they stand.
+static HEADS: LazyLock<MessageParser> = LazyLock::new(|| {
+    MessageParser::new()
+        .header_address(HeaderName::From)
+        .header_address(HeaderName::To)
+        .header_address(HeaderName::Cc)
+        .header_address(HeaderName::Bcc)
+        .header_text(HeaderName::Subject)
+        .header_date(HeaderName::Date)
+        .default_header_ignore()
+});
 
 /// RFC 2046 §5.2.1.
 const MESSAGE: &str = "message/rfc822";
@@ -95,7 +109,7 @@ pub fn head(
     context: &Context,
 ) -> Result<Content, Unreadable> {
     guarded(bytes, |defused| {
-        let message = MessageParser::default().parse_headers(defused).ok_or_else(no_message)?;
+        let message = HEADS.parse_headers(defused).ok_or_else(no_message)?;
         read_head(&message, bytes, marks, context)
     })
 }
@@ -177,11 +191,11 @@ struct Header<'a> {
 
 impl Header<'_> {
     /// The first field of that name as it stands there, unfolded by whoever splits it at white space.
-    fn raw(&self, name: &str) -> Option<String> {
+    fn raw<'b>(&'b self, name: &'b str) -> Option<Cow<'b, str>> {
         self.raws(name).next()
     }
 
-    fn raws<'b>(&'b self, name: &'b str) -> impl Iterator<Item = String> + 'b {
+    fn raws<'b>(&'b self, name: &'b str) -> impl Iterator<Item = Cow<'b, str>> {
         let headers = self.message.parts.first().map(|part| part.headers.as_slice());
         headers
             .unwrap_or_default()
@@ -190,7 +204,7 @@ impl Header<'_> {
             .map(|header| {
                 let start = header.offset_start as usize;
                 let end = start.saturating_add(FIELD_LIMIT).min(header.offset_end as usize);
-                String::from_utf8_lossy(self.bytes.get(start..end).unwrap_or_default()).into_owned()
+                String::from_utf8_lossy(self.bytes.get(start..end).unwrap_or_default())
             })
             .filter(|value| !value.trim().is_empty())
     }

@@ -28,6 +28,10 @@ pub fn message_id(value: &str) -> Option<Uid> {
         Some((_, after)) => after.split_once('>').map_or(after, |(id, _)| id),
         None => value.split('>').next().unwrap_or_default(),
     };
+    if (1..=LONGEST_ID).contains(&inner.len()) && inner.bytes().all(|b| b.is_ascii_graphic()) {
+        // As nearly all of them are.
+        return Some(Uid::new(inner));
+    }
     let id: String = inner.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
     if id.is_empty() {
         return None;
@@ -83,13 +87,18 @@ pub(super) fn person(name: &str, address: &str) -> Option<Person> {
     let address = Address::parse(address)?;
     let text = address.as_str();
     let plain = text.len() <= LONGEST_ADDRESS
-        && !text
-            .contains(|c: char| c.is_whitespace() || c.is_control() || "<>()[],;:\\\"".contains(c));
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control() || is_special(c));
     // What looks like an encoded word (RFC 2047) within a name would be decoded once more by the next reader.
-    let name = body::one_line(name).replace("=?", "= ?");
+    let name = body::one_line(name);
+    let name = if name.contains("=?") { name.replace("=?", "= ?") } else { name };
     // Some programs give the address as its own name.
     let name = if name.eq_ignore_ascii_case(text) { String::new() } else { name };
     plain.then_some(Person { name, address })
+}
+
+/// Whether an address that is no quoted text may not have it (RFC 5322 §3.2.3); the at sign it must have.
+fn is_special(c: char) -> bool {
+    matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | ',' | ';' | ':' | '\\' | '"')
 }
 
 /// A file under a name and type that both sides can hold.

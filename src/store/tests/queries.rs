@@ -59,6 +59,30 @@ fn every_statement_finds_its_rows_by_an_index() {
     assert!(SCANS.iter().all(|sql| statements.iter().any(|known| known == sql)));
 }
 
+/// A table of its own for each run costs more than the row that is stored.
+#[test]
+fn what_is_done_for_every_item_makes_no_tables() {
+    let store = Store::in_memory().unwrap();
+    for table in ["observation", "decision", "link", "journal"] {
+        let is_meant = |sql: &&String| sql.starts_with(&format!("INSERT INTO {table} "));
+        for sql in statements().iter().filter(is_meant) {
+            let plain = sql.split(" ON CONFLICT").next().unwrap();
+            let made: Vec<String> = store
+                .read_blocking(|connection| {
+                    let mut statement = connection.prepare(&format!("EXPLAIN {plain}"))?;
+                    let parameters = vec![rusqlite::types::Null; statement.parameter_count()];
+                    let rows = statement
+                        .query_map(rusqlite::params_from_iter(parameters), |row| {
+                            row.get("opcode")
+                        })?;
+                    Ok(rows.collect::<Result<_, _>>()?)
+                })
+                .unwrap();
+            assert!(made.len() > 5 && !made.contains(&"OpenEphemeral".to_owned()), "{sql}");
+        }
+    }
+}
+
 /// A scan of an index that holds only the rows in question.
 fn is_partial(step: &str) -> bool {
     ["conflict_open", "conflict_choice", "journal_open"].iter().any(|index| step.contains(index))
