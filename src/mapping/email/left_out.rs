@@ -62,6 +62,7 @@ mod tests {
             me: BTreeSet::new(),
             lengths: Lengths([((Table::Email, "description".to_owned()), limit)].into()),
             people: BTreeMap::new(),
+            filing: [].into(),
         }
     }
 
