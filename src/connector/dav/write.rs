@@ -165,10 +165,11 @@ impl Dav {
                 Done::Stored => match now {
                     Some(Ok(document)) => Ok(Written { id, document: Some(document) }),
                     Some(Err(error)) if error.kind == ErrorKind::Missing => Err(error),
-                    _ => Err(Error::new(
-                        ErrorKind::Unreachable,
-                        "it was stored, but could not be read back",
-                    )),
+                    _ => {
+                        let kind =
+                            if is_well { ErrorKind::Failing } else { ErrorKind::Unreachable };
+                        Err(Error::new(kind, "it was stored, but could not be read back"))
+                    }
                 },
             };
             results.insert(at, result);

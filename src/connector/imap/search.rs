@@ -94,23 +94,27 @@ async fn hits(
         let opened = session.end_open(&open, folder, false, |_| {}).await;
         let mut hits = BTreeSet::new();
         let mut refused: Option<Error> = None;
+        let mut answers = 0;
         for search in &searches {
             let doing = format!("search the folder {folder}");
-            // A yes without an answer is none: even nothing is said in so many words (RFC 9051 §6.4.4).
-            let mut is_answered = false;
             let hear = |response: Response| {
                 if let Response::Data { name, rest } = &response
                     && name == "SEARCH"
                 {
-                    is_answered = true;
+                    answers += 1;
                     hits.extend(rest.iter().filter_map(Token::number::<u32>));
                 }
             };
             match session.finish(search, &doing, hear).await {
-                Ok(done) if done.broken.is_none() && is_answered => {}
+                Ok(done) if done.broken.is_none() => {}
                 Ok(_) => refused = Some(unreadable(&doing)),
                 Err(error) => refused = Some(error),
             }
+        }
+        // A yes without an answer is none: even nothing is said in so many words (RFC 3501 §6.4.4). Several that are under way
+        // may be answered before any of them is done.
+        if answers < searches.len() && refused.is_none() {
+            refused = Some(unreadable(&format!("search the folder {folder}")));
         }
         if asked.iter().any(|(_, later, _)| session.is_early(later)) {
             return Err(session.malformed("it answers out of turn"));

@@ -84,7 +84,15 @@ async fn create(
         Some((validity, number)) if lies_in == folder => item_id(folder, validity, number),
         _ => filed_as(session, &lies_in, &uid).await?,
     };
-    read_back(session, id).await
+    read_back(session, id).await.map_err(after_the_deed)
+}
+
+/// That it cannot be read does not undo what was done.
+fn after_the_deed(error: Error) -> Error {
+    if error.kind.leaves_open() || error.kind == ErrorKind::Missing {
+        return error;
+    }
+    Error::new(ErrorKind::Failing, "it was done, but could not be read back").caused_by(error)
 }
 
 /// The folder whose messages are listed: where labels stand for folders, the one that has them all.
@@ -163,7 +171,9 @@ async fn marks(
     let read = read::read(session, ids, (Part::Whole, SIZE_LIMIT)).await;
     let mut documents = match read {
         Ok(documents) => documents,
-        Err(error) => return ids.iter().map(|_| Err(read::same(&error))).collect(),
+        Err(error) => {
+            return ids.iter().map(|_| Err(after_the_deed(read::same(&error)))).collect();
+        }
     };
     let result = |id: &ItemId| {
         let refused = place(id).and_then(|place| refused.get(&(place.folder, place.validity)));
@@ -174,7 +184,8 @@ async fn marks(
         let document = match documents.get(id) {
             Some(Ok(document)) => Ok(document.clone()),
             _ => documents.remove(id).unwrap_or_else(|| Err(missing(id))),
-        }?;
+        }
+        .map_err(after_the_deed)?;
         let has = document.marks.iter().any(|has| has.eq_ignore_ascii_case(mark));
         if has != set {
             let message = format!("the server says yes, and keeps {mark} as it was");

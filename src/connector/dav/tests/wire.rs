@@ -453,6 +453,7 @@ async fn a_refusal_at_any_step_makes_nothing_seem_so() {
                     (Doing::Reading, Twist::Inner(404)) => true,
                     // The word for a name that is taken.
                     (Doing::Creating, Twist::Status(412)) => at == 3,
+                    (Doing::Creating, Twist::Inner(404)) => at == 4,
                     _ => false,
                 };
                 if is_word {
