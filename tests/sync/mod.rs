@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod corpus;
+mod first_look;
 mod rounds;
 pub mod world;
