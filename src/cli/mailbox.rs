@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::config::settings::{Collection, Folder, Login, MailServer};
+use crate::config::settings::{Collection, Folder, Login, MailServer, Tracking};
 use crate::connector::auth::{Account, SecretCommand};
 use crate::connector::dataverse::Dataverse;
 use crate::connector::dav::{self, Dav};
@@ -18,6 +18,7 @@ use crate::connector::pop3::{self, Pop3};
 use crate::connector::smtp::Smtp;
 use crate::connector::vdir::{self, Vdir};
 use crate::connector::{self, Connector, smtp};
+use crate::filter::email::token;
 use crate::model::Class;
 use crate::sync::send::Sending;
 
@@ -122,8 +123,15 @@ impl Mailbox<'_> {
             postbox: Arc::clone(dataverse) as Arc<dyn Postbox>,
             courier: Arc::new(Smtp::new(options)),
             patience: PATIENCE,
-            subject: Arc::new(|_, subject| subject.to_owned()),
+            token: self.token().filter(|token| token.write),
         })
+    }
+
+    fn token(&self) -> Option<token::Form> {
+        match &self.settings.sync.email.track {
+            Tracking::Email(policy) => Some(policy.token.clone()),
+            Tracking::Items(_) => None,
+        }
     }
 
     fn account(&self, login: &Login) -> Account {

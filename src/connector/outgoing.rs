@@ -50,6 +50,8 @@ pub struct Take {
     pub id: ItemId,
     pub version: Version,
     pub uid: Uid,
+    /// The tracking token that its subject gets.
+    pub token: Option<String>,
 }
 
 /// What came of a mail.

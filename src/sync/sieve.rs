@@ -16,97 +16,22 @@ use crate::model::record::PartyRef;
 use crate::model::{
     Address, Class, Clue, Content, Filed, ItemId, Link, LinkState, RecordId, Similar, Uid,
 };
-use crate::store::decision::{self, Decision, Outcome};
+use crate::store::decision::{Decision, Outcome};
 use crate::store::observation::Observation;
-use crate::store::regarding::Wish;
 use crate::store::round::RoundId;
-use crate::store::{self, meta, tagged};
+use crate::store::{self, meta};
+
+mod found;
+
+pub(super) use found::{Findings, Remembered, Sifted};
+use found::{RULES_KEY, inherit};
 
 /// So many messages wait for one question.
 const ASK_AT: usize = 4000;
 
-/// Where the store keeps what the rules were when all messages were last decided over.
-const RULES_KEY: &str = "rules/email";
-
 /// What a message is called that waits for the CRM.
 const NOT_ASKED: &str = "the CRM could not be asked";
 const UNREADABLE: &str = "it cannot be read";
-
-/// What passed the sieve.
-#[derive(Debug, Default)]
-pub(super) struct Sifted {
-    /// The messages to be filed, with the rule that says so.
-    pub(super) tracked: BTreeMap<ItemId, String>,
-    /// Their names.
-    pub(super) uids: BTreeMap<ItemId, Uid>,
-    /// The tracked ones, and those with the name of something that is in the CRM, perhaps moved from another folder.
-    pub(super) kept: BTreeSet<ItemId>,
-    /// What the tracked ones are filed with.
-    pub(super) filing: BTreeMap<Uid, Filing>,
-    /// Linked ones without the keyword, and ones that the user left out and that still have it.
-    pub(super) to_tag: BTreeSet<ItemId>,
-    pub(super) to_untag: BTreeSet<ItemId>,
-}
-
-/// What is to be stored of messages that passed.
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) decisions: Vec<Decision>,
-    /// What the user said by setting or removing the keyword.
-    marks: BTreeMap<Uid, (bool, jiff::Timestamp)>,
-    tagged: BTreeSet<ItemId>,
-    untagged: BTreeSet<ItemId>,
-}
-
-impl Findings {
-    pub(super) fn is_empty(&self) -> bool {
-        self.decisions.is_empty()
-            && self.marks.is_empty()
-            && self.tagged.is_empty()
-            && self.untagged.is_empty()
-    }
-
-    /// # Errors
-    /// Only the store's own.
-    pub(super) fn store(&self, tx: &store::Transaction<'_>) -> store::Result<()> {
-        decision::upsert(tx, &self.decisions)?;
-        tagged::add(tx, &self.tagged)?;
-        tagged::remove(tx, &self.untagged)?;
-        self.marks
-            .iter()
-            .try_for_each(|(uid, (said, at))| store::mark::set(tx, Class::Email, uid, *said, *at))
-    }
-}
-
-/// What the store knows that decisions follow from.
-#[derive(Debug, PartialEq)]
-pub(super) struct Remembered {
-    links: Vec<Link>,
-    marks: BTreeMap<Uid, bool>,
-    tagged: BTreeSet<ItemId>,
-    wishes: BTreeMap<Uid, Wish>,
-    rules: Option<String>,
-}
-
-impl Remembered {
-    /// # Errors
-    /// When the store is lost.
-    pub(super) async fn load(engine: &Engine) -> store::Result<Self> {
-        engine
-            .store
-            .read(|db| {
-                let class = Class::Email;
-                Ok(Self {
-                    links: store::link::all(db, class)?,
-                    marks: store::mark::all(db, class)?,
-                    tagged: tagged::all(db)?,
-                    wishes: store::regarding::all(db)?,
-                    rules: meta::get(db, RULES_KEY)?,
-                })
-            })
-            .await
-    }
-}
 
 /// Decides over messages.
 #[derive(Debug)]
@@ -454,30 +379,6 @@ impl Sieve {
     }
 }
 
-/// What is filed in one go with what it answers is about the same.
-fn inherit(filing: &mut BTreeMap<Uid, Filing>) {
-    let heirs: Vec<Uid> = filing
-        .iter()
-        .filter(|(_, of)| of.regarding.is_none() && !of.is_said)
-        .map(|(uid, _)| uid.clone())
-        .collect();
-    for uid in heirs {
-        let mut met = BTreeSet::from([uid.clone()]);
-        let mut next = filing.get(&uid).and_then(|of| of.answers.clone());
-        while let Some(parent) = next.take().filter(|parent| met.insert(parent.clone())) {
-            let Some(of) = filing.get(&parent) else { break };
-            if of.regarding.is_some() || of.is_said {
-                let regarding = of.regarding.clone();
-                if let Some(heir) = filing.get_mut(&uid) {
-                    heir.regarding = regarding;
-                }
-                break;
-            }
-            next.clone_from(&of.answers);
-        }
-    }
-}
-
 fn plain(
     item: ItemId,
     outcome: Outcome,
@@ -509,40 +410,4 @@ async fn similar(engine: &Engine, links: &[Link]) -> store::Result<Vec<Similar>>
         })
     });
     Ok(similar.collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::model::record::PartyRef;
-
-    #[test]
-    fn what_is_filed_together_is_about_the_same() {
-        let account = PartyRef { table: "account".to_owned(), guid: Uuid::from_u128(1) };
-        let of = |answers: Option<&str>, regarding: Option<&PartyRef>, is_said| Filing {
-            regarding: regarding.cloned(),
-            is_said,
-            parent: None,
-            answers: answers.map(Uid::new),
-        };
-        let mut filing = BTreeMap::from([
-            (Uid::new("a"), of(None, Some(&account), false)),
-            (Uid::new("b"), of(Some("a"), None, false)),
-            (Uid::new("c"), of(Some("b"), None, false)),
-            (Uid::new("d"), of(Some("c"), None, true)),
-            (Uid::new("e"), of(Some("d"), None, false)),
-            // A circle ends.
-            (Uid::new("x"), of(Some("y"), None, false)),
-            (Uid::new("y"), of(Some("x"), None, false)),
-        ]);
-        inherit(&mut filing);
-        let about: Vec<&str> = filing
-            .iter()
-            .filter(|(_, of)| of.regarding.is_some())
-            .map(|(uid, _)| uid.as_str())
-            .collect();
-        assert_eq!(about, ["a", "b", "c"]);
-    }
 }

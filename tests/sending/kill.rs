@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -15,8 +15,6 @@ use crate::support::servers::PASSWORD;
 use crate::support::servers::sink::{self, Sink};
 
 const MAILS: usize = 100;
-/// About what sending all of them takes, in milliseconds: what is between the kills.
-const LENGTH: u64 = 10_000;
 const SYNC: [&str; 3] = ["sync", "--class", "email"];
 
 #[test]
@@ -48,18 +46,15 @@ send = true
     );
     installation.lead_to(&organisation.url, &token, &mailbox);
     installation.write("password", PASSWORD);
-    // What a sync takes that has nothing to send.
-    let started = Instant::now();
     installation.run(&SYNC).ends(0);
-    let idle = u64::try_from(started.elapsed().as_millis()).unwrap();
     let ids = mails(&organisation);
     let mut killed = 0;
-    while killed < kills {
-        let moment = Duration::from_millis(idle / 2 + dice.roll(idle + LENGTH / kills));
-        if kill(&installation, moment) {
+    while killed < kills && sink.taken().len() < MAILS {
+        // Some mails on, and then some moments: whatever it is doing there.
+        let mails = dice.roll(2 * MAILS as u64 / kills + 1);
+        let mails = sink.taken().len() + usize::try_from(mails).unwrap();
+        if kill(&installation, &sink, mails, Duration::from_micros(dice.roll(40_000))) {
             killed += 1;
-        } else if sink.taken().len() >= MAILS {
-            break;
         }
     }
     assert!(killed > kills / 2, "it was over after {killed} kills");
@@ -126,8 +121,7 @@ fn mails(organisation: &Organisation) -> Vec<String> {
 }
 
 /// Whether a sync was still at work when it was killed.
-fn kill(installation: &Installation, moment: Duration) -> bool {
-    let started = Instant::now();
+fn kill(installation: &Installation, sink: &Sink, mails: usize, later: Duration) -> bool {
     let mut sync = installation
         .command(&SYNC)
         .stdin(Stdio::null())
@@ -135,13 +129,14 @@ fn kill(installation: &Installation, moment: Duration) -> bool {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // Not to wait for something: this is the random moment.
-    while started.elapsed() < moment {
+    while sink.taken().len() < mails {
         if sync.try_wait().unwrap().is_some() {
             return false;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+    // Not to wait for something: this is the random moment.
+    std::thread::sleep(later);
     sync.kill().unwrap();
     std::os::unix::process::ExitStatusExt::signal(&sync.wait().unwrap()) == Some(9)
 }

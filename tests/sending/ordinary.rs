@@ -10,6 +10,8 @@ use liaison::connector::net::Security;
 use liaison::connector::outgoing::Courier;
 use liaison::connector::smtp::{Outcome, Phase, Reply, Submission};
 use liaison::connector::{Error, ErrorKind};
+use liaison::filter::email::Automatic;
+use liaison::filter::email::token::Form;
 use liaison::model::{Address, Class};
 use liaison::store::link;
 use liaison::store::outgoing::State;
@@ -323,4 +325,44 @@ async fn on_a_real_server_the_copy_lies_once_among_those_sent() {
     }
     let (_, rows) = stage.call("anna", "GET", "emails?$select=messageid", &Json::Null).await;
     assert_eq!(rows["value"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_is_known_by_the_token_alone() {
+    let mut stage = Stage::start().await;
+    let desk = stage.desk();
+    let bag = Arc::new(Bag::default());
+    let mut engine = stage.engine(&desk, Arc::clone(&bag) as Arc<dyn Courier>);
+    let form = Form { prefix: "OFFER#".to_owned(), digits: 9, write: true };
+    let email = engine.settings.classes.get_mut(&Class::Email).unwrap();
+    email.email.automatic = Automatic::Replies;
+    email.email.token = form.clone();
+    engine.sending.as_mut().unwrap().token = Some(form.clone());
+    let mail = stage.mail(&[("bo@example.test", 2)], json!({"subject": "x".repeat(300)})).await;
+    assert_eq!(sync(&engine).await.outgoing.sent, 1);
+    let sent = bag.messages.lock().unwrap()[0].clone();
+    let sent = mail_parser::MessageParser::new().parse(&sent.message[..]).unwrap();
+    let subject = sent.subject().unwrap().to_owned();
+    let [token] = form.find(&subject).try_into().unwrap();
+    assert!(subject.chars().count() <= 255, "{subject}");
+    assert_eq!(stage.row(&mail).await["trackingtoken"], token);
+
+    let answer = |subject: &str, id: &str| {
+        format!(
+            "From: bo@example.test\nTo: anna@example.org\nSubject: {subject}\nMessage-ID: <{id}>\n\nYes\n"
+        )
+    };
+    desk.deliver("answer", &answer(&format!("Your offer {token}"), "answer@example.test"));
+    desk.deliver("forward", &answer(&format!("Fwd: Your offer {token}"), "fwd@example.test"));
+    desk.deliver("other", &answer("Your offer OFFER#123456789", "other@example.test"));
+    for _ in 0..2 {
+        sync(&engine).await;
+    }
+    let (_, rows) = stage
+        .call("anna", "GET", "emails?$select=messageid,_parentactivityid_value", &Json::Null)
+        .await;
+    let filed: Vec<&Json> = rows["value"].as_array().unwrap().iter().collect();
+    assert_eq!(filed.len(), 2, "{rows}");
+    let answer = filed.iter().find(|row| row["messageid"] == "<answer@example.test>").unwrap();
+    assert_eq!(answer["_parentactivityid_value"], mail, "{answer}");
 }

@@ -87,6 +87,17 @@ fn fill(world: &World) -> BTreeMap<String, PathBuf> {
     put
 }
 
+/// Where a file is now: a message that is filed gets a keyword, which stands in its name.
+fn placed(world: &World, name: &str) -> PathBuf {
+    let path = world.path(name);
+    let Some((stem, _)) = name.rsplit_once(":2,").filter(|_| !path.exists()) else { return path };
+    let (folder, stem) = stem.rsplit_once('/').unwrap();
+    let stem = format!("{stem}:2,");
+    let files = fs::read_dir(world.path(folder)).unwrap().map(|file| file.unwrap().path());
+    let mut found = files.filter(|file| name_of(file).starts_with(&stem));
+    found.next().unwrap_or_else(|| panic!("{name} is gone"))
+}
+
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
@@ -95,7 +106,7 @@ fn contents<'a>(
     world: &World,
     names: impl Iterator<Item = &'a String>,
 ) -> BTreeMap<String, Vec<u8>> {
-    names.map(|name| (name.clone(), fs::read(world.path(name)).unwrap())).collect()
+    names.map(|name| (name.clone(), fs::read(placed(world, name)).unwrap())).collect()
 }
 
 /// Syncs once more, which must find nothing to do.

@@ -4,6 +4,7 @@ mod bad_input;
 mod corpus;
 mod failing;
 mod filing;
+mod first_look;
 mod people;
 mod rounds;
 pub mod world;

@@ -174,7 +174,10 @@ impl Dataverse {
         if !named {
             return vec![closed.header("If-Match", guard)];
         }
-        let name = json!({ "messageid": format!("<{}>", mail.uid) });
+        let mut name = json!({ "messageid": format!("<{}>", mail.uid) });
+        if let (Some(token), Some(columns)) = (&mail.token, name.as_object_mut()) {
+            columns.insert("trackingtoken".to_owned(), json!(token));
+        }
         vec![
             set_state(&self.metadata, id, DRAFT).header("If-Match", guard),
             Operation::new(Method::Patch, record::path(&self.metadata, id))

@@ -109,7 +109,7 @@ impl Round<'_> {
         let take = |job: &Job| {
             let listed = job.listed.as_ref()?;
             let (id, version) = (listed.id.clone(), listed.version.clone());
-            Some(Take { id, version, uid: self.name(job) })
+            Some(Take { token: self.token(&id), id, version, uid: self.name(job) })
         };
         let (mut ready, mut takes) = (Vec::new(), Vec::new());
         for job in jobs {
@@ -197,16 +197,24 @@ impl Round<'_> {
             at: self.engine.clock.now(),
         };
         let uid = self.name(job);
-        let subject = &self.sending.subject;
-        let compose = AssertUnwindSafe(|| {
-            email::letter(record, &uid, &posting, |given| subject(record, given))
-        });
+        let token = self.token(&job.record);
+        let subject = |given: &str| match (&self.sending.token, &token) {
+            (Some(form), Some(token)) => form.append(given, token),
+            _ => given.to_owned(),
+        };
+        let compose = AssertUnwindSafe(|| email::letter(record, &uid, &posting, subject));
         match std::panic::catch_unwind(compose) {
             Ok(Ok(letter)) => Made::Whole(letter),
             Ok(Err(Unfit::NotMine)) => Made::Left,
             Ok(Err(Unfit::Unsendable(reason))) => Made::Not(reason),
             Err(_) => Made::Not("no message can be made of it".to_owned()),
         }
+    }
+
+    /// The token of a record, if mails get one.
+    fn token(&self, record: &ItemId) -> Option<String> {
+        let record = RecordId::parse(record)?;
+        self.sending.token.as_ref().map(|form| form.of(record.guid))
     }
 
     fn frozen(&self, job: &Job, letter: Option<Letter>) -> Frozen {

@@ -14,7 +14,8 @@ use super::report::Failure;
 use super::{ClassReport, Engine};
 use crate::connector::outgoing::{Courier, Pending, Postbox, Stage, Waiting};
 use crate::connector::{self, Connector};
-use crate::model::{Class, ItemId, Record, Uid};
+use crate::filter::email::token;
+use crate::model::{Class, ItemId, Uid};
 use crate::store;
 use crate::store::outgoing::{self, Mail, State};
 
@@ -28,9 +29,6 @@ use decide::{Facts, Found, Step, decide, must_look};
 /// How many mails are read, taken and told of together.
 const PORTION: usize = 10;
 
-/// Gets a record and its subject, and gives the subject that is sent: where a tracking token is added.
-pub type Subject = Arc<dyn Fn(&Record, &str) -> String + Send + Sync>;
-
 /// What sends.
 #[derive(Clone)]
 pub struct Sending {
@@ -38,7 +36,8 @@ pub struct Sending {
     pub courier: Arc<dyn Courier>,
     /// How long to wait, after an answer that did not come, for the mail to show up in the mailbox.
     pub patience: Duration,
-    pub subject: Subject,
+    /// What mails are given so that answers are known by it; `None` for nothing.
+    pub token: Option<token::Form>,
 }
 
 impl fmt::Debug for Sending {

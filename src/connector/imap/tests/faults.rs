@@ -100,6 +100,34 @@ async fn a_message_whose_answer_was_cut_is_not_missing() {
     panic!("the dialogue is longer than that");
 }
 
+/// Asked for in one go with others, and the last: what was open before it is open no more.
+#[tokio::test]
+async fn a_folder_that_is_refused_leaves_none_open() {
+    let (imap, heard) = puppet(|_, command, open| match command {
+        _ if command.starts_with("EXAMINE \"No") => Some(Some("TAG NO [NONEXISTENT] x\r\n".into())),
+        _ if command.starts_with("UID FETCH") && open.starts_with("No") => {
+            Some(Some("TAG BAD nothing is open\r\n".into()))
+        }
+        _ => None,
+    })
+    .start()
+    .await;
+    let stale = ["INBOX/2.7", "INBOX/4.7", "No such/3.7"].map(ItemId::new);
+    let both: Vec<ItemId> = asked().into_iter().chain(stale.clone()).collect();
+    for _ in 0..2 {
+        let read = imap.read(Class::Email, &both).await.unwrap();
+        for id in &asked() {
+            assert!(read[id].is_ok(), "{id}: {:?}", read[id]);
+        }
+        for id in &stale {
+            assert_eq!(read[id].as_ref().unwrap_err().kind, ErrorKind::Missing, "{id}");
+        }
+    }
+    let heard = heard.lock().unwrap();
+    let first = heard.iter().position(|command| command.starts_with("EXAMINE")).unwrap();
+    assert!(heard[first + 1].starts_with("UID FETCH") && heard[first + 2].starts_with("EXAMINE"));
+}
+
 #[tokio::test]
 async fn what_a_server_says_when_it_leaves_is_passed_on() {
     let (imap, _) = puppet(|_, command, _| {
