@@ -350,7 +350,7 @@ fn judge(side: Side, class: Class, documents: Documents, context: &Context) -> J
         };
         judged.observations.push(match document {
             Ok(document) => match read(class, &document, context) {
-                Ok(content) => seen(document.id, document.version, Some(content), None),
+                Ok(told) => seen(document.id, document.version, Some(told), None),
                 Err(problem) => seen(document.id, document.version, None, Some(problem)),
             },
             Err(error) if error.kind == ErrorKind::Missing => {
