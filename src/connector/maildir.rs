@@ -99,7 +99,8 @@ impl Connector for Maildir {
     async fn write(&self, class: Class, writes: Vec<Write>) -> Result<Vec<Result<Written>>> {
         self.blocking(class, move |tree| {
             tree.check()?;
-            Ok(writes.into_iter().map(|write| tree.write(write)).collect())
+            let mut seen = Folders::new();
+            Ok(writes.into_iter().map(|write| tree.write(write, &mut seen)).collect())
         })
         .await
     }
@@ -129,6 +130,9 @@ impl Connector for Maildir {
         self.watch.changed().await
     }
 }
+
+/// What one look at each folder showed: it saves a look for each of many messages.
+type Folders = BTreeMap<String, BTreeMap<String, Name>>;
 
 #[derive(Debug)]
 struct Tree {
@@ -233,15 +237,22 @@ impl Tree {
         Err(Error::new(ErrorKind::Local, format!("{unique} kept being renamed")))
     }
 
-    fn write(&self, write: Write) -> Result<Written> {
+    fn write(&self, write: Write, seen: &mut Folders) -> Result<Written> {
         match write {
             Write::Create { id, body } => {
                 self.deliver(&id, &bytes(body)?)?;
                 Ok(Written { document: Some(self.read(&id)?), id })
             }
             Write::Mark { id, mark, set } => {
-                self.with_name(&id, |folder, name| self.mark(folder, &name, &mark, set))?;
-                Ok(Written { document: Some(self.read(&id)?), id })
+                let document = match self.mark_seen(&id, &mark, set, seen) {
+                    Some(Ok(document)) => document,
+                    // It was renamed meanwhile, or is new: it is looked for.
+                    Some(Err(_)) | None => self.with_name(&id, |folder, name| {
+                        let name = self.mark(folder, &name, &mark, set)?;
+                        document(folder, &name)
+                    })?,
+                };
+                Ok(Written { document: Some(document), id })
             }
             Write::Delete { id, version } => {
                 self.with_name(&id, |_, name| {
@@ -271,19 +282,39 @@ impl Tree {
         staged.create(&folder.path.join("cur").join(flags::seen(&unique)))
     }
 
-    fn mark(&self, folder: &Folder, name: &Name, mark: &str, set: bool) -> Result<()> {
+    /// Marks a message under the name that it had when its folder was looked at.
+    fn mark_seen(
+        &self,
+        id: &ItemId,
+        mark: &str,
+        set: bool,
+        seen: &mut Folders,
+    ) -> Option<Result<Document>> {
+        let (folder, unique) = Folder::of(&self.options, id).ok()?;
+        if !seen.contains_key(&folder.id) {
+            let (messages, _) = self.messages(&folder).ok()?;
+            seen.insert(folder.id.clone(), messages);
+        }
+        let name = seen.get_mut(&folder.id)?.remove(&unique)?;
+        Some(self.mark(&folder, &name, mark, set).and_then(|name| document(&folder, &name)))
+    }
+
+    /// Returns the name that the message has then.
+    fn mark(&self, folder: &Folder, name: &Name, mark: &str, set: bool) -> Result<Name> {
         let letter = match flags::letter(mark) {
             Some(letter) => Some(letter),
             None if set => Some(keywords::letter(&folder.path, mark, &self.clock)?),
             None => keywords::known(&keywords::read(&folder.path)?, mark),
         };
         // A keyword that has no letter is on no message.
-        let Some(letter) = letter else { return Ok(()) };
-        let target = folder.path.join("cur").join(name.with(letter, set));
+        let Some(letter) = letter else { return Ok(name.clone()) };
+        let (cur, file) = (folder.path.join("cur"), name.with(letter, set));
+        let target = cur.join(&file);
         if name.has(letter) == set || target == name.path {
-            return Ok(());
+            return Ok(name.clone());
         }
-        file::move_without_replacing(&name.path, &target)
+        file::move_without_replacing(&name.path, &target)?;
+        Ok(Name::parse(&cur, &file, &keywords::read(&folder.path)?))
     }
 
     fn find(&self, wanted: &BTreeSet<Uid>) -> Result<BTreeMap<Uid, ItemId>> {

@@ -194,6 +194,7 @@ pub enum Write {
     /// As for `Update`.
     Delete { id: ItemId, version: Version },
     /// Sets or clears a mark that the store keeps beside the body (an IMAP keyword). [`ErrorKind::Unsupported`] where it cannot.
+    /// What is read back may be the head only, as for [`Connector::heads`].
     Mark { id: ItemId, mark: String, set: bool },
 }
 

@@ -54,7 +54,9 @@ async fn every_file_of_two_parsers_ends_somewhere() {
     assert_eq!(files.len(), put.len(), "every file ends somewhere");
     assert_eq!(counts.values().sum::<usize>(), ends.len());
 
-    let written: BTreeSet<String> = written_to(&world, Side::Mailbox);
+    // Messages get a keyword, which is no part of their bytes.
+    let written = written_to(&world, Side::Mailbox).into_iter();
+    let written: BTreeSet<String> = written.filter(|file| !file.starts_with("mail/")).collect();
     println!("{} files in all, {} of them written to", put.len(), written.len());
     for (file, bytes) in contents(&world, put.keys()) {
         assert!(written.contains(&file) || before[&file] == bytes, "{file} lost bytes");

@@ -168,7 +168,7 @@ async fn marks(
             refused.insert((folder, *validity), error);
         }
     }
-    let read = read::read(session, ids, (Part::Whole, SIZE_LIMIT)).await;
+    let read = read::read(session, ids, (Part::Head, SIZE_LIMIT)).await;
     let mut documents = match read {
         Ok(documents) => documents,
         Err(error) => {
