@@ -407,3 +407,178 @@ fn a_change_of_the_rules_shows_what_it_brings_before_it_brings_it() {
     assert!(anna.explain("<a@c>")["tracked"].as_str().unwrap().starts_with("no: you untracked"));
     assert_eq!(company.filed().len(), 3);
 }
+
+/// Subjects in thirty languages.
+const SUBJECTS: [&str; 30] = [
+    "Offer",
+    "Angebot für Söhne",
+    "Offre – été",
+    "Oferta más",
+    "Offerta è",
+    "Oferta não",
+    "Offerte één",
+    "Tilbud på øl",
+    "Offert åäö",
+    "Tarjous yö",
+    "Tilboð þú",
+    "Oferta żółć",
+    "Nabídka říční",
+    "Ponuka ľúbi",
+    "Ajánlat őrült",
+    "Ofertă știință",
+    "Ponuda čačak",
+    "Ponudba žaba",
+    "Предложение",
+    "Пропозиція ї",
+    "Оферта щъ",
+    "Προσφορά ώ",
+    "Teklif ğış",
+    "הצעת מחיר",
+    "عرض سعر",
+    "प्रस्ताव",
+    "ข้อเสนอ",
+    "报价单",
+    "見積もり",
+    "견적서",
+];
+
+/// What a mail program makes of a text that is not ASCII (RFC 2047).
+fn encoded(text: &str) -> String {
+    let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
+    format!("=?utf-8?B?{base64}?=")
+}
+
+/// A message of parts.
+fn parts(id: &str, subject: &str, kind: &str, parts: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut message = format!(
+        "From: {KARL}\r\nTo: {ANNA}\r\nSubject: {subject}\r\nDate: Fri, 02 Jan 2026 10:00:00 +0000\r\n\
+         Message-ID: <{id}>\r\nMIME-Version: 1.0\r\nContent-Type: {kind}; boundary=\"b\"\r\n\r\n"
+    )
+    .into_bytes();
+    for (head, body) in parts {
+        message.extend(format!("--b\r\n{head}\r\n\r\n").into_bytes());
+        message.extend_from_slice(body);
+        message.extend_from_slice(b"\r\n");
+    }
+    message.extend_from_slice(b"--b--\r\n");
+    message
+}
+
+#[test]
+fn whatever_is_written_and_attached() {
+    let company = Company::open(["track = \"all\"", "", ""]);
+    let mut messages: Vec<Vec<u8>> = Vec::new();
+    for (number, subject) in SUBJECTS.iter().enumerate() {
+        let text = Letter { id: "", from: KARL, to: vec![ANNA], ..Letter::default() }.text();
+        let text = text.replace("Message-ID: <>", &format!("Message-ID: <lang-{number}@c>"));
+        messages.push(
+            text.replace("Subject: ", &format!("Subject: {}", encoded(subject))).into_bytes(),
+        );
+    }
+    let file = |name: &str, kind: &str| {
+        format!(
+            "Content-Type: {kind}; name=\"{name}\"\r\nContent-Disposition: attachment; filename=\"{name}\"\r\n\
+             Content-Transfer-Encoding: base64"
+        )
+    };
+    let text: (&str, &[u8]) = ("Content-Type: text/plain", b"Good morning");
+    let signature = file("smime.p7s", "application/pkcs7-signature");
+    let signed = "multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256";
+    messages.push(parts("signed@c", "Signed", signed, &[text, (&signature, b"AAECAw==")]));
+    let secret =
+        ("Content-Type: application/octet-stream", b"-----BEGIN PGP MESSAGE-----".as_slice());
+    let encrypted = "multipart/encrypted; protocol=\"application/pgp-encrypted\"";
+    let version = ("Content-Type: application/pgp-encrypted", b"Version: 1".as_slice());
+    messages.push(parts("encrypted@c", "Encrypted", encrypted, &[version, secret]));
+    let winmail = file("winmail.dat", "application/ms-tnef");
+    messages.push(parts(
+        "tnef@c",
+        "From Outlook",
+        "multipart/mixed",
+        &[text, (&winmail, b"eJ8+IgE=")],
+    ));
+    // Forty megabytes: more than the organisation takes.
+    let line = [b"QUFB".repeat(19), b"\r\n".to_vec()].concat();
+    let large = line.repeat(40 << 20).into_iter().take((40 << 20) / 76 * 78).collect::<Vec<u8>>();
+    let video = file("video.mp4", "video/mp4");
+    messages.push(parts("large@c", "Look at this", "multipart/mixed", &[text, (&video, &large)]));
+    let count = messages.len();
+    company.dovecot.seed("anna", "INBOX", messages);
+
+    let anna = &company.anna;
+    company.sync(anna);
+    let filed = company.filed();
+    assert_eq!(filed.len(), count, "{:?}", filed.keys());
+    for (number, subject) in SUBJECTS.iter().enumerate() {
+        assert_eq!(filed[&format!("lang-{number}@c")]["subject"], *subject);
+    }
+    let attached = |id: &str| -> Vec<String> {
+        let id = filed[id]["activityid"].as_str().unwrap();
+        let query =
+            format!("activitymimeattachments?$select=filename&$filter=_objectid_value eq {id}");
+        let rows = company.organisation.rows(&query.replace(' ', "%20"));
+        rows.iter().map(|row| row["filename"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(attached("signed@c"), ["smime.p7s"]);
+    assert_eq!(attached("tnef@c"), ["winmail.dat"]);
+    assert!(!attached("encrypted@c").is_empty());
+    // What was left out is said in the record and by `explain`.
+    assert_eq!(attached("large@c"), [""; 0]);
+    let id = filed["large@c"]["activityid"].as_str().unwrap();
+    let rows = company
+        .organisation
+        .rows(&format!("emails?$select=description&$filter=activityid%20eq%20{id}"));
+    assert!(rows[0]["description"].as_str().unwrap().contains("video.mp4"), "{rows:?}");
+    let told = anna.here.run(&["explain", "<large@c>"]).ends(0);
+    assert!(told.out.contains("video.mp4"), "{}", told.out);
+}
+
+#[test]
+fn rules_are_tried_on_files_before_they_are_in_force() {
+    let company = Company::open([RULES, "", ""]);
+    let letter = Letter { from: KARL, to: vec![ANNA], subject: "Hello", ..Letter::default() };
+    company.post(&Letter { id: "k@c", ..letter.clone() });
+    let anna = &company.anna;
+    anna.here.run(&["plan"]).ends(0);
+    anna.here.run(&["track", "<k@c>"]).ends(0);
+    company.sync(anna);
+    let files = [
+        (
+            "answer.eml",
+            Letter { id: "a@c", answers: vec!["k@c"], ..letter.clone() },
+            true,
+            "it answers a message that is tracked",
+        ),
+        (
+            "forward.eml",
+            Letter { id: "f@c", subject: "Fwd: Hello", answers: vec!["k@c"], ..letter.clone() },
+            false,
+            "no rule tracks it",
+        ),
+        (
+            "spam.eml",
+            Letter { id: "s@c", from: "x@spam.example", answers: vec!["k@c"], ..letter },
+            false,
+            "on your blocklist",
+        ),
+    ];
+    for (name, letter, _, _) in &files {
+        anna.here.write(name, &letter.text());
+    }
+    let told = anna.here.json(&["filter", "test", "answer.eml", "forward.eml", "spam.eml"]);
+    for ((name, _, tracked, rule), told) in files.iter().zip(told["messages"].as_array().unwrap()) {
+        assert_eq!((&told["tracked"], &told["rule"]), (&json!(tracked), &json!(rule)), "{name}");
+    }
+    assert_eq!(told["messages"][0]["answers"]["method"], "In-Reply-To");
+    // In a folder with a rule, all but what is blocked.
+    let told =
+        anna.here.json(&["filter", "test", "--folder", "Customers/New", "forward.eml", "spam.eml"]);
+    assert_eq!(told["messages"][0]["rule"], "its folder is tracked");
+    assert_eq!(told["messages"][0]["regarding"], format!("account/{}", id(1)));
+    assert_eq!(told["messages"][1]["tracked"], false);
+    // Nothing was written, and what is no message is said to be none.
+    assert_eq!(company.filed().len(), 1);
+    anna.here.write("no.eml", "no message");
+    anna.here.run(&["filter", "test", "no.eml"]).ends(0).says("cannot be judged");
+    anna.here.run(&["filter", "test", "gone.eml"]).ends(1);
+}

@@ -24,12 +24,14 @@ pub(super) async fn set_and_cleared(s: &Subject) {
     let written = s.write(&*c, mark(&id, "Tracked", true)).await.unwrap();
     let set = written.document.unwrap();
     assert!(set.marks.contains("Tracked"));
-    assert_eq!(set.body, before.body);
     assert_ne!(set.version, before.version);
     assert!(s.elsewhere.marks(UID).contains(&"Tracked".to_owned()));
     for c in [&c, &s.connector()] {
         assert_eq!(s.list(&**c).await[&id], set.version);
-        assert_eq!(s.read(&**c, &id).await.unwrap(), set);
+        let read = s.read(&**c, &id).await.unwrap();
+        // What is read back after a mark may be the head only; the message is as it was.
+        assert_eq!((&read.marks, &read.version), (&set.marks, &set.version));
+        assert_eq!(read.body, before.body);
     }
     // Twice is once; what is not set can be cleared.
     let again = s.write(&*c, mark(&id, "Tracked", true)).await.unwrap();
