@@ -98,6 +98,7 @@ async fn bare(clock: &Clock) -> (u64, f64) {
         me: settings.me.clone(),
         lengths: Lengths(settings.lengths.0.clone()),
         people: std::collections::BTreeMap::new(),
+        filing: std::collections::BTreeMap::new(),
     };
     let operations: Vec<Operation> = (0..COUNT)
         .map(|number| {

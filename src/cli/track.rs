@@ -74,7 +74,7 @@ impl Track {
     /// # Errors
     /// When an item is not known, or the store is lost.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
-        let about = self.regarding.as_deref().map(record).transpose()?;
+        let about = self.regarding.as_deref().map_or(Ok(About::Unsaid), record)?;
         let word = Word { tracked: Some(true), about };
         say(here, &self.items, &self.selection, word).await
     }
@@ -84,7 +84,7 @@ impl Untrack {
     /// # Errors
     /// When an item is not known, or the store is lost.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
-        let word = Word { tracked: Some(false), about: None };
+        let word = Word { tracked: Some(false), about: About::Unsaid };
         say(here, &self.items, &self.selection, word).await
     }
 }
@@ -93,7 +93,7 @@ impl Regarding {
     /// # Errors
     /// When a message or the record is not known, or the store is lost.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
-        let word = Word { tracked: None, about: Some(record(&self.record)?) };
+        let word = Word { tracked: None, about: record(&self.record)? };
         say(here, &self.messages, &self.selection, word).await
     }
 }
@@ -102,12 +102,21 @@ impl Regarding {
 #[derive(Debug, Clone)]
 struct Word {
     tracked: Option<bool>,
-    about: Option<Option<PartyRef>>,
+    about: About,
 }
 
-fn record(text: &str) -> anyhow::Result<Option<PartyRef>> {
+/// What the user says about what messages are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum About {
+    /// No word.
+    Unsaid,
+    Nothing,
+    Record(PartyRef),
+}
+
+fn record(text: &str) -> anyhow::Result<About> {
     if text == "nothing" {
-        return Ok(None);
+        return Ok(About::Nothing);
     }
     let found = PartyRef::parse(text).ok_or_else(|| {
         Stop::new(
@@ -116,7 +125,7 @@ fn record(text: &str) -> anyhow::Result<Option<PartyRef>> {
             "table and id as in account/6f0c3c1e-86a5-…, its address in the browser, or `nothing`",
         )
     })?;
-    Ok(Some(found))
+    Ok(About::Record(found))
 }
 
 /// All of them or none: a name that is not known stops before anything is noted.
@@ -134,7 +143,7 @@ async fn say(
     let mut things = Vec::new();
     for name in names {
         let (thing, uid) = known(&store, name).await?;
-        if word.about.is_some() && thing.class != Class::Email {
+        if word.about != About::Unsaid && thing.class != Class::Email {
             let message = format!("{} “{}” is no message", thing.class, thing.title);
             return Err(Stop::new(Exit::Usage, message, "only messages are about a record").into());
         }
@@ -239,8 +248,11 @@ fn told(found: &[Chosen], word: &Word, done: bool) -> Answer {
 }
 
 fn regarding_json(word: &Word) -> Option<String> {
-    let about = word.about.as_ref()?;
-    Some(about.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string))
+    match &word.about {
+        About::Unsaid => None,
+        About::Nothing => Some("nothing".to_owned()),
+        About::Record(record) => Some(record.to_string()),
+    }
 }
 
 /// On the disk before it is acknowledged.
@@ -257,8 +269,10 @@ async fn note(
                 if let Some(tracked) = word.tracked {
                     mark::set(tx, *class, uid, tracked, now)?;
                 }
-                if let Some(about) = &word.about {
-                    regarding::set(tx, uid, about.as_ref(), now)?;
+                match &word.about {
+                    About::Unsaid => {}
+                    About::Nothing => regarding::set(tx, uid, None, now)?,
+                    About::Record(record) => regarding::set(tx, uid, Some(record), now)?,
                 }
             }
             Ok(())

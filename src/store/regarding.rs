@@ -56,7 +56,7 @@ pub fn done(tx: &Transaction<'_>, uid: &Uid, target: Option<&PartyRef>) -> Resul
 /// Only the store's own.
 pub fn all(connection: &Connection) -> Result<BTreeMap<Uid, Wish>> {
     let mut statement = connection.prepare_cached("SELECT uid, target, done FROM regarding")?;
-    statement.query_and_then([], |row| wish(row))?.collect()
+    statement.query_and_then([], wish)?.collect()
 }
 
 fn wish(row: &Row<'_>) -> Result<(Uid, Wish)> {

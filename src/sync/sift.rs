@@ -90,8 +90,8 @@ impl Engine {
         let context = self.context();
         let read = |(number, bytes): (usize, &Vec<u8>)| {
             let id = ItemId::new(format!("{folder}/{number}"));
-            let content = mapping::email::head(bytes, &BTreeSet::new(), &context);
-            content.map(|content| (id, content)).map_err(|unreadable| unreadable.to_string())
+            let told = mapping::email::head(bytes, &BTreeSet::new(), &context);
+            told.map(|told| (id, told)).map_err(|unreadable| unreadable.to_string())
         };
         let read: Vec<Result<(ItemId, Content), String>> =
             messages.iter().enumerate().map(read).collect();

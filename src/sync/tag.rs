@@ -120,16 +120,16 @@ fn marked(
 ) -> store::Result<()> {
     let (side, class, ids) = (Side::Mailbox, Class::Email, BTreeSet::from([id.clone()]));
     if set {
-        tagged::add(tx, &ids)?
+        tagged::add(tx, &ids)?;
     } else {
-        tagged::remove(tx, &ids)?
+        tagged::remove(tx, &ids)?;
     }
     let Some(document) = written.document.as_ref().filter(|document| document.id == id) else {
         return Ok(());
     };
-    let Ok(content) = observe::read(class, document, context) else { return Ok(()) };
+    let Ok(told) = observe::read(class, document, context) else { return Ok(()) };
     let version = document.version.clone();
-    let now = Observation { side, class, id, version, content: Some(content), problem: None };
+    let now = Observation { side, class, id, version, content: Some(told), problem: None };
     observation::upsert(tx, round, &[now])
 }
 

@@ -164,15 +164,14 @@ impl Engine {
         let farewells = probed.farewells;
         seen.let_rest(&stored);
         self.set_copies_aside(class, &mut seen, &stored).await?;
-        let sifted = match sifted {
-            Some(mut sifted) => match self.find_filed(&mut seen, &mut sifted).await {
-                Ok(()) => sifted,
-                Err(error) => return Ok(Err(error)),
-            },
-            None => {
-                let tracked = self.decide(class, round, &mut seen, &stored).await?;
-                Sifted { tracked, ..Sifted::default() }
+        let sifted = if let Some(mut sifted) = sifted {
+            if let Err(error) = self.find_filed(&mut seen, &mut sifted).await {
+                return Ok(Err(error));
             }
+            sifted
+        } else {
+            let tracked = self.decide(class, round, &mut seen, &stored).await?;
+            Sifted { tracked, ..Sifted::default() }
         };
         let Sifted { tracked, filing, to_tag, to_untag, .. } = sifted;
         let (links, loaded) = self.load(class, seen, &stored).await?;

@@ -94,7 +94,7 @@ fn queries(
         queries.push(query(Condition::is_in("trackingtoken", chunk.iter().copied())));
     }
     for chunk in conversations.chunks(CONVERSATIONS_AT_ONCE) {
-        let begins = |(start, _): &(&str, &Clue)| Condition::begins("conversationindex", *start);
+        let begins = |(start, _): &(&str, &Clue)| Condition::begins("conversationindex", start);
         queries.push(query(Condition::any(chunk.iter().map(begins))));
     }
     queries

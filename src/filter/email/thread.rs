@@ -191,7 +191,7 @@ mod tests {
         let known = BTreeMap::from([
             (Clue::Name(Uid::new("a@x")), filed(1)),
             (Clue::Token("CRM:0001006".to_owned()), filed(2)),
-            (Clue::Conversation(INDEX[..28].to_owned()), filed(3)),
+            (Clue::Conversation(INDEX.chars().take(28).collect()), filed(3)),
         ]);
         let table = [
             ("Re: x CRM:0001006", &["b@x", "a@x"][..], INDEX, Some((Method::InReplyTo, 1))),
