@@ -48,6 +48,9 @@ pub const BEFORE_COMMIT: &str = "store: before commit";
 /// The stop point after a commit: what was written is there, but the caller never learns it.
 pub const AFTER_COMMIT: &str = "store: after commit";
 
+/// As [`AFTER_COMMIT`], and instead of it, after a commit that waited until it was on the disk ([`Store::promise`]).
+pub const AFTER_PROMISE: &str = "store: after promise";
+
 /// Asked at each named stop point whether to go on. A `false` ends the write with [`ErrorKind::Stopped`], as a crash at
 /// this point would: for tests that walk through all of them.
 pub type Probe = Arc<dyn Fn(&'static str) -> bool + Send + Sync>;
@@ -230,7 +233,10 @@ impl Store {
         let result = work(&tx)?;
         self.pass(BEFORE_COMMIT)?;
         tx.commit()?;
-        self.pass(AFTER_COMMIT)?;
+        self.pass(match durability {
+            Durability::Process => AFTER_COMMIT,
+            Durability::Power => AFTER_PROMISE,
+        })?;
         Ok(result)
     }
 

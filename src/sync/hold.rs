@@ -35,6 +35,10 @@ pub(super) async fn record(
     if let Some((reason, held)) = &people.held {
         by_reason.insert((*reason).to_owned(), held.clone());
     }
+    let situation = &look.situation;
+    if by_reason.is_empty() && situation.held.is_empty() && situation.approved.is_empty() {
+        return Ok(());
+    }
     let mut operations: Operations =
         steps.filter(|step| step.writes()).map(|step| (step.subject(), step.key().0)).collect();
     operations.extend(people.operations.clone());

@@ -2,6 +2,7 @@
 //! versions do not already tell that nothing changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::observe::{Asked, Looker};
 use super::sieve::Sifted;
@@ -20,7 +21,8 @@ use crate::store::{self, link, observation};
 /// Both sides as they were seen in this pass.
 #[derive(Debug, Clone)]
 pub struct Look {
-    pub world: World,
+    /// Shared: it holds the content of all that may be filed.
+    pub world: Arc<World>,
     pub situation: Situation,
     /// How many items and records were listed.
     pub listed: BTreeMap<Side, usize>,
@@ -204,7 +206,15 @@ impl Engine {
             (Side::Mailbox, items.entries.len()),
             (Side::Crm, records.entries.len()),
         ]);
-        Ok(Ok(Look { world, situation, listed, partial, filing, to_tag, to_untag }))
+        Ok(Ok(Look {
+            world: Arc::new(world),
+            situation,
+            listed,
+            partial,
+            filing,
+            to_tag,
+            to_untag,
+        }))
     }
 
     /// Looks at what links lead to and the listing does not show: only a direct look tells gone from hidden.
@@ -310,7 +320,7 @@ impl Engine {
     /// Plans, and lets the guard divide the plan.
     pub(super) async fn plan(&self, class: Class, look: &Look) -> store::Result<Planned> {
         let (rules, limits) = (self.class(class).rules, self.settings.limits);
-        let (world, situation) = (look.world.clone(), look.situation.clone());
+        let (world, situation) = (Arc::clone(&look.world), look.situation.clone());
         // A side that lists nothing at all may have lost its folder: what waits or was approved is not obsolete by that.
         let whole = look.partial.is_empty() && look.situation.emptied.is_empty();
         let guarded = tokio::task::spawn_blocking(move || {

@@ -2,6 +2,7 @@
 //! reaches the organisation, and the other way round, whatever the servers do meanwhile.
 
 mod away;
+mod cost;
 mod doctor;
 mod mail;
 mod meetings;
