@@ -33,6 +33,7 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0004_decision.sql"),
         include_str!("migrations/0004_tagged.sql"),
         include_str!("migrations/0004_regarding.sql"),
+        include_str!("migrations/0004_fingerprint.sql"),
         include_str!("migrations/0004_quarantine.sql"),
         include_str!("migrations/0004_person.sql"),
         include_str!("migrations/0004_outgoing.sql"),

@@ -17,6 +17,7 @@ pub mod cursor;
 pub mod decision;
 pub mod encode;
 pub mod error;
+pub mod fingerprint;
 pub mod hold;
 pub mod journal;
 pub mod kept;

@@ -22,9 +22,11 @@ use crate::store::round::RoundId;
 use crate::store::{self, meta};
 
 mod found;
+mod twins;
 
 pub(super) use found::{Findings, Remembered, Sifted};
 use found::{RULES_KEY, inherit};
+use twins::Twins;
 
 /// So many messages wait for one question.
 const ASK_AT: usize = 4000;
@@ -32,6 +34,9 @@ const ASK_AT: usize = 4000;
 /// What a message is called that waits for the CRM.
 const NOT_ASKED: &str = "the CRM could not be asked";
 const UNREADABLE: &str = "it cannot be read";
+/// What becomes of messages that are not what their names say.
+const RENAMED: &str = "it is in the CRM already, under another Message-ID";
+const REPEATED: &str = "another message has its Message-ID, and another date";
 
 /// Decides over messages.
 #[derive(Debug)]
@@ -53,6 +58,7 @@ pub(super) struct Sieve {
     asked_people: BTreeSet<Address>,
     /// They wait for the CRM.
     undecided: Vec<(ItemId, Content)>,
+    twins: Twins,
     sifted: Sifted,
     findings: Findings,
     /// Why some messages passed without a decision.
@@ -93,6 +99,7 @@ impl Sieve {
             asked: BTreeSet::new(),
             asked_people: BTreeSet::new(),
             undecided: Vec::new(),
+            twins: Twins::default(),
             sifted: Sifted::default(),
             findings: Findings::default(),
             torn: None,
@@ -153,7 +160,25 @@ impl Sieve {
     /// Decides over what still waits. What is to be stored comes back.
     pub(super) async fn finish(&mut self, engine: &Engine, round: RoundId) -> Findings {
         self.decide_rest(engine, round).await;
+        self.tell_twins(engine, round);
         std::mem::take(&mut self.findings)
+    }
+
+    /// Leaves out what is not what its name says. Whether a filed message is gone shows only when all have passed.
+    fn tell_twins(&mut self, engine: &Engine, round: RoundId) {
+        let renamed = if self.is_whole {
+            self.twins.renamed(&self.remembered.prints)
+        } else {
+            BTreeSet::new()
+        };
+        let repeated = self.twins.repeated();
+        let told = renamed.into_iter().map(|id| (id, Outcome::Skipped, RENAMED));
+        let told = told.chain(repeated.into_iter().map(|id| (id, Outcome::Failed, REPEATED)));
+        for (id, outcome, rule) in told {
+            self.sifted.tracked.remove(&id);
+            let decision = plain(id, outcome, rule.to_owned(), round, engine);
+            self.findings.decisions.push(decision);
+        }
     }
 
     /// What passed.
@@ -196,6 +221,11 @@ impl Sieve {
             self.sifted.kept.insert(id.clone());
         }
         if self.linked.contains_key(id) {
+            self.twins.filed(content);
+            if !self.remembered.prints.contains_key(&content.uid) {
+                let print = twins::print(content).map(|print| (content.uid.clone(), print));
+                self.findings.prints.extend(print);
+            }
             return;
         }
         let verdict = self.judge(id, content);
@@ -349,6 +379,7 @@ impl Sieve {
         let looked = verdict.looked();
         if verdict.decision.tracked {
             let filing = self.filing(id, content, &verdict);
+            self.twins.tracked(id, content);
             self.sifted.kept.insert(id.clone());
             self.sifted.uids.insert(id.clone(), content.uid.clone());
             self.sifted.tracked.insert(id.clone(), verdict.decision.rule.clone());

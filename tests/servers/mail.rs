@@ -166,6 +166,12 @@ impl Colleague {
         self.here.run(&["--json", "explain", thing]).ends(0).json()
     }
 
+    #[track_caller]
+    fn decided_by(&self, message: &str) -> String {
+        let told = self.explain(&format!("<{message}>"));
+        told["decision"]["rule"].as_str().unwrap().to_owned()
+    }
+
     /// What was decided over a message, and by which rule.
     #[track_caller]
     fn decided(&self, message: &str) -> (bool, String) {
@@ -581,4 +587,46 @@ fn rules_are_tried_on_files_before_they_are_in_force() {
     anna.here.write("no.eml", "no message");
     anna.here.run(&["filter", "test", "no.eml"]).ends(0).says("cannot be judged");
     anna.here.run(&["filter", "test", "gone.eml"]).ends(1);
+}
+
+#[test]
+fn names_that_are_not_to_be_trusted() {
+    let company = Company::open(["track = \"all\"", "", ""]);
+    let anna = &company.anna;
+    let mailbox = company.dovecot.elsewhere("anna");
+    let text = |id: &str, subject: &str, day: u32| {
+        let name = if id.is_empty() { String::new() } else { format!("Message-ID: <{id}>\r\n") };
+        format!(
+            "From: {KARL}\r\nTo: {ANNA}\r\nSubject: {subject}\r\nDate: Fri, {day:02} Jan 2026 10:00:00 +0000\r\n{name}\r\nText.\r\n"
+        )
+    };
+    let put = |folder: &str, text: &str| mailbox.append(folder, text.as_bytes(), &[]);
+    // Two without a name, one of them twice; one name for two messages.
+    put("INBOX", &text("", "Nameless", 1));
+    put("Archive", &text("", "Nameless", 1));
+    put("INBOX", &text("", "Nameless too", 1));
+    put("INBOX", &text("same@c", "First", 2));
+    put("INBOX", &text("same@c", "Second", 3));
+    put("INBOX", &text("own@c", "Renamed", 4));
+    company.sync(anna);
+    let subjects = || {
+        let rows = company.organisation.rows("emails?$select=subject");
+        let mut found: Vec<String> =
+            rows.iter().map(|row| row["subject"].as_str().unwrap().to_owned()).collect();
+        found.sort();
+        found
+    };
+    assert_eq!(subjects(), ["First", "Nameless", "Nameless too", "Renamed"]);
+    let items = anna.here.json(&["status"])["classes"]["email"]["items"].clone();
+    assert_eq!(items["quarantined"], 1, "{items:#}");
+    // It is moved by a server that gives it another name.
+    mailbox.delete("INBOX", "<own@c>");
+    put("Archive", &text("new@server", "Renamed", 4));
+    company.sync(anna);
+    assert_eq!(subjects(), ["First", "Nameless", "Nameless too", "Renamed"]);
+    assert_eq!(anna.decided_by("new@server"), "it is in the CRM already, under another Message-ID");
+    // A second look changes nothing, and neither does one like it that is there as well.
+    put("INBOX", &text("other@c", "First", 2));
+    company.sync(anna);
+    assert_eq!(subjects(), ["First", "First", "Nameless", "Nameless too", "Renamed"]);
 }

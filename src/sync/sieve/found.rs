@@ -8,7 +8,7 @@ use crate::mapping::Filing;
 use crate::model::{Class, ItemId, Link, Uid};
 use crate::store::decision::{self, Decision};
 use crate::store::regarding::Wish;
-use crate::store::{self, meta, tagged};
+use crate::store::{self, fingerprint, meta, tagged};
 use crate::sync::Engine;
 
 /// Where the store keeps what the rules were when all messages were last decided over.
@@ -38,6 +38,8 @@ pub(in crate::sync) struct Findings {
     pub(in crate::sync) marks: BTreeMap<Uid, (bool, Timestamp)>,
     pub(in crate::sync) tagged: BTreeSet<ItemId>,
     pub(in crate::sync) untagged: BTreeSet<ItemId>,
+    /// What filed messages look like.
+    pub(in crate::sync) prints: BTreeMap<Uid, String>,
 }
 
 impl Findings {
@@ -46,6 +48,7 @@ impl Findings {
             && self.marks.is_empty()
             && self.tagged.is_empty()
             && self.untagged.is_empty()
+            && self.prints.is_empty()
     }
 
     /// # Errors
@@ -54,6 +57,7 @@ impl Findings {
         decision::upsert(tx, &self.decisions)?;
         tagged::add(tx, &self.tagged)?;
         tagged::remove(tx, &self.untagged)?;
+        fingerprint::add(tx, &self.prints)?;
         self.marks
             .iter()
             .try_for_each(|(uid, (said, at))| store::mark::set(tx, Class::Email, uid, *said, *at))
@@ -68,6 +72,7 @@ pub(in crate::sync) struct Remembered {
     pub(in crate::sync) tagged: BTreeSet<ItemId>,
     pub(in crate::sync) wishes: BTreeMap<Uid, Wish>,
     pub(in crate::sync) rules: Option<String>,
+    pub(in crate::sync) prints: BTreeMap<Uid, String>,
 }
 
 impl Remembered {
@@ -84,6 +89,7 @@ impl Remembered {
                     tagged: tagged::all(db)?,
                     wishes: store::regarding::all(db)?,
                     rules: meta::get(db, RULES_KEY)?,
+                    prints: fingerprint::all(db)?,
                 })
             })
             .await
