@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use crate::model::{Field, Fields, LinkId, Side, Value};
+use crate::model::{Class, Field, Fields, LinkId, Side, Value};
 
 use super::encode::{
     read_fields, read_moment, read_side_or_none, read_value, unreadable, write_fields, write_value,
@@ -105,6 +105,19 @@ pub fn open(connection: &Connection) -> Result<Vec<Conflict>> {
          FROM conflict WHERE settled = -1 ORDER BY +id",
     )?;
     statement.query_and_then([], from_row)?.collect()
+}
+
+/// How many conflicts of a class are open.
+///
+/// # Errors
+/// Only the store's own.
+pub fn count_open(connection: &Connection, class: Class) -> Result<u32> {
+    // `CROSS`: from the few that are open to their links, not the other way round.
+    let mut statement = connection.prepare_cached(
+        "SELECT COUNT(*) FROM conflict CROSS JOIN link ON link.id = conflict.link
+         WHERE conflict.settled = -1 AND link.class = ?1",
+    )?;
+    Ok(statement.query_row([class.as_str()], |row| row.get(0))?)
 }
 
 /// All there ever were, oldest first.

@@ -22,6 +22,18 @@ pub fn all(connection: &Connection, class: Class) -> Result<Vec<Link>> {
     statement.query_and_then([class.as_str()], from_row)?.collect()
 }
 
+/// How many links of a class are kept in step, and how many are released.
+///
+/// # Errors
+/// Only the store's own.
+pub fn count(connection: &Connection, class: Class) -> Result<(u32, u32)> {
+    let mut statement = connection
+        .prepare_cached("SELECT COUNT(*), COUNT(NULLIF(gone, '')) FROM link WHERE class = ?1")?;
+    let counted = |row: &Row<'_>| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?));
+    let (all, released) = statement.query_row([class.as_str()], counted)?;
+    Ok((all - released, released))
+}
+
 /// The bases of these links, of those that have some.
 ///
 /// # Errors

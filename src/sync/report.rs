@@ -8,7 +8,7 @@ use super::Engine;
 use super::send::Outgoing;
 use super::world::Look;
 use crate::connector::{self, Retry};
-use crate::model::{Class, LinkState, Side};
+use crate::model::{Class, Side};
 use crate::plan::guard::Guarded;
 use crate::store::round::RoundId;
 use crate::store::{self, conflict, hold, link, quarantine};
@@ -123,29 +123,26 @@ impl ClassReport {
         engine: &Engine,
         class: Class,
     ) -> store::Result<()> {
-        let (links, held, conflicts, quarantined) = engine
+        let ((linked, released), held, conflicts, quarantined) = engine
             .store
             .read(move |db| {
-                let links = link::all(db, class)?;
                 let held = hold::open_holds(db)?
                     .into_iter()
                     .filter(|hold| hold.class == class)
                     .map(|hold| hold.held.len())
                     .sum();
-                let open = conflict::open(db)?;
-                let conflicts = open
-                    .iter()
-                    .filter(|conflict| links.iter().any(|link| link.id == conflict.link))
-                    .count();
                 let quarantined = quarantine::all(db, Side::Mailbox, class)?.len()
                     + quarantine::all(db, Side::Crm, class)?.len();
+                // Counted by the store: every quiet round comes here, whatever the number of links.
+                let (links, conflicts) =
+                    (link::count(db, class)?, conflict::count_open(db, class)?);
                 Ok((links, held, conflicts, quarantined))
             })
             .await?;
-        self.linked = links.iter().filter(|link| link.state == LinkState::Active).count();
-        self.released = links.len() - self.linked;
+        self.linked = linked as usize;
+        self.released = released as usize;
         self.held = held;
-        self.conflicts = conflicts;
+        self.conflicts = conflicts as usize;
         self.quarantined = quarantined;
         Ok(())
     }

@@ -122,6 +122,7 @@ impl Bench {
 
     /// All rounds cost what the table says.
     fn check(&self, table: &[Cost]) {
+        println!("{:#?}", self.found);
         let exact = |cost: &Cost| (cost.round, cost.requests, cost.crm, cost.promises);
         let (found, said): (Vec<_>, Vec<_>) =
             (self.found.iter().map(exact).collect(), table.iter().map(exact).collect());

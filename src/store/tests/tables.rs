@@ -8,8 +8,10 @@ use super::{at, fields, in_a_store, item};
 use crate::model::Address;
 use crate::model::record::{Candidate, PartyRef};
 use crate::model::{
-    Bases, Class, Content, Fields, ItemId, Link, LinkId, LinkState, Side, Traits, Uid, Version,
+    Bases, Class, Content, Field, Fields, ItemId, Link, LinkId, LinkState, Side, Traits, Uid,
+    Version,
 };
+use crate::store::conflict::{Dispute, Finding};
 use crate::store::cursor::Cursor;
 use crate::store::decision::Decision;
 use crate::store::observation::Observation;
@@ -18,8 +20,8 @@ use crate::store::quarantine::Failure;
 use crate::store::round::RoundId;
 use crate::store::settled::Settled;
 use crate::store::{
-    ErrorKind, Store, cursor, decision, link, mark, meta, observation, person, quarantine, round,
-    settled,
+    ErrorKind, Result, Store, conflict, cursor, decision, link, mark, meta, observation, person,
+    quarantine, round, settled,
 };
 
 fn seen(id: &str, version: &str, subject: &str) -> Observation {
@@ -152,6 +154,31 @@ fn a_link_comes_back_whole() {
         assert_eq!(link::all(tx, Class::Task)?, [Link { bases: None, ..stored.clone() }]);
         let bases = link::bases(tx, &[id, LinkId(99)])?;
         assert_eq!(bases, BTreeMap::from([(id, *stored.bases.unwrap())]));
+        Ok(())
+    });
+}
+
+#[test]
+fn links_and_their_open_conflicts_are_counted_by_class() {
+    in_a_store(|tx, round| {
+        let of = |class, name, state| Link { class, state, ..linked(name) };
+        let released = LinkState::Released { gone: Side::Crm };
+        let task = link::insert(tx, &of(Class::Task, "a", LinkState::Active))?;
+        link::insert(tx, &of(Class::Task, "b", LinkState::Active))?;
+        link::insert(tx, &of(Class::Task, "c", released))?;
+        let contact = link::insert(tx, &of(Class::Contact, "a", released))?;
+        for (link, winner) in
+            [(task, None), (task, Some(Side::Crm)), (contact, None), (LinkId(99), None)]
+        {
+            let field = Field::of(if winner.is_some() { "settled" } else { "open" });
+            let dispute = Dispute::Field { field, mailbox: None, crm: None };
+            conflict::upsert(tx, &Finding { link, dispute, winner }, round, at(1))?;
+        }
+        let counted = [Class::Task, Class::Contact, Class::Email]
+            .map(|class| Ok((link::count(tx, class)?, conflict::count_open(tx, class)?)))
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?;
+        assert_eq!(counted, [((2, 1), 1), ((0, 1), 1), ((0, 0), 0)]);
         Ok(())
     });
 }
