@@ -19,6 +19,9 @@ use crate::store::{self, Connection, link, mark, meta, observation, person};
 /// How far back the last round of a class is looked for.
 const ROUNDS: u32 = 500;
 
+/// The rule by which a message that is in the CRM is counted among those left out.
+const UNTRACKED: &str = "you untracked it";
+
 /// How many of the things set aside are shown unless all are asked for.
 const ASIDE: usize = 3;
 
@@ -329,6 +332,10 @@ impl Items {
                     }) && !linked.contains(&id) =>
                 {
                     items.pending += 1;
+                }
+                // The link rests, both sides keep what they have.
+                _ if linked.contains(&id) && marked == Some(false) => {
+                    *items.skipped.entry(UNTRACKED.to_owned()).or_default() += 1;
                 }
                 _ if linked.contains(&id) => items.tracked += 1,
                 Some(decision) => match decision.outcome {

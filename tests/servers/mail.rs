@@ -362,6 +362,8 @@ fn three_colleagues_and_a_customer() {
     assert!(anna.explain("<k1@c>")["tracked"].as_str().unwrap().starts_with("no: you untracked"));
     assert!(!tagged("Archive", "k1@c"));
     assert_eq!(company.filed(), before);
+    let items = anna.here.json(&["status"])["classes"]["email"]["items"].clone();
+    assert_eq!(items["skipped"]["you untracked it"], 1, "{items:#}");
     // And set again: tracked again, still one record.
     mailbox.flag("Archive", "<k1@c>", &["$CrmTracked"], true);
     company.sync(anna);

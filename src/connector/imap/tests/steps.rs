@@ -46,7 +46,7 @@ fn office(deeds: &Deeds, command: &str) -> Option<String> {
         let head = text.split_inclusive("\r\n\r\n").next().unwrap();
         let length = head.len();
         return done(format!(
-            "* 1 FETCH (UID {uid} BODY[HEADER.FIELDS (\"Message-ID\")] {{{length}}}\r\n{head})\r\n"
+            "* 1 FETCH (UID {uid} FLAGS ({flags}) BODY[HEADER.FIELDS (\"Message-ID\")] {{{length}}}\r\n{head})\r\n"
         ));
     }
     done(format!("* 1 FETCH (UID {uid} FLAGS ({flags}) BODY[] {{{length}}}\r\n{text})\r\n"))
