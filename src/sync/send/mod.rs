@@ -2,7 +2,7 @@
 //! *Sent*, or *Failed* with a reason, in the CRM. No mail is sent twice, and none is passed over in silence.
 //!
 //! A mail is frozen with its `Message-ID` before anybody is told of it, and marked as leaving on the disk before its first byte
-//! leaves. Whatever ends in between leaves a state from which [`decide`] knows what is certain. What is not, the mailbox may
+//! leaves. Whatever ends in between leaves a state from which [`decide()`] knows what is certain. What is not, the mailbox may
 //! tell; else a person is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
