@@ -1,11 +1,14 @@
 //! Who takes part: which records the CRM side lists (`fetch`), and which items of the mailbox are tracked
-//! (`track` for contacts, tasks and appointments, `email` for messages; `content` and `people`: what goes along with one).
+//! (`track` for contacts, tasks and appointments, `email` for messages; `content` and `people`: what goes along with
+//! one; `folder` and `pattern`: how rules name folders and people).
 //!
 //! Pure: what is known about the world comes in as values. Nothing here says what is done with a thing that takes part.
 
 pub mod content;
 pub mod email;
 pub mod fetch;
+pub mod folder;
+pub mod pattern;
 pub mod people;
 pub mod track;
 
