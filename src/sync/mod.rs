@@ -26,6 +26,7 @@ pub mod contest;
 pub mod describe;
 pub mod execute;
 pub mod hold;
+mod note;
 pub mod observe;
 pub mod part;
 pub mod people;
