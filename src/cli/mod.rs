@@ -23,6 +23,8 @@ pub mod output;
 pub mod progress;
 /// Many messages at a time.
 pub mod select;
+/// Which sync filters are in force.
+pub mod selection;
 /// What the engine must know, out of what the user set.
 pub mod settings;
 /// What waits, and the command for it.
