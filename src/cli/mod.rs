@@ -9,6 +9,8 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 // What all commands share.
 
+/// Why records that were in the mailbox are not listed any more.
+pub mod absent;
 /// How a process ends.
 pub mod exit;
 /// From what a person calls a thing to the thing.
