@@ -9,6 +9,8 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 // What all commands share.
 
+/// Why records that were in the mailbox are not listed any more.
+pub mod absent;
 /// How a process ends.
 pub mod exit;
 /// From what a person calls a thing to the thing.
@@ -23,6 +25,8 @@ pub mod output;
 pub mod progress;
 /// Many messages at a time.
 pub mod select;
+/// Which sync filters are in force.
+pub mod selection;
 /// What the engine must know, out of what the user set.
 pub mod settings;
 /// What waits, and the command for it.

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use super::exit::{Exit, Stop};
 use super::mailbox::{self, Mailbox, in_folder};
-use super::{Common, settings, zone};
+use super::{Common, selection, settings, zone};
 use crate::clock::Clock;
 use crate::config::settings::{Auth, Organisation};
 use crate::config::{self, Directories, Loaded, Settings};
@@ -104,10 +104,8 @@ impl Installation {
     /// # Errors
     /// [`Exit::AlreadyRunning`] when another process has it.
     pub fn lock(&self) -> anyhow::Result<Lock> {
-        let state = &self.directories.state;
-        private_folder(state)
-            .with_context(|| format!("the state folder {} cannot be made", state.display()))?;
-        Lock::take(&state.join(LOCK))
+        self.make_state_folder()?;
+        Lock::take(&self.directories.state.join(LOCK))
     }
 
     /// Everything that a round needs. The lock comes first: two processes must not both believe that they are the first.
@@ -129,21 +127,14 @@ impl Installation {
         lock: Lock,
         tell: Tell,
     ) -> anyhow::Result<Opened> {
-        check_mailbox(&store, settings).await?;
-        let kept = store.read(|db| meta::get(db, METADATA)).await?;
-        let kept = kept.and_then(|kept| fresh(&kept, self.clock.now()));
-        let asked = kept.is_none();
-        let dataverse = self.connect(settings, kept).await?;
-        pin(&store, settings, &dataverse).await?;
-        if asked {
-            self.keep(&store, &dataverse).await?;
-        }
+        let mut dataverse = self.meet(settings, &store).await?;
+        let filters = selection::settle(&store, settings, &mut dataverse, self.clock.now()).await?;
         let crm = crm_zone(&store, &dataverse).await?;
         let chosen = zone::choose(&settings.mailbox.zone, crm.as_deref(), self.clock.now());
         let dataverse = Arc::new(dataverse);
         let engine = Engine {
             mailbox: self.mailbox(settings).connectors()?,
-            settings: settings::engine(settings, &dataverse, chosen.zone),
+            settings: settings::engine(settings, &dataverse, &filters, chosen.zone),
             sending: self.mailbox(settings).sending(&dataverse),
             crm: Arc::new(Patient::new(dataverse, PATIENCE)),
             store,
@@ -151,6 +142,33 @@ impl Installation {
             progress: tell,
         };
         Ok(Opened { engine, classes: settings.classes().collect(), notice: chosen.notice, lock })
+    }
+
+    /// The organisation, known to be the one that this state belongs to.
+    ///
+    /// # Errors
+    /// When it cannot be reached, the sign-in is refused, or this state belongs to another.
+    pub async fn meet(&self, settings: &Settings, store: &Store) -> anyhow::Result<Dataverse> {
+        check_mailbox(store, settings).await?;
+        let kept = store.read(|db| meta::get(db, METADATA)).await?;
+        let kept = kept.and_then(|kept| fresh(&kept, self.clock.now()));
+        let asked = kept.is_none();
+        let dataverse = self.connect(settings, kept).await?;
+        pin(store, settings, &dataverse).await?;
+        if asked {
+            self.keep(store, &dataverse).await?;
+        }
+        Ok(dataverse)
+    }
+
+    /// Makes sure that there is a state folder that nobody else can look into.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make_state_folder(&self) -> anyhow::Result<()> {
+        let state = &self.directories.state;
+        private_folder(state)
+            .with_context(|| format!("the state folder {} cannot be made", state.display()))
     }
 
     async fn connect(&self, settings: &Settings, kept: Option<Json>) -> anyhow::Result<Dataverse> {

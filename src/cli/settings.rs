@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
+use super::selection::Filters;
 use crate::config::Settings;
 use crate::config::settings::{self, Conflict, Deletion, Guard, Limit, Tracking};
 use crate::connector::dataverse::Dataverse;
@@ -15,7 +16,20 @@ use crate::plan::{ConflictPolicy, DeleteRule, OnLeave, Rules};
 use crate::sync::{self, ClassSettings};
 
 /// The settings of an engine that works for this mailbox and this organisation and counts days in this zone.
-pub fn engine(settings: &Settings, dataverse: &Dataverse, zone: TimeZone) -> sync::Settings {
+pub fn engine(
+    settings: &Settings,
+    dataverse: &Dataverse,
+    filters: &Filters,
+    zone: TimeZone,
+) -> sync::Settings {
+    let of = |class| {
+        let of_class = of(settings.sync.of(class));
+        // What the rules for messages say stands in the configuration alone.
+        match filters.fingerprint(class) {
+            Some(filter) => ClassSettings { filter, ..of_class },
+            None => of_class,
+        }
+    };
     let mailbox = &settings.mailbox;
     sync::Settings {
         organisation: dataverse.organisation(),
@@ -25,7 +39,7 @@ pub fn engine(settings: &Settings, dataverse: &Dataverse, zone: TimeZone) -> syn
         lengths: Lengths(dataverse.lengths()),
         limits: limits(settings.guard),
         filing: filing(&settings.sync.email.filing, dataverse),
-        classes: settings.classes().map(|class| (class, of(settings.sync.of(class)))).collect(),
+        classes: settings.classes().map(|class| (class, of(class))).collect(),
     }
 }
 

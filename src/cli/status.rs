@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+use super::absent::Absent;
 use super::output::{Answer, Page, count, short};
+use super::selection::Kept;
 use super::waiting::Waiting;
 use super::{Exit, Installation, zone};
 use crate::config::Settings;
@@ -58,6 +60,7 @@ struct State {
     /// How many addresses could be several people's.
     doubtful: u32,
     last: Option<Round>,
+    filters: Kept,
     classes: BTreeMap<Class, ClassState>,
 }
 
@@ -68,6 +71,7 @@ struct ClassState {
     /// The last round that worked on the class: when, and what came of it.
     last: Option<(Timestamp, Json)>,
     items: Items,
+    absent: Absent,
     aside: Vec<Quarantined>,
 }
 
@@ -94,6 +98,7 @@ impl State {
             zone: meta::get(db, meta::ZONE)?,
             doubtful: person::open(db)?,
             last: rounds.iter().find(worked).cloned(),
+            filters: Kept::read(db)?,
             classes: found,
         })
     }
@@ -118,6 +123,16 @@ impl State {
         if let Some(email) = self.classes.get(&Class::Email) {
             page.gap();
             page.line(email.items.sentence());
+        }
+        let mut filters = Page::default();
+        for (class, state) in &self.classes {
+            for line in state.absent.lines(&self.filters, *class) {
+                filters.wrapped("  ", &format!("{class}s: {line}"));
+            }
+        }
+        if !filters.as_str().is_empty() {
+            page.gap();
+            page.append(&filters);
         }
         for (class, state) in &self.classes {
             state.set_aside(&mut page, *class, if all { usize::MAX } else { ASIDE });
@@ -177,7 +192,7 @@ impl State {
         let classes: serde_json::Map<String, Json> = self
             .classes
             .iter()
-            .map(|(class, state)| (class.to_string(), state.to_json()))
+            .map(|(class, state)| (class.to_string(), state.to_json(self.filters.class(*class))))
             .collect();
         let organisation = settings.sync_organisation();
         json!({
@@ -212,6 +227,7 @@ impl ClassState {
             Some((round.finished?, report.clone()))
         });
         Ok(Self {
+            absent: last.as_ref().map(|(_, report)| Absent::of(report)).unwrap_or_default(),
             waiting: Waiting::of(db, class)?,
             linked: links.iter().filter(|link| link.state == LinkState::Active).count(),
             last,
@@ -239,6 +255,9 @@ impl ClassState {
         let error = report.get("error").and_then(|error| error.get("message")?.as_str());
         if let Some(error) = error {
             return format!("failed {}: {}", moment(*at), short(error, 100));
+        }
+        if !self.absent.partial.is_empty() && self.waiting.is_nothing() {
+            return format!("not everything was seen {}: nothing is deleted", moment(*at));
         }
         let parts = [
             (self.waiting.held, "held"),
@@ -281,7 +300,7 @@ impl ClassState {
         }
     }
 
-    fn to_json(&self) -> Json {
+    fn to_json(&self, filters: &Json) -> Json {
         let aside: Vec<Json> = self
             .aside
             .iter()
@@ -310,6 +329,10 @@ impl ClassState {
                 "quarantined": self.items.aside,
                 "pending": self.items.pending,
             },
+            "left_filters": self.absent.left,
+            "hidden": self.absent.hidden,
+            "not_seen": self.absent.partial,
+            "filters": filters,
             "set_aside": aside,
         })
     }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Connector, Cursor, Error, ErrorKind, News, Result, Write, Written};
 use crate::model::record::{Identity, Newcomer, PartyRef};
-use crate::model::{Address, Class, Clue, Document, Filed, ItemId, Listing, Uid};
+use crate::model::{Address, Class, Clue, Document, Filed, ItemId, Listing, Selected, Uid};
 
 /// How often one call is repeated.
 const ATTEMPTS: usize = 6;
@@ -130,6 +130,10 @@ impl Connector for Patient {
 
     fn requests(&self) -> u64 {
         self.inner.requests()
+    }
+
+    fn selected(&self, class: Class) -> Vec<Selected> {
+        self.inner.selected(class)
     }
 
     async fn wait(&self, class: Class) -> Result<()> {

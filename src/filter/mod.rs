@@ -1,4 +1,4 @@
-//! Who takes part: which records the CRM side lists (`fetch`), and which items of the mailbox are tracked
+//! Who takes part: which records the CRM side lists (`fetch`, `union`), and which items of the mailbox are tracked
 //! (`track` for contacts, tasks and appointments, `email` for messages; `content` and `people`: what goes along with
 //! one; `folder` and `pattern`: how rules name folders and people).
 //!
@@ -11,6 +11,7 @@ pub mod folder;
 pub mod pattern;
 pub mod people;
 pub mod track;
+pub mod union;
 
 /// What the user said about one item by command. It beats every rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

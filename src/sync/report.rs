@@ -8,7 +8,7 @@ use super::Engine;
 use super::send::Outgoing;
 use super::world::Look;
 use crate::connector::{self, Retry};
-use crate::model::{Class, Side};
+use crate::model::{Class, Selected, Side};
 use crate::plan::guard::Guarded;
 use crate::store::round::RoundId;
 use crate::store::{self, conflict, hold, link, quarantine};
@@ -43,6 +43,11 @@ pub struct ClassReport {
     pub held: usize,
     pub conflicts: usize,
     pub quarantined: usize,
+    /// Linked records that are in no sync filter any more, and those that could not be looked at.
+    pub left: usize,
+    pub hidden: usize,
+    /// What each sync filter found.
+    pub filters: Vec<Selected>,
     /// Mails that the CRM wants sent.
     pub outgoing: Outgoing,
     /// Requests to the CRM.
@@ -86,6 +91,9 @@ impl ClassReport {
         Self {
             listed: look.listed.clone(),
             partial: look.partial.values().cloned().collect(),
+            left: look.absent.left,
+            hidden: look.absent.hidden,
+            filters: look.selected.clone(),
             ..Self::default()
         }
     }
@@ -113,6 +121,9 @@ impl ClassReport {
             self.held = pass.held;
             self.conflicts = pass.conflicts;
             self.quarantined = pass.quarantined;
+            self.left = pass.left;
+            self.hidden = pass.hidden;
+            self.filters = pass.filters;
         }
         self.partial = pass.partial;
         self.error = pass.error;
@@ -176,6 +187,11 @@ impl ClassReport {
             "held": self.held,
             "conflicts": self.conflicts,
             "quarantined": self.quarantined,
+            "left_filters": self.left,
+            "hidden": self.hidden,
+            "filters": self.filters.iter().map(|filter| {
+                json!({ "name": filter.name, "origin": filter.origin.as_str(), "records": filter.rows })
+            }).collect::<Vec<_>>(),
             "outgoing": {
                 "sent": self.outgoing.sent,
                 "failed": self.outgoing.failed,
