@@ -6,17 +6,26 @@ use jiff::tz::TimeZone;
 
 use crate::config::Settings;
 use crate::config::settings::{self, Conflict, Deletion, Guard, Limit, Tracking};
-use crate::connector::dataverse::Dataverse;
+use crate::connector::dataverse::{ClassStanding, Dataverse, Standing};
 use crate::filter::fetch;
 use crate::mapping::Lengths;
 use crate::model::{Class, Table};
 use crate::plan::guard::Limits;
 use crate::plan::{ConflictPolicy, DeleteRule, OnLeave, Rules};
-use crate::sync::{self, ClassSettings};
+use crate::sync::{self, ClassSettings, May};
 
 /// The settings of an engine that works for this mailbox and this organisation and counts days in this zone.
-pub fn engine(settings: &Settings, dataverse: &Dataverse, zone: TimeZone) -> sync::Settings {
+pub fn engine(
+    settings: &Settings,
+    dataverse: &Dataverse,
+    standing: &Standing,
+    zone: TimeZone,
+) -> sync::Settings {
     let mailbox = &settings.mailbox;
+    let of = |class: Class| ClassSettings {
+        may: may(standing.of(class)),
+        ..of(settings.sync.of(class))
+    };
     sync::Settings {
         organisation: dataverse.organisation(),
         mailbox: mailbox.address.clone(),
@@ -25,7 +34,7 @@ pub fn engine(settings: &Settings, dataverse: &Dataverse, zone: TimeZone) -> syn
         lengths: Lengths(dataverse.lengths()),
         limits: limits(settings.guard),
         filing: filing(&settings.sync.email.filing, dataverse),
-        classes: settings.classes().map(|class| (class, of(settings.sync.of(class)))).collect(),
+        classes: settings.classes().map(|class| (class, of(class))).collect(),
     }
 }
 
@@ -70,6 +79,10 @@ fn of(sync: &settings::Sync) -> ClassSettings {
             ClassSettings { email: (**policy).clone(), filter: policy.fingerprint(), ..class }
         }
     }
+}
+
+fn may(standing: ClassStanding) -> May {
+    May { create: standing.create, write: standing.write, delete: standing.delete }
 }
 
 fn deletion(deletion: Deletion) -> DeleteRule {

@@ -26,17 +26,21 @@ impl Patient {
         Self { inner, longest }
     }
 
-    /// Waits if that is what the error asks for, else hands it on.
     async fn wait_out(&self, error: Error, attempt: &mut usize) -> Result<()> {
-        match error.kind {
-            ErrorKind::Throttled(pause) if pause <= self.longest && *attempt < ATTEMPTS => {
-                tracing::warn!(seconds = pause.as_secs_f64(), attempt, "asked to wait");
-                tokio::time::sleep(pause).await;
-                *attempt += 1;
-                Ok(())
-            }
-            _ => Err(error),
+        wait_out(self.longest, error, attempt).await
+    }
+}
+
+/// Waits if that is what the error asks for, and not for longer than `longest`; else hands it on.
+pub(super) async fn wait_out(longest: Duration, error: Error, attempt: &mut usize) -> Result<()> {
+    match error.kind {
+        ErrorKind::Throttled(pause) if pause <= longest && *attempt < ATTEMPTS => {
+            tracing::warn!(seconds = pause.as_secs_f64(), attempt, "asked to wait");
+            tokio::time::sleep(pause).await;
+            *attempt += 1;
+            Ok(())
         }
+        _ => Err(error),
     }
 }
 

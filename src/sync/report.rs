@@ -6,10 +6,9 @@ use serde_json::{Value as Json, json};
 
 use super::Engine;
 use super::send::Outgoing;
-use super::world::Look;
+use super::world::{Look, Planned};
 use crate::connector::{self, Retry};
 use crate::model::{Class, Side};
-use crate::plan::guard::Guarded;
 use crate::store::round::RoundId;
 use crate::store::{self, conflict, hold, link, quarantine};
 
@@ -43,6 +42,8 @@ pub struct ClassReport {
     pub held: usize,
     pub conflicts: usize,
     pub quarantined: usize,
+    /// Writes to the CRM that the user has no right to.
+    pub withheld: usize,
     /// Mails that the CRM wants sent.
     pub outgoing: Outgoing,
     /// Requests to the CRM.
@@ -57,7 +58,7 @@ pub struct ClassReport {
 pub struct Failure {
     pub message: String,
     pub hint: Option<String>,
-    /// What kind of trouble it is: `sign-in`, `later` or `failed`. Decides the exit code.
+    /// What kind of trouble it is: `sign-in`, `later`, `stands-by` or `failed`. Decides the exit code.
     pub kind: &'static str,
 }
 
@@ -82,8 +83,9 @@ impl ClassReport {
         Self { error: Some(Failure::of(error)), ..Self::default() }
     }
 
-    pub(super) fn looked(look: &Look, _guarded: &Guarded) -> Self {
+    pub(super) fn looked(look: &Look, plan: &Planned) -> Self {
         Self {
+            withheld: plan.withheld,
             listed: look.listed.clone(),
             partial: look.partial.values().cloned().collect(),
             ..Self::default()
@@ -113,6 +115,7 @@ impl ClassReport {
             self.held = pass.held;
             self.conflicts = pass.conflicts;
             self.quarantined = pass.quarantined;
+            self.withheld = pass.withheld;
         }
         self.partial = pass.partial;
         self.error = pass.error;
@@ -152,6 +155,7 @@ impl ClassReport {
         self.error.is_none()
             && self.partial.is_empty()
             && self.held + self.conflicts + self.quarantined + self.refused + self.unknown == 0
+            && self.withheld == 0
             && self.outgoing.unknown + self.outgoing.waiting == 0
     }
 
@@ -176,6 +180,7 @@ impl ClassReport {
             "held": self.held,
             "conflicts": self.conflicts,
             "quarantined": self.quarantined,
+            "withheld": self.withheld,
             "outgoing": {
                 "sent": self.outgoing.sent,
                 "failed": self.outgoing.failed,
@@ -200,6 +205,11 @@ impl Report {
             .map(|(class, report)| (class.to_string(), report.to_json()))
             .collect();
         json!({ "round": self.round.map(|round| round.0), "classes": classes, "seconds": self.seconds })
+    }
+
+    /// Whether anything was written to either side, or sent.
+    pub fn wrote(&self) -> bool {
+        self.classes.values().any(|class| class.operations + class.outgoing.sent > 0)
     }
 
     /// Remote writes over all classes.
