@@ -302,6 +302,7 @@ fn engine(store: Store, clock: Clock) -> Engine {
             filing: liaison::sync::Filing::default(),
             classes: BTreeMap::default(),
         },
+        fence: None,
         sending: None,
         progress: Arc::new(|_| {}),
     }

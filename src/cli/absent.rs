@@ -35,7 +35,9 @@ impl Absent {
             hidden: number("hidden"),
             partial: list("partial").filter_map(Json::as_str).map(str::to_owned).collect(),
             empty: list("filters").filter(nothing).filter_map(name).collect(),
-            hint: report.get("error").and_then(|error| Some(error.get("hint")?.as_str()?.to_owned())),
+            hint: report
+                .get("error")
+                .and_then(|error| Some(error.get("hint")?.as_str()?.to_owned())),
         }
     }
 
@@ -43,7 +45,10 @@ impl Absent {
     pub fn lines(&self, filters: &Kept, class: Class) -> Vec<String> {
         let mut lines = Vec::new();
         for reason in &self.partial {
-            lines.push(format!("not everything was seen, so nothing is deleted: {}", short(reason, 400)));
+            lines.push(format!(
+                "not everything was seen, so nothing is deleted: {}",
+                short(reason, 400)
+            ));
         }
         if !self.partial.is_empty() && filters.doubts(class).next().is_some() {
             lines.push(
@@ -53,7 +58,8 @@ impl Absent {
             );
         }
         if self.left > 0 {
-            let (are, their) = if self.left == 1 { ("is", "its item stays") } else { ("are", "their items stay") };
+            let (are, their) =
+                if self.left == 1 { ("is", "its item stays") } else { ("are", "their items stay") };
             lines.push(format!(
                 "{} {are} in no sync filter any more (reassigned, closed or changed, or the filter \
                  was): {their}",

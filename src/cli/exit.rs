@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::sync::fence::STANDBY;
 use crate::sync::{ClassReport, Report};
 use crate::{config, connector, store};
 
@@ -19,6 +20,8 @@ pub enum Exit {
     Conflicts = 5,
     SignIn = 6,
     AlreadyRunning = 7,
+    /// Another installation is the one that syncs: this one only looked.
+    Standby = 8,
     TryLater = 75,
     Configuration = 78,
 }
@@ -38,6 +41,8 @@ impl Exit {
             Self::SignIn
         } else if failed("later") {
             Self::TryLater
+        } else if failed(STANDBY) {
+            Self::Standby
         } else if !classes.is_empty() && classes.iter().all(|class| class.error.is_some()) {
             Self::Failed
         } else if failed("failed") {
@@ -151,6 +156,8 @@ mod tests {
             (failed("failed"), failed("failed"), Exit::Failed),
             (failed("failed"), failed("later"), Exit::TryLater),
             (failed("sign-in"), failed("later"), Exit::SignIn),
+            (held(), failed(STANDBY), Exit::Standby),
+            (failed("later"), failed(STANDBY), Exit::TryLater),
         ] {
             let classes = BTreeMap::from([(Class::Contact, one), (Class::Task, other)]);
             let report = Report { classes, ..Report::default() };

@@ -11,16 +11,28 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 /// Why records that were in the mailbox are not listed any more.
 pub mod absent;
+/// How much may be asked in a day.
+pub mod budget;
+/// What a sync depends on: which computer syncs, whose state this is, what the user may do, how much may be asked.
+pub mod circumstances;
 /// How a process ends.
 pub mod exit;
 /// From what a person calls a thing to the thing.
 pub mod find;
+/// Which installation this is.
+pub mod identity;
+/// What an organisation told and is not asked again for a day.
+pub mod kept;
+/// The right to write, of one process at a time.
+pub mod lock;
 /// From the settings of a mailbox to what talks to it.
 pub mod mailbox;
 /// From a configuration to an engine.
 pub mod open;
 /// The one door to the screen.
 pub mod output;
+/// Whose state this is.
+pub mod pins;
 /// How far a round has come, on a terminal.
 pub mod progress;
 /// Many messages at a time.
@@ -54,6 +66,10 @@ pub mod explain;
 pub mod filter;
 /// `liaison history`
 pub mod history;
+/// `liaison instance`
+pub mod instance;
+/// `liaison org`
+pub mod org;
 /// `liaison outgoing`
 pub mod outgoing;
 /// `liaison people`
@@ -98,7 +114,8 @@ Examples:
 
 Exit codes:
   0 done   1 failed   2 usage   3 partly   4 held   5 conflicts wait
-  6 sign-in needed   7 already running   75 try later   78 configuration";
+  6 sign-in needed   7 already running   8 another computer syncs
+  75 try later   78 configuration";
 
 /// What every command understands.
 #[derive(Debug, Clone, clap::Args)]
@@ -135,6 +152,8 @@ pub enum Command {
     Untrack(track::Untrack),
     Regarding(track::Regarding),
     Filter(filter::Filter),
+    Org(org::Org),
+    Instance(instance::Instance),
     Config(config::Config),
     Doctor(doctor::Doctor),
     Sandbox(sandbox::Sandbox),
@@ -175,6 +194,8 @@ async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Untrack(untrack) => untrack.run(&here()?).await,
         Command::Regarding(regarding) => regarding.run(&here()?).await,
         Command::Filter(filter) => filter.run(&here()?).await,
+        Command::Org(org) => org.run(&here()?).await,
+        Command::Instance(instance) => instance.run(&here()?).await,
         Command::Config(config) => config.run(&here()?),
         Command::Doctor(doctor) => doctor.run(&here()?).await,
         Command::Sandbox(sandbox) => sandbox.run().await,

@@ -1,37 +1,31 @@
 //! From a configuration to an engine: the state folder and who may write to it, the store, the sign-in, and whether this state
 //! belongs to this organisation, user and mailbox. What does not fit stops here, before anything is written.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use jiff::Timestamp;
-use serde_json::{Value as Json, json};
-
-use super::exit::{Exit, Stop};
+use super::budget::Budget;
+use super::identity::Identity;
+use super::lock::{Lock, private_folder};
 use super::mailbox::{self, Mailbox, in_folder};
-use super::{Common, selection, settings, zone};
+use super::{Common, kept, pins, selection, settings, zone};
 use crate::clock::Clock;
 use crate::config::settings::{Auth, Organisation};
 use crate::config::{self, Directories, Loaded, Settings};
-use crate::connector::dataverse::{self, Dataverse};
+use crate::connector::dataverse::{self, Dataverse, Standing};
 use crate::connector::http::Limits;
+use crate::connector::lease::{Lease, PatientLease};
+use crate::connector::meter::Meter;
 use crate::connector::patient::Patient;
-use crate::model::{Address, Class};
+use crate::model::Class;
 use crate::store::{Store, meta};
+use crate::sync::fence::Fence;
 use crate::sync::{Engine, Progress};
+use anyhow::Context;
 
 /// How long a person who watches is made to wait when the organisation asks for a pause.
 const PATIENCE: Duration = Duration::from_mins(2);
-
-/// How long the organisation's metadata is taken for true.
-const METADATA_HOURS: i64 = 24;
-
-/// Where the store keeps the organisation's metadata.
-const METADATA: &str = "metadata";
 
 /// The store, below the state folder.
 const STORE: &str = "store.db";
@@ -56,15 +50,10 @@ pub struct Opened {
     pub engine: Engine,
     /// The classes that take part.
     pub classes: Vec<Class>,
-    /// What the user must know about the time zone.
-    pub notice: Option<String>,
+    /// What the user must know: about the time zone, and about what they may not do.
+    pub notices: Vec<String>,
+    pub identity: Identity,
     pub lock: Lock,
-}
-
-/// Held as long as it lives; the system releases it however the process ends.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
 }
 
 type Tell = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -127,38 +116,27 @@ impl Installation {
         lock: Lock,
         tell: Tell,
     ) -> anyhow::Result<Opened> {
-        let mut dataverse = self.meet(settings, &store).await?;
+        let (mut dataverse, standing) = self.meet(settings, &store).await?;
         let filters = selection::settle(&store, settings, &mut dataverse, self.clock.now()).await?;
+        let identity = Identity::of(&store, &self.directories.state, &self.clock).await?;
         let crm = crm_zone(&store, &dataverse).await?;
         let chosen = zone::choose(&settings.mailbox.zone, crm.as_deref(), self.clock.now());
         let dataverse = Arc::new(dataverse);
         let engine = Engine {
             mailbox: self.mailbox(settings).connectors()?,
-            settings: settings::engine(settings, &dataverse, &filters, chosen.zone),
+            settings: settings::engine(settings, &dataverse, (&standing, &filters), chosen.zone),
+            fence: Some(Arc::new(self.fence(&dataverse, &identity, &store))),
             sending: self.mailbox(settings).sending(&dataverse),
             crm: Arc::new(Patient::new(dataverse, PATIENCE)),
             store,
             clock: self.clock.clone(),
             progress: tell,
         };
-        Ok(Opened { engine, classes: settings.classes().collect(), notice: chosen.notice, lock })
-    }
-
-    /// The organisation, known to be the one that this state belongs to.
-    ///
-    /// # Errors
-    /// When it cannot be reached, the sign-in is refused, or this state belongs to another.
-    pub async fn meet(&self, settings: &Settings, store: &Store) -> anyhow::Result<Dataverse> {
-        check_mailbox(store, settings).await?;
-        let kept = store.read(|db| meta::get(db, METADATA)).await?;
-        let kept = kept.and_then(|kept| fresh(&kept, self.clock.now()));
-        let asked = kept.is_none();
-        let dataverse = self.connect(settings, kept).await?;
-        pin(store, settings, &dataverse).await?;
-        if asked {
-            self.keep(store, &dataverse).await?;
-        }
-        Ok(dataverse)
+        let takes_part = |class: &Class| standing.of(*class).takes_part();
+        let classes = settings.classes().filter(takes_part).collect();
+        let said = standing.says.iter().filter(|said| said.bad).map(|said| said.says.clone());
+        let notices = chosen.notice.into_iter().chain(said).collect();
+        Ok(Opened { engine, classes, notices, identity, lock })
     }
 
     /// Makes sure that there is a state folder that nobody else can look into.
@@ -171,21 +149,54 @@ impl Installation {
             .with_context(|| format!("the state folder {} cannot be made", state.display()))
     }
 
-    async fn connect(&self, settings: &Settings, kept: Option<Json>) -> anyhow::Result<Dataverse> {
+    fn fence(&self, dataverse: &Arc<Dataverse>, identity: &Identity, store: &Store) -> Fence {
+        let lease = PatientLease::new(Arc::clone(dataverse) as Arc<dyn Lease>, PATIENCE);
+        Fence::new(
+            Arc::new(lease),
+            identity.instance.clone(),
+            identity.reserve.clone(),
+            dataverse.lease().clone(),
+            (store.clone(), self.clock.clone()),
+        )
+    }
+
+    /// The sync organisation, known to be the one that this state belongs to, and what the user may do there.
+    ///
+    /// # Errors
+    /// When it cannot be reached, the sign-in is refused, or this state belongs to another.
+    pub async fn meet(
+        &self,
+        settings: &Settings,
+        store: &Store,
+    ) -> anyhow::Result<(Dataverse, Standing)> {
+        pins::check_mailbox(store, settings).await?;
         let Some((name, organisation)) = settings.sync_organisation() else {
             anyhow::bail!("no organisation says `sync = true`");
         };
+        let metadata = kept::metadata(store, &self.clock).await?;
+        let asked = metadata.is_none();
+        let (url, limit) = (organisation.url.to_string(), organisation.requests_per_day);
+        let last = store.read(|db| meta::get(db, meta::BUDGET)).await?;
+        let last = last.and_then(|last| last.parse().ok());
+        let allowed = limit.or(last).unwrap_or_else(|| Standing::default().budget());
+        let budget = Arc::new(Budget::new(store.clone(), self.clock.clone(), url, allowed));
+        let meter = Some(Arc::clone(&budget) as Arc<dyn Meter>);
         let options = self.options(name, organisation, settings);
-        Dataverse::connect(options, self.clock.clone(), kept)
+        let dataverse = Dataverse::connect_within(options, self.clock.clone(), metadata, meter)
             .await
-            .with_context(|| format!("organisation `{name}` at {}", organisation.url))
-    }
-
-    /// Keeps the organisation's metadata for a day.
-    async fn keep(&self, store: &Store, dataverse: &Dataverse) -> anyhow::Result<()> {
-        let at = self.clock.now().as_second();
-        let kept = json!({ "at": at, "metadata": dataverse.metadata().to_json() }).to_string();
-        Ok(store.write(move |tx| meta::set(tx, METADATA, &kept)).await?)
+            .with_context(|| format!("organisation `{name}` at {}", organisation.url))?;
+        pins::check(store, settings, &dataverse).await?;
+        if asked {
+            kept::keep_metadata(store, &self.clock, &dataverse).await?;
+        }
+        let standing = kept::standing(store, &self.clock, (settings, &dataverse)).await?;
+        let by_licence = standing.budget();
+        if last != Some(by_licence) {
+            let text = by_licence.to_string();
+            store.write(move |tx| meta::set(tx, meta::BUDGET, &text)).await?;
+        }
+        budget.allow(limit.unwrap_or(by_licence));
+        Ok((dataverse, standing))
     }
 
     /// What talks to the mailbox.
@@ -212,91 +223,6 @@ impl Installation {
     }
 }
 
-impl Lock {
-    fn take(path: &Path) -> anyhow::Result<Self> {
-        let named = || format!("the lock {} cannot be used", path.display());
-        let mut file = private_file(path).with_context(named)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(taken(&mut file).into()),
-            Err(TryLockError::Error(error)) => return Err(error).with_context(named),
-        }
-        file.set_len(0)?;
-        write!(file, "{}", std::process::id())?;
-        Ok(Self { _file: file })
-    }
-}
-
-/// Who has the lock, as far as it says so.
-fn taken(file: &mut File) -> Stop {
-    let mut holder = String::new();
-    let process = match file.read_to_string(&mut holder) {
-        Ok(_) if holder.parse::<u32>().is_ok() => format!("process {holder}"),
-        _ => "another process".to_owned(),
-    };
-    Stop::new(
-        Exit::AlreadyRunning,
-        format!("{process} is at work on this state already"),
-        format!("wait until {process} is done, or give this one a state of its own with --state"),
-    )
-}
-
-/// The organisation's metadata as it was kept, if it is not older than a day.
-fn fresh(kept: &str, now: Timestamp) -> Option<Json> {
-    let mut kept: Json = serde_json::from_str(kept).ok()?;
-    let age = now.as_second() - kept.get("at")?.as_i64()?;
-    let metadata = kept.get_mut("metadata")?.take();
-    (0..METADATA_HOURS * 3600).contains(&age).then_some(metadata)
-}
-
-/// Whose state this is, is set the first time and never changes by itself: what was learnt about one mailbox and one
-/// organisation would read as deletions in another.
-async fn pin(store: &Store, settings: &Settings, dataverse: &Dataverse) -> anyhow::Result<()> {
-    let mine = settings.mailbox.me();
-    if !dataverse.me().is_empty() && dataverse.me().is_disjoint(&mine) {
-        let known: Vec<&str> = dataverse.me().iter().map(Address::as_str).collect();
-        return Err(Stop::new(
-            Exit::Configuration,
-            format!(
-                "the CRM knows you as {}, the mailbox is {}",
-                known.join(", "),
-                settings.mailbox.address
-            ),
-            "if both are you, add the CRM's address to `aliases` in `[mailbox]`; else sign in as \
-             the owner of the mailbox",
-        )
-        .into());
-    }
-    let (organisation, user) = (dataverse.organisation().to_string(), dataverse.user().to_string());
-    let mailbox = settings.mailbox.address.to_string();
-    let pins = [
-        (meta::ORGANISATION, "organisation", organisation),
-        (meta::USER, "CRM user", user),
-        (meta::MAILBOX, "mailbox", mailbox),
-    ];
-    let checked = pins.clone();
-    let missing = store
-        .read(move |db| {
-            let mut missing = false;
-            for (key, word, now) in &checked {
-                match meta::get(db, key)? {
-                    Some(pinned) if pinned != *now => {
-                        return Ok(Err(mismatch(word, &pinned, now)));
-                    }
-                    pinned => missing |= pinned.is_none(),
-                }
-            }
-            Ok(Ok(missing))
-        })
-        .await??;
-    if missing {
-        store
-            .promise(move |tx| pins.iter().try_for_each(|(key, _, now)| meta::set(tx, key, now)))
-            .await?;
-    }
-    Ok(())
-}
-
 /// The zone of the CRM user. When the organisation does not tell this time, it is the one that it told last: a series must not
 /// be counted in another zone because of one bad answer.
 async fn crm_zone(store: &Store, dataverse: &Dataverse) -> anyhow::Result<Option<String>> {
@@ -307,45 +233,6 @@ async fn crm_zone(store: &Store, dataverse: &Dataverse) -> anyhow::Result<Option
         store.write(move |tx| meta::set(tx, meta::ZONE, &told)).await?;
     }
     Ok(Some(told))
-}
-
-/// A mailbox that is not the one of this state is refused before anybody is asked for anything.
-async fn check_mailbox(store: &Store, settings: &Settings) -> anyhow::Result<()> {
-    let now = settings.mailbox.address.to_string();
-    match store.read(|db| meta::get(db, meta::MAILBOX)).await? {
-        Some(pinned) if pinned != now => Err(mismatch("mailbox", &pinned, &now).into()),
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn mismatch(word: &str, pinned: &str, now: &str) -> Stop {
-    Stop::new(
-        Exit::Configuration,
-        format!("this state belongs to the {word} {pinned}, the configuration leads to {now}"),
-        "nothing was touched; correct the configuration, or start afresh with another --state folder",
-    )
-}
-
-#[cfg(unix)]
-fn private_folder(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn private_folder(path: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(path)
-}
-
-fn private_file(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    options.open(path)
 }
 
 /// Nobody is told how far a round has come.

@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the door")]
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
 use serde_json::Value as Json;
@@ -164,6 +164,25 @@ pub fn tell(page: &Page) -> io::Result<()> {
     out.write_all(page.0.as_bytes())?;
     out.flush()
 }
+
+/// Shows what it is about and asks; `false` where nobody is there to answer, or a program reads.
+///
+/// # Errors
+/// When the answer cannot be read.
+pub fn ask(about: &Page, question: &str, json: bool) -> io::Result<bool> {
+    if json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(false);
+    }
+    let mut err = io::stderr().lock();
+    write!(err, "{}{question} [y/N] ", about.0)?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().take(ANSWER_MAX).read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Longer than any answer to a question.
+const ANSWER_MAX: u64 = 100;
 
 /// A message on the standard error. Without anybody to read it, there is nobody to tell so.
 pub fn note(text: impl Display) {

@@ -55,7 +55,11 @@ pub async fn show(
     }
     bar.finish_and_clear();
     let mut answer = answer(&previews, lines);
-    answer.notes.extend(opened.notice);
+    answer.notes.extend(opened.notices);
+    if let Some(standby) = opened.engine.standby() {
+        answer.notes.push(standby.message);
+        answer.notes.extend(standby.hint.map(|hint| format!("→ {hint}")));
+    }
     Ok(answer)
 }
 

@@ -251,7 +251,7 @@ impl Installation {
         let settings = self.load()?.settings;
         self.make_state_folder()?;
         let store = self.store().await?;
-        let mut dataverse = self.meet(&settings, &store).await?;
+        let (mut dataverse, _) = self.meet(&settings, &store).await?;
         let filters = settle(&store, &settings, &mut dataverse, self.clock.now())
             .await
             .context("the sync filters")?;

@@ -7,30 +7,28 @@ use jiff::tz::TimeZone;
 use super::selection::Filters;
 use crate::config::Settings;
 use crate::config::settings::{self, Conflict, Deletion, Guard, Limit, Tracking};
-use crate::connector::dataverse::Dataverse;
+use crate::connector::dataverse::{ClassStanding, Dataverse, Standing};
 use crate::filter::fetch;
 use crate::mapping::Lengths;
 use crate::model::{Class, Table};
 use crate::plan::guard::Limits;
 use crate::plan::{ConflictPolicy, DeleteRule, OnLeave, Rules};
-use crate::sync::{self, ClassSettings};
+use crate::sync::{self, ClassSettings, May};
 
 /// The settings of an engine that works for this mailbox and this organisation and counts days in this zone.
 pub fn engine(
     settings: &Settings,
     dataverse: &Dataverse,
-    filters: &Filters,
+    (standing, filters): (&Standing, &Filters),
     zone: TimeZone,
 ) -> sync::Settings {
-    let of = |class| {
+    let mailbox = &settings.mailbox;
+    let of = |class: Class| {
         let of_class = of(settings.sync.of(class));
         // What the rules for messages say stands in the configuration alone.
-        match filters.fingerprint(class) {
-            Some(filter) => ClassSettings { filter, ..of_class },
-            None => of_class,
-        }
+        let filter = filters.fingerprint(class).unwrap_or(of_class.filter);
+        ClassSettings { may: may(standing.of(class)), filter, ..of_class }
     };
-    let mailbox = &settings.mailbox;
     sync::Settings {
         organisation: dataverse.organisation(),
         mailbox: mailbox.address.clone(),
@@ -84,6 +82,10 @@ fn of(sync: &settings::Sync) -> ClassSettings {
             ClassSettings { email: (**policy).clone(), filter: policy.fingerprint(), ..class }
         }
     }
+}
+
+fn may(standing: ClassStanding) -> May {
+    May { create: standing.create, write: standing.write, delete: standing.delete }
 }
 
 fn deletion(deletion: Deletion) -> DeleteRule {

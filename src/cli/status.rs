@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::absent::Absent;
+use super::circumstances::Circumstances;
 use super::output::{Answer, Page, count, short};
 use super::selection::Kept;
 use super::waiting::Waiting;
@@ -43,7 +44,14 @@ impl Status {
         let loaded = here.load()?;
         let store = here.store().await?;
         let classes: Vec<Class> = loaded.settings.classes().collect();
-        let state = store.read(move |db| State::read(db, &classes)).await?;
+        let (settings, now) = (loaded.settings.clone(), here.clock.now());
+        let state = store
+            .read(move |db| {
+                Ok((State::read(db, &classes)?, Circumstances::read(db, &settings, now)?))
+            })
+            .await?;
+        let (mut state, circumstances) = state;
+        state.circumstances = circumstances;
         let crm = state.zone.as_deref();
         let zone = zone::choose(&loaded.settings.mailbox.zone, crm, here.clock.now());
         let mut answer = state.answer(&loaded.settings, self.all);
@@ -62,6 +70,7 @@ struct State {
     last: Option<Round>,
     filters: Kept,
     classes: BTreeMap<Class, ClassState>,
+    circumstances: Circumstances,
 }
 
 /// One class.
@@ -100,6 +109,7 @@ impl State {
             last: rounds.iter().find(worked).cloned(),
             filters: Kept::read(db)?,
             classes: found,
+            circumstances: Circumstances::default(),
         })
     }
 
@@ -111,10 +121,13 @@ impl State {
         page.line(format!("organisation  {name}, {url}"));
         page.line(format!("mailbox       {}", settings.mailbox.address));
         page.line(format!("last round    {}", self.last_round()));
+        self.circumstances.show(&mut page);
         page.gap();
         let mut rows = Vec::new();
         for (class, state) in &self.classes {
-            rows.push(vec![class.to_string(), state.sentence(), state.numbers()]);
+            let off = self.circumstances.off(*class);
+            let sentence = off.unwrap_or_else(|| state.sentence());
+            rows.push(vec![class.to_string(), sentence, state.numbers()]);
         }
         if rows.is_empty() {
             page.line("no class takes part: see `liaison config show`");
@@ -162,6 +175,14 @@ impl State {
         answer
     }
 
+    /// A class that cannot take part is not in step, whatever its last round said.
+    fn all_in_step(&self) -> bool {
+        let circumstances = &self.circumstances;
+        self.classes
+            .iter()
+            .all(|(class, state)| state.in_step() && circumstances.off(*class).is_none())
+    }
+
     fn was_interrupted(&self) -> bool {
         self.last.as_ref().is_some_and(|round| round.finished.is_none())
     }
@@ -177,11 +198,13 @@ impl State {
     }
 
     fn exit(&self, waiting: Waiting) -> Exit {
-        if waiting.held + waiting.doubtful > 0 {
+        if let Some(exit) = self.circumstances.exit() {
+            exit
+        } else if waiting.held + waiting.doubtful > 0 {
             Exit::Held
         } else if waiting.conflicts > 0 {
             Exit::Conflicts
-        } else if self.was_interrupted() || self.classes.values().any(|state| !state.in_step()) {
+        } else if self.was_interrupted() || !self.all_in_step() {
             Exit::Partly
         } else {
             Exit::Done
@@ -211,7 +234,12 @@ impl State {
             })),
             "in_step": !self.was_interrupted()
                 && !self.classes.is_empty()
-                && self.classes.values().all(ClassState::in_step),
+                && self.circumstances.exit().is_none()
+                && self.all_in_step(),
+            "instance": self.circumstances.instance(),
+            "mismatch": self.circumstances.mismatch(),
+            "rights": self.circumstances.rights(),
+            "budget": self.circumstances.budget(),
             "classes": classes,
         })
     }
@@ -259,7 +287,9 @@ impl ClassState {
         if !self.absent.partial.is_empty() && self.waiting.is_nothing() {
             return format!("not everything was seen {}: nothing is deleted", moment(*at));
         }
+        let withheld = report.get("withheld").and_then(Json::as_u64).unwrap_or_default();
         let parts = [
+            (usize::try_from(withheld).unwrap_or(usize::MAX), "you have no right to write"),
             (self.waiting.held, "held"),
             (self.waiting.conflicts, "contested"),
             (self.waiting.approved + self.waiting.chosen, "decided, not carried out"),

@@ -4,9 +4,10 @@ use clap::ValueEnum;
 
 use super::output::{Answer, Page, count, short};
 use super::waiting::Waiting;
-use super::{Exit, Installation, plan, progress};
+use super::{Exit, Installation, kept, plan, progress};
 use crate::model::{Class, Side};
 use crate::store::{self, Store, observation, quarantine};
+use crate::sync::fence::STANDBY;
 use crate::sync::{ClassReport, Report};
 
 /// Bring both sides in step, now
@@ -68,9 +69,16 @@ impl Sync {
         }
         let report = opened.engine.sync(&classes, "command").await?;
         bar.finish_and_clear();
+        // Perhaps a right was taken away.
+        let refused = |class: &ClassReport| {
+            class.refused > 0 || class.error.as_ref().is_some_and(|error| error.kind == "failed")
+        };
+        if report.classes.values().any(refused) {
+            kept::doubt_standing(&opened.engine.store).await?;
+        }
         let waiting = opened.engine.store.read(move |db| Waiting::all(db, &classes)).await?;
         let mut answer = answer(&report, waiting);
-        answer.notes.extend(opened.notice);
+        answer.notes.extend(opened.notices);
         Ok(answer)
     }
 }
@@ -80,6 +88,12 @@ pub fn answer(report: &Report, waiting: Waiting) -> Answer {
     let mut page = table(report);
     for (class, report) in &report.classes {
         troubles(&mut page, *class, report);
+    }
+    let standby = report.classes.values().filter_map(|class| class.error.as_ref());
+    if let Some(standby) = standby.filter(|error| error.kind == STANDBY).last() {
+        page.gap();
+        page.wrapped("", &standby.message);
+        page.wrapped("→ ", standby.hint.as_deref().unwrap_or_default());
     }
     page.gap();
     let round = report.round.map(|round| format!("round {round}: ")).unwrap_or_default();
@@ -119,7 +133,7 @@ pub fn table(report: &Report) -> Page {
 }
 
 fn troubles(page: &mut Page, class: Class, report: &ClassReport) {
-    if let Some(error) = &report.error {
+    if let Some(error) = report.error.as_ref().filter(|error| error.kind != STANDBY) {
         page.line(format!("{class}s: {}", error.message));
         if let Some(hint) = &error.hint {
             page.line(format!("  → {hint}"));
@@ -131,6 +145,13 @@ fn troubles(page: &mut Page, class: Class, report: &ClassReport) {
     }
     if report.refused > 0 {
         page.line(format!("{class}s: {} refused", count(report.refused, "write")));
+    }
+    if report.withheld > 0 {
+        let (word, verb) =
+            (count(report.withheld, "change"), if report.withheld == 1 { "stays" } else { "stay" });
+        page.line(format!(
+            "{class}s: {word} of the mailbox {verb} there: you have no right to write them to the CRM (`liaison status` says which)"
+        ));
     }
     let outgoing = report.outgoing;
     let mails = [

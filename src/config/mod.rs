@@ -2,6 +2,7 @@
 //!
 //! `paths` is the one door to the environment. Nothing here opens what the settings name, nor holds a secret.
 
+pub mod edit;
 pub mod error;
 pub mod load;
 pub mod paths;

@@ -23,6 +23,15 @@ pub struct Directories {
     pub home: Option<PathBuf>,
 }
 
+/// What this computer is called, where its environment says so: by `LIAISON_HOST`, for those whose own name is shared or changes
+/// (containers), and whether it was that.
+pub fn computer() -> Option<(String, bool)> {
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let given = variable("LIAISON_HOST").map(|name| (name, true));
+    given.or_else(|| variable("COMPUTERNAME").map(|name| (name, false)))
+}
+
 impl Directories {
     /// The configuration from the flag, `LIAISON_CONFIG` or the platform (a file, or the folder of a `config.toml`); the
     /// state from its flag, `LIAISON_STATE` or the platform.

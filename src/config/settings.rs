@@ -71,6 +71,8 @@ pub struct Organisation {
     pub auth: Auth,
     /// What makes its certificate good.
     pub trust: Trust,
+    /// How many requests a day are allowed; `None`: what the user's licence says.
+    pub requests_per_day: Option<u64>,
 }
 
 /// How to sign in.

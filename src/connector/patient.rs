@@ -26,24 +26,32 @@ impl Patient {
         Self { inner, longest }
     }
 
-    /// Asks until there is an answer other than a pause that is worth waiting for.
     async fn ask<T, F>(&self, call: impl Fn() -> F + Send) -> Result<T>
     where
         T: Send,
         F: Future<Output = Result<T>> + Send,
     {
-        let mut attempt = 1;
-        loop {
-            match call().await {
-                Err(Error { kind: ErrorKind::Throttled(pause), .. })
-                    if pause <= self.longest && attempt < ATTEMPTS =>
-                {
-                    tracing::warn!(seconds = pause.as_secs_f64(), attempt, "asked to wait");
-                    tokio::time::sleep(pause).await;
-                    attempt += 1;
-                }
-                done => return done,
+        patiently(self.longest, call).await
+    }
+}
+
+/// Asks until there is an answer other than a pause that is worth waiting for: one of at most `longest`.
+pub(super) async fn patiently<T, F>(longest: Duration, call: impl Fn() -> F + Send) -> Result<T>
+where
+    T: Send,
+    F: Future<Output = Result<T>> + Send,
+{
+    let mut attempt = 1;
+    loop {
+        match call().await {
+            Err(Error { kind: ErrorKind::Throttled(pause), .. })
+                if pause <= longest && attempt < ATTEMPTS =>
+            {
+                tracing::warn!(seconds = pause.as_secs_f64(), attempt, "asked to wait");
+                tokio::time::sleep(pause).await;
+                attempt += 1;
             }
+            done => return done,
         }
     }
 }

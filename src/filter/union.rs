@@ -76,23 +76,23 @@ pub fn unite(wish: Wish<'_>, told: &Told, is_new: bool) -> Union {
     let kept: Vec<&StoredFilter> = told_own.iter().filter(of_class).chain(templates).collect();
     let steps_back = wish.organisation && (told.own.is_err() || !kept.is_empty());
     let defaults = fetch::defaults(wish.class);
-    let configured = wish
-        .filters
-        .iter()
-        .filter(|filter| !(steps_back && defaults.contains(filter)))
-        .map(|filter| Source {
-            origin: Origin::Configuration,
-            name: filter.name().to_owned(),
-            table: filter.table().logical_name().to_owned(),
-            id: None,
-            state: State::On(filter.clone()),
-        });
+    let configured =
+        wish.filters.iter().filter(|filter| !(steps_back && defaults.contains(filter))).map(
+            |filter| Source {
+                origin: Origin::Configuration,
+                name: filter.name().to_owned(),
+                table: filter.table().logical_name().to_owned(),
+                id: None,
+                state: State::On(filter.clone()),
+            },
+        );
     let system = told.system.iter().flatten().filter(of_class);
     let sources: Vec<Source> =
         configured.chain(kept.into_iter().chain(system).map(|it| judge(wish, it))).collect();
     let mut doubts = Vec::new();
     if wish.organisation {
-        let unread = [("your sync filters", &told.own), ("the system's sync filters", &told.system)];
+        let unread =
+            [("your sync filters", &told.own), ("the system's sync filters", &told.system)];
         doubts.extend(unread.into_iter().filter_map(|(whose, read)| {
             Some(format!("{whose} could not be read: {}", read.as_ref().err()?))
         }));

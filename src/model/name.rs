@@ -34,6 +34,11 @@ pub fn newcomer_guid(organisation: Uuid, table: &str, address: &Address) -> Uuid
     Uuid::new_v5(&space(organisation), format!("{table} for\n{address}").as_bytes())
 }
 
+/// The GUID of the row that says which installation of this user syncs.
+pub fn lease_guid(organisation: Uuid, user: Uuid) -> Uuid {
+    Uuid::new_v5(&space(organisation), format!("sync instance of\n{user}").as_bytes())
+}
+
 /// The GUID for an appointment that changes its table: from a single one to a series, or back.
 pub fn converted_guid(organisation: Uuid, table: Table, old: Uuid) -> Uuid {
     Uuid::new_v5(

@@ -13,6 +13,19 @@ pub const MAILBOX: &str = "mailbox";
 /// The time zone of the CRM user's own settings, by its Windows name, when it was last told.
 pub const ZONE: &str = "zone";
 
+/// What this installation is to others of the same user, as it was last seen: JSON.
+pub const LEASE: &str = "lease";
+/// The id of this installation, where its state was made, and whether it gave up syncing: JSON.
+pub const INSTANCE: &str = "instance";
+/// What the user may do, as it was last told: JSON.
+pub const STANDING: &str = "standing";
+/// How many requests a day the user's licence allows, as it was last told.
+pub const BUDGET: &str = "budget";
+/// Why nothing can be synced until the user does something: JSON. Not there when nothing is wrong.
+pub const MISMATCH: &str = "mismatch";
+/// The organisation's metadata, as it was last told: JSON.
+pub const METADATA: &str = "metadata";
+
 /// The text under this key.
 ///
 /// # Errors

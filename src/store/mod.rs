@@ -15,6 +15,7 @@ pub use rusqlite::{Connection, Transaction};
 pub mod conflict;
 pub mod cursor;
 pub mod decision;
+pub mod departure;
 pub mod encode;
 pub mod error;
 pub mod fingerprint;
@@ -33,6 +34,7 @@ pub mod quarantine;
 pub mod regarding;
 pub mod round;
 pub mod settled;
+pub mod spent;
 pub mod tagged;
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub(super) async fn run(
         known,
         asked,
     };
-    executor.note(&local, report).await?;
+    note(engine, (class, round), &look.world, &local, report).await?;
     let of = writing.len();
     let mut rest = writing.as_slice();
     while !rest.is_empty() {
@@ -74,6 +74,22 @@ pub(super) async fn run(
     Ok(())
 }
 
+/// Notes what follows from steps without a remote write.
+///
+/// # Errors
+/// When the store is lost.
+pub(super) async fn note(
+    engine: &Engine,
+    (class, round): (Class, RoundId),
+    world: &World,
+    steps: &[Step],
+    report: &mut ClassReport,
+) -> store::Result<()> {
+    let outcomes: Vec<Outcome> = steps.iter().map(|step| Outcome::noted(step, world)).collect();
+    report.adopted += outcomes.iter().filter(|outcome| outcome.adopts()).count();
+    record::commit(engine, class, round, outcomes).await
+}
+
 struct Executor<'a> {
     engine: &'a Engine,
     mailbox: &'a dyn Connector,
@@ -87,14 +103,6 @@ struct Executor<'a> {
 }
 
 impl Executor<'_> {
-    /// Steps without a remote write.
-    async fn note(&self, steps: &[Step], report: &mut ClassReport) -> store::Result<()> {
-        let outcomes: Vec<Outcome> =
-            steps.iter().map(|step| Outcome::noted(step, self.world)).collect();
-        report.adopted += outcomes.iter().filter(|outcome| outcome.adopts()).count();
-        record::commit(self.engine, self.class, self.round, outcomes).await
-    }
-
     /// One batch: prepare, write down, write, read back, commit. Returns how many of the steps that were, and why the round must
     /// stop, if it must.
     async fn batch(
@@ -121,9 +129,17 @@ impl Executor<'_> {
             Ok(jobs) => jobs,
             Err(error) => return Ok((0, Some(Failure::of(&error)))),
         };
+        let both = |side| jobs.iter().any(|job| job.is_ready(side));
+        let both_sides = both(Side::Crm) && both(Side::Mailbox);
+        if let Some(failure) = self.engine.prove().await {
+            return Ok((0, Some(failure)));
+        }
         let entries =
             record::intend(self.engine, self.class, self.round, &jobs, self.world).await?;
         let mut failure = self.send(&mut jobs, Side::Crm).await;
+        if failure.is_none() && both_sides {
+            failure = self.engine.prove().await;
+        }
         if failure.is_none() {
             failure = self.send(&mut jobs, Side::Mailbox).await;
         }

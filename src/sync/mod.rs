@@ -20,12 +20,15 @@ use crate::plan::guard::Limits;
 use crate::plan::{Rules, Step};
 use crate::store::round::RoundId;
 use crate::store::{self, Store};
+pub use crate::sync::may::May;
 
 pub mod aside;
 pub mod contest;
 pub mod describe;
 pub mod execute;
+pub mod fence;
 pub mod hold;
+pub mod may;
 mod note;
 pub mod observe;
 pub mod part;
@@ -57,6 +60,8 @@ pub struct Engine {
     pub store: Store,
     pub clock: Clock,
     pub settings: Settings,
+    /// Keeps it from writing while another installation syncs; `None` where it is the only one for certain.
+    pub fence: Option<Arc<fence::Fence>>,
     /// Where this installation sends what the CRM wants sent.
     pub sending: Option<send::Sending>,
     pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
@@ -98,6 +103,8 @@ pub struct ClassSettings {
     pub email: email::Policy,
     /// Changes when the sync filters do.
     pub filter: String,
+    /// What the user may do with the records.
+    pub may: May,
 }
 
 /// How far a round has come.
@@ -141,10 +148,19 @@ impl Engine {
         let (now, name) = (self.clock.now(), trigger.to_owned());
         let round = self.store.write(move |tx| store::round::start(tx, &name, now)).await?;
         let mut report = Report { round: Some(round), ..Report::default() };
+        if let Some(fence) = &self.fence {
+            fence.begin().await?;
+        }
         for class in classes {
-            let class_report = self.sync_class(*class, round).await?;
+            let class_report = match self.standby() {
+                Some(standby) => self.stand_by(*class, round, standby).await?,
+                None => self.sync_class(*class, round).await?,
+            };
             (self.progress)(Progress::Done { class: *class });
             report.classes.insert(*class, class_report);
+        }
+        if let Some(fence) = &self.fence {
+            fence.end(report.wrote()).await?;
         }
         report.seconds = (self.clock.monotonic().saturating_sub(started)).as_secs_f64();
         let (json, now) = (report.to_json(), self.clock.now());
@@ -169,11 +185,50 @@ impl Engine {
                 break;
             }
         }
-        if class == Class::Email {
+        if class == Class::Email && self.class(class).may.write {
             self.send(&mut total).await?;
         }
         total.requests = self.crm.requests().saturating_sub(requests);
         Ok(total)
+    }
+
+    /// A round of an installation that does not sync: it looks, decides what takes part, and notes what became one on both sides
+    /// without its doing, so that it knows where things are should it be called for. It writes to neither side.
+    async fn stand_by(
+        &self,
+        class: Class,
+        round: RoundId,
+        standby: report::Failure,
+    ) -> store::Result<ClassReport> {
+        let requests = self.crm.requests();
+        let mut report = match self.look_if_needed(class, round).await? {
+            Ok(Some(look)) => self.note_only(class, round, &look).await?,
+            Ok(None) => self.quiet(class).await?,
+            Err(error) => ClassReport::failed(&error),
+        };
+        report.requests = self.crm.requests().saturating_sub(requests);
+        report.error.get_or_insert(standby);
+        Ok(report)
+    }
+
+    async fn note_only(
+        &self,
+        class: Class,
+        round: RoundId,
+        look: &world::Look,
+    ) -> store::Result<ClassReport> {
+        let plan = self.plan(class, look).await?;
+        let people = people::Plan::default();
+        hold::record(self, class, round, look, &plan, &people).await?;
+        let mut report = ClassReport::looked(look, &plan);
+        let (writing, local): (Vec<Step>, Vec<Step>) =
+            plan.guarded.go.into_iter().partition(Step::writes);
+        execute::note(self, (class, round), &look.world, &local, &mut report).await?;
+        if writing.is_empty() && plan.withheld == 0 {
+            self.settle(class, &report).await?;
+        }
+        report.count_waiting(self, class).await?;
+        Ok(report)
     }
 
     /// One look at both sides and what follows from it. `None`: nothing happened, and nothing was left to do.
@@ -195,11 +250,13 @@ impl Engine {
         };
         hold::record(self, class, round, &look, &plan, &people).await?;
         let whole = plan.whole;
-        let mut report = ClassReport::looked(&look, &plan.guarded);
+        let mut report = ClassReport::looked(&look, &plan);
         execute::run(self, class, round, &look, (plan, people), &mut report).await?;
         if class == Class::Email && report.error.is_none() {
             self.tag(round, &look.to_tag, &look.to_untag).await?;
-            self.regard(round).await?;
+            if self.class(class).may.write {
+                self.regard(round).await?;
+            }
         }
         // What the changed filter stops waits by name only once it was seen whole.
         if pass == 0 && whole {
@@ -230,7 +287,7 @@ impl Engine {
             }
         };
         hold::record(self, class, round, &look, &plan, &people).await?;
-        let mut report = ClassReport::looked(&look, &plan.guarded);
+        let mut report = ClassReport::looked(&look, &plan);
         report.count_waiting(self, class).await?;
         let line = |step: Step| {
             let line = describe::step(&step, &look.world);

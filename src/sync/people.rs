@@ -216,6 +216,10 @@ impl Known {
             known.open.extend(plan.waiting);
         }
         if !plan.make.is_empty() {
+            if let Some(failure) = engine.prove().await {
+                report.error = Some(failure);
+                return Ok((known, plan.asked));
+            }
             known.introduce(engine, round, &plan.make, report).await?;
         }
         Ok((known, plan.asked))
@@ -358,6 +362,9 @@ pub(super) async fn assign(
     }
     if by_record.is_empty() {
         return Ok(None);
+    }
+    if let Some(failure) = engine.prove().await {
+        return Ok(Some(failure));
     }
     let intents = by_record.iter().map(|(record, of)| assignment(record, of, &people)).collect();
     let entries = intend(engine, round, intents).await?;

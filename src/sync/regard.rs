@@ -99,6 +99,10 @@ impl Engine {
         if writes.is_empty() {
             return Ok(());
         }
+        if let Some(failure) = self.prove().await {
+            tracing::warn!(reason = failure.message, "what messages are about was not written");
+            return Ok(());
+        }
         let (wanted, writes): (Vec<&Wanted>, Vec<Write>) = writes.into_iter().unzip();
         let intents: Vec<Intent> =
             wanted.iter().zip(&writes).map(|(wanted, write)| intent(wanted, write)).collect();

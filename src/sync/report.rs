@@ -6,10 +6,9 @@ use serde_json::{Value as Json, json};
 
 use super::Engine;
 use super::send::Outgoing;
-use super::world::Look;
+use super::world::{Look, Planned};
 use crate::connector::{self, Retry};
 use crate::model::{Class, Selected, Side};
-use crate::plan::guard::Guarded;
 use crate::store::round::RoundId;
 use crate::store::{self, conflict, hold, link, quarantine};
 
@@ -48,6 +47,8 @@ pub struct ClassReport {
     pub hidden: usize,
     /// What each sync filter found.
     pub filters: Vec<Selected>,
+    /// Writes to the CRM that the user has no right to.
+    pub withheld: usize,
     /// Mails that the CRM wants sent.
     pub outgoing: Outgoing,
     /// Requests to the CRM.
@@ -62,7 +63,7 @@ pub struct ClassReport {
 pub struct Failure {
     pub message: String,
     pub hint: Option<String>,
-    /// What kind of trouble it is: `sign-in`, `later` or `failed`. Decides the exit code.
+    /// What kind of trouble it is: `sign-in`, `later`, `stands-by` or `failed`. Decides the exit code.
     pub kind: &'static str,
 }
 
@@ -87,8 +88,9 @@ impl ClassReport {
         Self { error: Some(Failure::of(error)), ..Self::default() }
     }
 
-    pub(super) fn looked(look: &Look, _guarded: &Guarded) -> Self {
+    pub(super) fn looked(look: &Look, plan: &Planned) -> Self {
         Self {
+            withheld: plan.withheld,
             listed: look.listed.clone(),
             partial: look.partial.values().cloned().collect(),
             left: look.absent.left,
@@ -124,6 +126,7 @@ impl ClassReport {
             self.left = pass.left;
             self.hidden = pass.hidden;
             self.filters = pass.filters;
+            self.withheld = pass.withheld;
         }
         self.partial = pass.partial;
         self.error = pass.error;
@@ -163,6 +166,7 @@ impl ClassReport {
         self.error.is_none()
             && self.partial.is_empty()
             && self.held + self.conflicts + self.quarantined + self.refused + self.unknown == 0
+            && self.withheld == 0
             && self.outgoing.unknown + self.outgoing.waiting == 0
     }
 
@@ -192,6 +196,7 @@ impl ClassReport {
             "filters": self.filters.iter().map(|filter| {
                 json!({ "name": filter.name, "origin": filter.origin.as_str(), "records": filter.rows })
             }).collect::<Vec<_>>(),
+            "withheld": self.withheld,
             "outgoing": {
                 "sent": self.outgoing.sent,
                 "failed": self.outgoing.failed,
@@ -216,6 +221,11 @@ impl Report {
             .map(|(class, report)| (class.to_string(), report.to_json()))
             .collect();
         json!({ "round": self.round.map(|round| round.0), "classes": classes, "seconds": self.seconds })
+    }
+
+    /// Whether anything was written to either side, or sent.
+    pub fn wrote(&self) -> bool {
+        self.classes.values().any(|class| class.operations + class.outgoing.sent > 0)
     }
 
     /// Remote writes over all classes.

@@ -75,6 +75,10 @@ impl Engine {
         ids: &[ItemId],
         set: bool,
     ) -> store::Result<bool> {
+        if let Some(failure) = self.prove().await {
+            tracing::warn!(reason = failure.message, "messages were not marked");
+            return Ok(false);
+        }
         let (now, intents) = (self.clock.now(), ids.iter().map(|id| intent(id, set)).collect());
         let intents: Vec<Intent> = intents;
         let entries = self.store.write(move |tx| journal::intend(tx, round, now, &intents)).await?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::observe::{Asked, Looker};
 use super::sieve::Sifted;
 use super::stock::{Assembly, Stock};
-use super::{Engine, Progress, observe, recover};
+use super::{ClassSettings, Engine, Progress, observe, recover};
 use crate::connector::{self, Connector, ErrorKind, Scope};
 use crate::mapping::Filing;
 use crate::model::{
@@ -54,6 +54,8 @@ pub struct Planned {
     pub guarded: Guarded,
     /// Whether both sides were seen whole, so that what is not planned any more is obsolete.
     pub whole: bool,
+    /// How many writes to the CRM were left out because the user has no right to them.
+    pub withheld: usize,
 }
 
 /// Where the store keeps what the sync filters of a class were.
@@ -199,7 +201,8 @@ impl Engine {
         let selected = self.crm.selected(class);
         let situation = Situation {
             filter_dried: selected.iter().any(|filter| {
-                filter.rows == Some(0) && stored.found.get(&filter.name).is_some_and(|rows| *rows > 0)
+                filter.rows == Some(0)
+                    && stored.found.get(&filter.name).is_some_and(|rows| *rows > 0)
             }),
             ..self.situation(class, &stored, &items, &records)
         };
@@ -347,20 +350,21 @@ impl Engine {
 
     /// Plans, and lets the guard divide the plan.
     pub(super) async fn plan(&self, class: Class, look: &Look) -> store::Result<Planned> {
-        let (rules, limits) = (self.class(class).rules, self.settings.limits);
+        let ClassSettings { rules, may, .. } = self.class(class);
+        let limits = self.settings.limits;
         let (world, situation) = (Arc::clone(&look.world), look.situation.clone());
         // A side that lists nothing at all may have lost its folder: what waits or was approved is not obsolete by that.
         let whole = look.partial.is_empty() && look.situation.emptied.is_empty();
-        let guarded = tokio::task::spawn_blocking(move || {
-            let steps = plan::plan(&world, &rules);
-            guard::guard(steps, &limits, &situation)
+        let (guarded, withheld) = tokio::task::spawn_blocking(move || {
+            let (steps, withheld) = may.within(plan::plan(&world, &rules));
+            (guard::guard(steps, &limits, &situation), withheld)
         })
         .await
         .map_err(|error| {
             store::Error::new(store::ErrorKind::Stopped, "planning was interrupted")
                 .caused_by(error)
         })?;
-        Ok(Planned { guarded, whole })
+        Ok(Planned { guarded, whole, withheld })
     }
 }
 

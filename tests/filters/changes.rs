@@ -22,15 +22,28 @@ fn own_filters_and_those_for_everybody_add_up() {
         let all = list["filters"].as_array().unwrap();
         all.iter().find(|filter| filter["name"] == name).unwrap_or_else(|| panic!("{list}")).clone()
     };
-    assert_eq!((&filter("VIPs")["origin"], &filter("VIPs")["records"]), (&"system".into(), &2.into()));
+    assert_eq!(
+        (&filter("VIPs")["origin"], &filter("VIPs")["records"]),
+        (&"system".into(), &2.into())
+    );
     let own = filter("My Outlook Contacts");
-    assert_eq!((&own["origin"], &own["records"], &own["state"]), (&"own".into(), &2.into(), &"on".into()));
+    assert_eq!(
+        (&own["origin"], &own["records"], &own["state"]),
+        (&"own".into(), &2.into(), &"on".into())
+    );
     // Bo has a filter of the own, which is none of ours.
-    assert_eq!(list["filters"].as_array().unwrap().iter().filter(|it| it["class"] == "contact").count(), 2);
+    assert_eq!(
+        list["filters"].as_array().unwrap().iter().filter(|it| it["class"] == "contact").count(),
+        2
+    );
     stage.configure("\n[sync.contact]\norganisation_filters = false\n");
     stage.sync().ends(0);
     assert_eq!(stage.items(), sorted(&["Abel", "Bach", "Everybody"]));
-    stage.says(&["“VIPs” takes no part any more", "1 record is in no sync filter any more", "its item stays"]);
+    stage.says(&[
+        "“VIPs” takes no part any more",
+        "1 record is in no sync filter any more",
+        "its item stays",
+    ]);
 }
 
 #[test]
@@ -38,7 +51,8 @@ fn an_edited_filter_takes_nothing_out_of_the_mailbox() {
     let stage = Stage::new("").with_contacts(&["Abel", "Bach", "Cage"]);
     stage.edit_own(&named(&["Abel"]));
     let preview = stage.here.json(&["filter", "preview"])["classes"]["contact"].clone();
-    let names: Vec<_> = preview["leave"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
+    let names: Vec<_> =
+        preview["leave"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
     assert_eq!(names.len(), 2, "{preview}");
     assert!(names.contains(&"N Bach".into()), "{preview}");
     assert_eq!(preview["leave"][0]["in_mailbox"], true);
@@ -56,7 +70,11 @@ fn an_edited_filter_takes_nothing_out_of_the_mailbox() {
     stage.sync().ends(0);
     assert_eq!(stage.items(), sorted(&["Abel", "Bach", "Cage"]));
     assert_eq!(stage.json()["left_filters"], 0);
-    stage.change("anna", &format!("contacts({})", stage.id_of("Bach")), &json!({"lastname": "Bachmann"}));
+    stage.change(
+        "anna",
+        &format!("contacts({})", stage.id_of("Bach")),
+        &json!({"lastname": "Bachmann"}),
+    );
     stage.edit_own(&named(&["Abel", "Bachmann", "Cage"]));
     stage.sync().ends(0);
     assert_eq!(stage.items(), sorted(&["Abel", "Bachmann", "Cage"]));
@@ -69,7 +87,11 @@ fn a_filter_that_is_turned_off_or_deleted_leaves_the_class_as_it_is() {
     stage.here.run(&["filter", "disable", "my outlook contacts"]).ends(0).says("turned off");
     stage.sync().ends(1).says("no filter selects any contact");
     assert_eq!(stage.items(), sorted(&["Abel", "Bach"]));
-    stage.says(&["no filter selects any contact", "“My Outlook Contacts” was turned off", "liaison filter list"]);
+    stage.says(&[
+        "no filter selects any contact",
+        "“My Outlook Contacts” was turned off",
+        "liaison filter list",
+    ]);
     stage.here.run(&["filter", "enable", "My Outlook Contacts"]).ends(0);
     stage.sync().ends(0);
     stage.says(&["in step since", "was turned on"]);
@@ -130,7 +152,11 @@ fn what_goes_to_a_colleague_stays_in_the_mailbox_whether_it_can_be_read_or_not()
     assert_eq!((&stage.json()["left_filters"], &stage.json()["hidden"]), (&0.into(), &1.into()));
     // Back again: the old pair goes on.
     stage.assign("Bach", "anna");
-    stage.change("anna", &format!("contacts({})", stage.id_of("Bach")), &json!({"jobtitle": "Back"}));
+    stage.change(
+        "anna",
+        &format!("contacts({})", stage.id_of("Bach")),
+        &json!({"jobtitle": "Back"}),
+    );
     stage.sync().ends(0);
     assert_eq!(stage.items(), sorted(&["Abel", "Bach", "Cage"]));
     assert_eq!(stage.json()["hidden"], 0);
@@ -160,16 +186,28 @@ fn a_filter_that_suddenly_finds_nothing_removes_nothing() {
     // One of two: Bach leaves, and with him all that the filter found.
     stage.edit_own(&named(&["Bach"]));
     stage.sync().ends(0);
-    stage.change("admin", &format!("contacts({})", stage.id_of("Bach")), &json!({"lastname": "Bachmann"}));
+    stage.change(
+        "admin",
+        &format!("contacts({})", stage.id_of("Bach")),
+        &json!({"lastname": "Bachmann"}),
+    );
     stage.sync().ends(4);
     assert_eq!(stage.items().len(), 2);
     stage.here.run(&["approve"]).says("a sync filter suddenly finds nothing");
     stage.says(&["1 held", "filter “My Outlook Contacts” finds nothing"]);
     // All: the other leaves too.
-    stage.change("admin", &format!("contacts({})", stage.id_of("Abel")), &json!({"lastname": "Abelson"}));
+    stage.change(
+        "admin",
+        &format!("contacts({})", stage.id_of("Abel")),
+        &json!({"lastname": "Abelson"}),
+    );
     stage.sync().ends(4);
     stage.sync().ends(4);
     assert_eq!(stage.items().len(), 2);
     stage.here.run(&["approve"]).says("suddenly lists nothing");
-    stage.says(&["held", "2 records are in no sync filter any more", "filter “Abels” finds nothing"]);
+    stage.says(&[
+        "held",
+        "2 records are in no sync filter any more",
+        "filter “Abels” finds nothing",
+    ]);
 }

@@ -19,7 +19,9 @@ fn filters_are_added_shown_tried_changed_and_switched() {
     assert_eq!(stage.items(), ["Abel"]);
     let filters = "userqueries?$select=name,fetchxml&$filter=querytype%20eq%20256";
     let before = stage.rows("anna", filters).len();
-    here.run(&["filter", "add", "contact", "Town", "--where", "lastname eq Bach"]).ends(0).says("added");
+    here.run(&["filter", "add", "contact", "Town", "--where", "lastname eq Bach"])
+        .ends(0)
+        .says("added");
     assert_eq!(stage.rows("anna", filters).len(), before + 1);
     here.run(&["filter", "add", "contact", "town", "--where", "lastname eq Cage"])
         .ends(1)
@@ -39,7 +41,8 @@ fn filters_are_added_shown_tried_changed_and_switched() {
     assert_eq!(stage.items(), sorted(&["Abel", "Bach", "Cage"]));
     here.run(&["filter", "disable", "City"]).ends(0).says("filter “City” turned off");
     here.run(&["filter", "preview", "City"]).ends(0).says("1 record would enter");
-    let row = stage.rows("anna", "userqueries?$select=name,statecode,statuscode&$filter=name%20eq%20'City'");
+    let row = stage
+        .rows("anna", "userqueries?$select=name,statecode,statuscode&$filter=name%20eq%20'City'");
     assert_eq!((&row[0]["statecode"], &row[0]["statuscode"]), (&1.into(), &2.into()));
     here.run(&["filter", "reset"]).ends(4).says("would go").says("City").says("--yes");
     here.run(&["filter", "reset", "--yes"]).ends(0);
@@ -64,12 +67,18 @@ fn what_is_not_ones_own_is_refused_with_the_reason() {
         here.run(&arguments).ends(1).says(says);
     }
     here.run(&["filter", "edit", "mine"]).ends(2).says("nothing is to be changed");
-    here.run(&["filter", "add", "contact", "x", "--where", "lastname is Abel"]).ends(2).says("unknown operator");
-    here.run(&["filter", "add", "appointment", "x", "--where", "subject eq x"]).ends(2).says("which table");
+    here.run(&["filter", "add", "contact", "x", "--where", "lastname is Abel"])
+        .ends(2)
+        .says("unknown operator");
+    here.run(&["filter", "add", "appointment", "x", "--where", "subject eq x"])
+        .ends(2)
+        .says("which table");
     here.run(&["filter", "add", "contact", "x", "--where", "nosuchcolumn eq 1"]).ends(1);
     let top = "<fetch top=\"1\"><entity name=\"contact\"/></fetch>";
     fs::write(here.path("top.xml"), top).unwrap();
-    here.run(&["filter", "add", "contact", "x", "--fetchxml", "top.xml"]).ends(2).says("take out `top`");
+    here.run(&["filter", "add", "contact", "x", "--fetchxml", "top.xml"])
+        .ends(2)
+        .says("take out `top`");
     let mine = here.json(&["filter", "show", "mine"]);
     assert_eq!((&mine["origin"], &mine["records"]), (&json!("configuration"), &json!(0)), "{mine}");
 }

@@ -29,9 +29,15 @@ impl Stage {
         let here = Installation::new(&organisation.url, &organisation.tokens());
         let stage = Self { organisation, here };
         stage.configure(more);
-        for filter in stage.rows("admin", "savedqueries?$select=savedqueryid&$filter=querytype%20eq%20256") {
+        for filter in
+            stage.rows("admin", "savedqueries?$select=savedqueryid&$filter=querytype%20eq%20256")
+        {
             let id = filter["savedqueryid"].as_str().unwrap();
-            stage.change("admin", &format!("savedqueries({id})"), &json!({"statecode": 1, "statuscode": 2}));
+            stage.change(
+                "admin",
+                &format!("savedqueries({id})"),
+                &json!({"statecode": 1, "statuscode": 2}),
+            );
         }
         stage
     }
@@ -85,7 +91,11 @@ impl Stage {
 
     /// Changes what Anna's own filter says, elsewhere.
     pub fn edit_own(&self, fetchxml: &str) {
-        self.change("anna", &format!("userqueries({})", self.own()), &json!({"fetchxml": fetchxml}));
+        self.change(
+            "anna",
+            &format!("userqueries({})", self.own()),
+            &json!({"fetchxml": fetchxml}),
+        );
     }
 
     /// A filter that the administrator makes for everybody.
@@ -109,7 +119,9 @@ impl Stage {
 
     /// Gives a contact to another user.
     pub fn assign(&self, name: &str, to: &str) {
-        let query = format!("systemusers?$select=systemuserid&$filter=internalemailaddress%20eq%20'{to}@example.org'");
+        let query = format!(
+            "systemusers?$select=systemuserid&$filter=internalemailaddress%20eq%20'{to}@example.org'"
+        );
         let user = self.rows("admin", &query)[0]["systemuserid"].as_str().unwrap().to_owned();
         let owner = json!({"ownerid@odata.bind": format!("/systemusers({user})")});
         self.change("admin", &format!("contacts({})", self.id_of(name)), &owner);

@@ -181,6 +181,7 @@ impl Stage {
                 filing: liaison::sync::Filing::default(),
                 classes: BTreeMap::from([(Class::Email, email)]),
             },
+            fence: None,
             sending: Some(Sending { postbox, courier, patience: Duration::ZERO, token: None }),
             progress: Arc::new(|_| ()),
         }

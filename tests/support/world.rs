@@ -176,6 +176,7 @@ impl World {
             store: self.store().with_probe(self.faults.probe()),
             clock: self.clock.clone(),
             settings: self.settings.clone(),
+            fence: None,
             sending: None,
             progress: Arc::new(|_| ()),
         }

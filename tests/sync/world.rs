@@ -264,6 +264,7 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store, user:
                 (Class::Email, mail),
             ]),
         },
+        fence: None,
         sending: None,
         progress: Arc::new(|_| {}),
     }

@@ -106,10 +106,12 @@ impl Preview {
                 State::On(self.definition.read(&source.name, class, table)?)
             }
             (State::On(_), _) => State::Off,
-            (_, Some(stored)) => State::On(read(class, stored).map_err(|fetch::Invalid(reason)| {
-                let message = format!("“{name}” cannot be used: {reason}");
-                Stop::new(Exit::Failed, message, "`liaison filter show` shows it")
-            })?),
+            (_, Some(stored)) => {
+                State::On(read(class, stored).map_err(|fetch::Invalid(reason)| {
+                    let message = format!("“{name}” cannot be used: {reason}");
+                    Stop::new(Exit::Failed, message, "`liaison filter show` shows it")
+                })?)
+            }
             (_, None) => State::Off,
         };
         let mut filters = reached.filters.clone();

@@ -30,8 +30,11 @@ fn what(kept: &Json) -> Vec<&str> {
 
 #[test]
 fn what_somebody_did_to_the_filters_is_told_with_its_time() {
-    let first =
-        union(vec![source("a", on("statecode eq 0")), source("bb", State::Off), source("ccc", State::Off)]);
+    let first = union(vec![
+        source("a", on("statecode eq 0")),
+        source("bb", State::Off),
+        source("ccc", State::Off),
+    ]);
     let kept = to_keep(&Json::Null, &first, true, at(1));
     assert!(what(&kept).is_empty(), "nothing is known of before");
     let same = to_keep(&kept, &first, true, at(2));

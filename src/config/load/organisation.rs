@@ -24,8 +24,9 @@ pub(super) fn read(
     let sync = section.flag("sync")?.is_some_and(|(sync, _)| sync);
     let trust = trust(&mut section, paths)?;
     let auth = auth(&mut section)?;
+    let requests_per_day = section.optional_number("requests_per_day", 1_000_000_000)?;
     section.finish()?;
-    Ok(Organisation { url, sync, auth, trust })
+    Ok(Organisation { url, sync, auth, trust, requests_per_day })
 }
 
 fn url(section: &Section<'_>, text: &str, place: Place) -> Result<Url> {

@@ -2,7 +2,7 @@
 //! answer that is no answer into an error. It must not know tables or records.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -13,6 +13,7 @@ use super::error::{refused, refused_whole};
 use crate::clock::Clock;
 use crate::connector::auth::SecretCommand;
 use crate::connector::http::{self, Http};
+use crate::connector::meter::Meter;
 use crate::connector::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
@@ -41,6 +42,7 @@ pub struct Client {
     requests: AtomicU64,
     operations: AtomicU64,
     clocks: Mutex<Option<Clocks>>,
+    meter: Option<Arc<dyn Meter>>,
 }
 
 impl Client {
@@ -56,7 +58,14 @@ impl Client {
         })?;
         let (requests, operations) = (AtomicU64::new(0), AtomicU64::new(0));
         let clocks = Mutex::default();
-        Ok(Self { http, root, bearer, clock, requests, operations, clocks })
+        let meter = None;
+        Ok(Self { http, root, bearer, clock, requests, operations, clocks, meter })
+    }
+
+    /// The same, with every request told to this meter before it is sent.
+    #[must_use]
+    pub fn within(self, meter: Option<Arc<dyn Meter>>) -> Self {
+        Self { meter, ..self }
     }
 
     pub fn clock(&self) -> &Clock {
@@ -140,6 +149,9 @@ impl Client {
         let mut request = Request::new(Method::POST, url);
         *request.headers_mut() = headers(boundary, token)?;
         *request.body_mut() = Some(body.to_vec().into());
+        if let Some(meter) = &self.meter {
+            meter.spend(operations as u64).await?;
+        }
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.operations.fetch_add(operations as u64, Ordering::Relaxed);
         let started = self.clock.monotonic();

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::batch::{MAX_OPERATIONS, Method, Operation, Part, Reply};
+use super::batch::{MAX_OPERATIONS, Part, Reply};
 use super::error::refused;
-use super::fetch::{Condition, Fetch, Page};
+use super::fetch::Fetch;
 use super::{Dataverse, Options, list, odata};
 use crate::clock::Clock;
 use crate::connector::finding::{Finding, Grade, Topic};
@@ -18,8 +18,10 @@ use crate::model::{Address, Class, Table};
 
 pub(super) mod delivery;
 mod rights;
+pub mod standing;
 
-use rights::{Access, Rights};
+pub use rights::Access;
+use standing::Standing;
 
 /// What is to be done with an organisation.
 #[derive(Debug, Clone, Default)]
@@ -93,55 +95,18 @@ fn somebody_else(dataverse: &Dataverse, mailbox: &BTreeSet<Address>) -> Option<F
 /// Asks all that is left to ask, in one request.
 pub(super) async fn ask(dataverse: &Dataverse, purpose: &Purpose) -> Result<Vec<Finding>> {
     let (filters, mut findings) = filters(dataverse, purpose);
-    let privileges =
-        format!("systemusers({})/Microsoft.Dynamics.CRM.RetrieveUserPrivileges", dataverse.user());
-    let mut questions = vec![
-        Operation::new(Method::Get, privileges),
-        odata::get_page(rights::names()),
-        odata::get_page(my_access()),
-        odata::get_page(delivery::path()),
-    ];
+    let mut questions = standing::questions(dataverse).to_vec();
     questions.extend(filters.iter().map(|(_, path)| odata::get_page(path.clone())));
     let replies = dataverse.client.read(questions.into_iter().map(Part::One).collect()).await?;
-    let [privileges, names, access, mailbox, rest @ ..] = replies.as_slice() else {
+    let Some((told, rest)) = replies.split_first_chunk::<{ standing::QUESTIONS }>() else {
         return Err(Error::new(ErrorKind::Malformed, "the answer has too few parts"));
     };
     let says = format!("takes up to {MAX_OPERATIONS} operations in one request");
     findings.insert(0, Finding::new(Topic::Capabilities, Grade::Good, says));
     findings.append(&mut accepted(dataverse, &filters, rest));
     findings.append(&mut versions(dataverse, purpose));
-    let access = Access::of(rows(dataverse, access).ok());
-    findings.extend(access.finding());
-    let rights = answer(dataverse, privileges)
-        .map(|privileges| Rights::read(&privileges, &rows(dataverse, names).unwrap_or_default()));
-    match rights {
-        Ok(Some(rights)) => findings.append(&mut rights.findings(access, &purpose.directions)),
-        Ok(None) => findings.push(untold("the answer makes no sense")),
-        Err(error) => findings.push(untold(&error.message)),
-    }
-    match rows(dataverse, mailbox) {
-        Ok(rows) => findings.append(&mut delivery::findings(&rows, &purpose.directions)),
-        Err(error) => {
-            let says = format!(
-                "whether the server keeps the mailbox in step by itself is not told: {}",
-                error.message
-            );
-            findings.push(Finding::new(Topic::Feature, Grade::Limited, says));
-        }
-    }
+    findings.append(&mut Standing::read(dataverse, told, &purpose.directions).1);
     Ok(findings)
-}
-
-fn untold(reason: &str) -> Finding {
-    let says = format!("what you may do is not told ({reason}); it shows with the first sync");
-    Finding::new(Topic::Rights, Grade::Limited, says)
-}
-
-/// The path of how the user gets into the organisation.
-fn my_access() -> String {
-    let id = "systemuserid";
-    let me = Condition::operator(id, "eq-userid");
-    Fetch::by_values("systemuser", id, &[id, "accessmode"], me).path("systemusers", &Page::first())
 }
 
 /// The classes' filters with the path that tries each, and what is wrong with those that cannot be asked.

@@ -49,7 +49,8 @@ pub(super) fn questions() -> [Operation; 2] {
         Condition::equals("statecode", "0"),
     ]);
     let ask = |table: &str, set: &str, id: &str, more: &[&str], which: Condition| {
-        let mut columns = vec![id, "name", "returnedtypecode", "fetchxml", "querytype", "statecode"];
+        let mut columns =
+            vec![id, "name", "returnedtypecode", "fetchxml", "querytype", "statecode"];
         columns.extend(more);
         let fetch = Fetch::by_values(table, id, &columns, which);
         odata::get_page(fetch.path(set, &Page::first()))
@@ -62,9 +63,8 @@ pub(super) fn questions() -> [Operation; 2] {
 
 /// What the answers tell.
 pub(super) fn read(own: &Reply, system: &Reply, now: Timestamp) -> Told {
-    let own = rows(own, "your sync filters", now).and_then(|rows| {
-        rows.iter().map(|row| stored(row, "userqueryid", Origin::Own)).collect()
-    });
+    let own = rows(own, "your sync filters", now)
+        .and_then(|rows| rows.iter().map(|row| stored(row, "userqueryid", Origin::Own)).collect());
     let saved = rows(system, "the system's sync filters", now);
     let of_kind = |rows: &[Map<String, Json>], kind: i64, origin: Origin| {
         let wanted = |row: &&Map<String, Json>| {
@@ -98,8 +98,7 @@ fn rows(reply: &Reply, what: &str, now: Timestamp) -> Result<Vec<Map<String, Jso
 }
 
 fn stored(row: &Map<String, Json>, id: &str, origin: Origin) -> Result<StoredFilter, String> {
-    let text =
-        |name: &str| row.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let text = |name: &str| row.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
     let id = odata::guid(row, id).ok_or("a filter has no id")?;
     Ok(StoredFilter {
         id,
@@ -192,12 +191,9 @@ impl Dataverse {
     /// # Errors
     /// When the organisation refuses.
     pub async fn instantiate_filters(&self) -> Result<()> {
-        let of = |template: &StoredFilter| {
-            json!({ "@odata.type": "Microsoft.Dynamics.CRM.savedquery", "savedqueryid": template.id.to_string() })
-        };
+        let of = |template: &StoredFilter| json!({ "@odata.type": "Microsoft.Dynamics.CRM.savedquery", "savedqueryid": template.id.to_string() });
         let templates: Vec<Json> = self.told.templates.iter().map(of).collect();
-        let path =
-            format!("systemusers({})/Microsoft.Dynamics.CRM.InstantiateFilters", self.user);
+        let path = format!("systemusers({})/Microsoft.Dynamics.CRM.InstantiateFilters", self.user);
         let action = Operation::new(Method::Post, path);
         let action = action.body(&json!({ "TemplateCollection": templates }));
         match self.change(vec![action], "make your filters from the templates").await {
@@ -271,7 +267,10 @@ fn made(id: Uuid, draft: &Draft, template: Option<Uuid>) -> Operation {
         "fetchxml": draft.fetchxml,
     });
     if let (Some(template), Some(row)) = (template, row.as_object_mut()) {
-        row.insert("parentqueryid@odata.bind".to_owned(), json!(format!("/savedqueries({template})")));
+        row.insert(
+            "parentqueryid@odata.bind".to_owned(),
+            json!(format!("/savedqueries({template})")),
+        );
     }
     Operation::new(Method::Patch, format!("userqueries({id})"))
         .header("If-None-Match", "*")

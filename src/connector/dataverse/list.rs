@@ -87,11 +87,7 @@ pub struct Chosen {
 /// # Errors
 /// [`ErrorKind::Unsupported`] for e-mail, which no filter selects, and for a class that is known to have no filter: an empty
 /// listing would look as if everything were gone. Otherwise when no filter gave anything.
-pub async fn choose(
-    dataverse: &Dataverse,
-    class: Class,
-    selection: &Selection,
-) -> Result<Chosen> {
+pub async fn choose(dataverse: &Dataverse, class: Class, selection: &Selection) -> Result<Chosen> {
     let asked = filters(dataverse, class, selection)?;
     let found = run(dataverse, asked.iter().map(|asked| asked.query.clone()).collect()).await?;
     let (mut rows, mut selected) = (Rows::new(), Vec::new());

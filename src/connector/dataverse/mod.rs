@@ -6,7 +6,7 @@
 //! known here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
@@ -14,13 +14,14 @@ use uuid::Uuid;
 
 use super::auth::{Kind, SecretCommand};
 use super::http::{Http, Limits};
+use super::meter::Meter;
 use super::tls::{self, Trust};
 use super::{Connector, Error, ErrorKind, Result, Write, Written};
 use crate::clock::Clock;
 use crate::model::record::{Identity, Newcomer, PartyRef};
 use crate::model::{
     Address, Class, Clue, Document, FileRules, Filed, ItemId, Listing, Origin, Selected, Selection,
-    Selector, Table, Told, Uid,
+    Selector, Table, Told, Uid, name,
 };
 
 pub mod batch;
@@ -29,6 +30,7 @@ pub mod error;
 pub mod examine;
 pub mod fetch;
 pub mod filters;
+mod lease;
 pub mod list;
 pub mod metadata;
 pub mod odata;
@@ -45,7 +47,8 @@ mod scripted;
 mod tests;
 
 pub use client::Requests;
-pub use examine::{Purpose, examine};
+pub use examine::standing::{ClassStanding, Said, Standing};
+pub use examine::{Access, Purpose, examine};
 pub use metadata::Metadata;
 
 use batch::{Method, Operation, Part, Reply};
@@ -85,6 +88,8 @@ pub struct Dataverse {
     me: BTreeSet<Address>,
     zone: Option<String>,
     files: FileRules,
+    lease: lease::Known,
+    access: Access,
 }
 
 impl Dataverse {
@@ -94,15 +99,29 @@ impl Dataverse {
     /// # Errors
     /// When the organisation cannot be reached, does not accept the token, or is no Dataverse organisation.
     pub async fn connect(options: Options, clock: Clock, kept: Option<Json>) -> Result<Self> {
+        Self::connect_within(options, clock, kept, None).await
+    }
+
+    /// As [`Dataverse::connect`]; every request is told to the meter before it is sent.
+    ///
+    /// # Errors
+    /// As for [`Dataverse::connect`], and when the meter refuses.
+    pub async fn connect_within(
+        options: Options,
+        clock: Clock,
+        kept: Option<Json>,
+        meter: Option<Arc<dyn Meter>>,
+    ) -> Result<Self> {
         let http = Http::new(&tls::client_config(&options.trust)?, options.limits)?;
         let bearer = SecretCommand::new(Kind::Token, options.token_command);
-        let client = Client::new(http, &options.url, bearer, clock)?;
+        let client = Client::new(http, &options.url, bearer, clock)?.within(meter);
         let [sizes, types] = file_rules().map(str::to_owned);
         let mut questions: Vec<Operation> =
             ["WhoAmI".to_owned(), my_row(), my_zone(), sizes, types]
                 .map(|path| Operation::new(Method::Get, path))
                 .into();
         questions.extend(filters::questions());
+        questions.extend(lease::questions());
         if kept.is_none() {
             questions.extend(Metadata::questions());
         }
@@ -116,6 +135,8 @@ impl Dataverse {
             Reply::One(types),
             own,
             system,
+            lease_row,
+            lease_table,
             rest @ ..,
         ] = replies.as_slice()
         else {
@@ -137,8 +158,10 @@ impl Dataverse {
                 Metadata::read(organisation, &client.read(questions).await?, now)?
             }
         };
+        let access = Access::of(me.json().and_then(odata::rows));
         let (me, zone) = (addresses(me.json()), standard_name(zone.json()));
         let files = read_file_rules(sizes.json(), types.json());
+        let lease = lease::read(lease_row, lease_table, name::lease_guid(organisation, user));
         let (name, business_unit) = (options.name, id("BusinessUnitId")?);
         Ok(Self {
             name,
@@ -153,6 +176,8 @@ impl Dataverse {
             me,
             zone,
             files,
+            lease,
+            access,
         })
     }
 
@@ -177,6 +202,11 @@ impl Dataverse {
     /// The user's own addresses.
     pub fn me(&self) -> &BTreeSet<Address> {
         &self.me
+    }
+
+    /// How the user gets in, as of the first request.
+    pub fn access(&self) -> Access {
+        self.access
     }
 
     /// The time zone of the user's own settings, by its Windows name. `None` when the organisation did not tell. Days of a
@@ -281,7 +311,8 @@ impl Connector for Dataverse {
 
 /// Filters that nobody gave a name.
 fn nameless(filters: BTreeMap<Table, Vec<String>>) -> Selection {
-    let selector = |fetchxml| Selector { name: String::new(), origin: Origin::Configuration, fetchxml };
+    let selector =
+        |fetchxml| Selector { name: String::new(), origin: Origin::Configuration, fetchxml };
     let of = |texts: Vec<String>| texts.into_iter().map(selector).collect();
     let selectors = filters.into_iter().map(|(table, texts)| (table, of(texts))).collect();
     Selection { selectors, ..Selection::default() }
@@ -296,7 +327,7 @@ fn nonsense() -> Error {
 fn my_row() -> String {
     let id = "systemuserid";
     let me = Condition::operator(id, "eq-userid");
-    Fetch::by_values("systemuser", id, &[id, "internalemailaddress"], me)
+    Fetch::by_values("systemuser", id, &[id, "internalemailaddress", "accessmode"], me)
         .path("systemusers", &Page::first())
 }
 

@@ -37,6 +37,8 @@ async fn organisation(script: Vec<Response<Body>>, limits: Limits) -> Dataverse 
         me: BTreeSet::new(),
         zone: None,
         files: FileRules::default(),
+        lease: lease::Known { looked: crate::connector::lease::Looked::Untold, versioned: true },
+        access: Access::Full,
     }
 }
 

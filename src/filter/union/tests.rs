@@ -77,7 +77,8 @@ fn what_cannot_be_used_is_named_and_leaves_a_doubt() {
         fetchxml: fetchxml.to_owned(),
         ..stored(Origin::System, "broken", "contact", "a")
     };
-    let huge = format!("<fetch><entity name='contact'><!--{}--></entity></fetch>", "x".repeat(1 << 20));
+    let huge =
+        format!("<fetch><entity name='contact'><!--{}--></entity></fetch>", "x".repeat(1 << 20));
     for (fetchxml, reason) in [
         ("<fetch top='5'><entity name='contact'/></fetch>", "take out `top`"),
         ("<fetch aggregate='true'><entity name='contact'/></fetch>", "take out `aggregate`"),

@@ -167,7 +167,8 @@ async fn api(server: &Arc<Server>, peer: &Peer, request: axum::extract::Request)
             peer.cut.after(0);
             return Reply::empty();
         }
-        Some(Fault::DropReply | Fault::CutReply | Fault::Delay { .. } | Fault::TornPage) | None => {}
+        Some(Fault::DropReply | Fault::CutReply | Fault::Delay { .. } | Fault::TornPage) | None => {
+        }
     }
     let remaining = match lock(&server.limits).admit(&user, server.clock.now()) {
         Ok(remaining) => remaining,

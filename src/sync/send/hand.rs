@@ -33,6 +33,11 @@ impl Round<'_> {
     pub(super) async fn submit(&mut self, jobs: &mut [Job]) -> store::Result<()> {
         for job in due(jobs, self.engine, Step::Submit) {
             let Some(mail) = job.stored.clone() else { continue };
+            // Mails go out one by one, and each takes its time.
+            if let Some(failure) = self.engine.prove().await {
+                self.trouble.get_or_insert(failure);
+                return Ok(());
+            }
             if !self.submit_one(&mail).await? {
                 return Ok(());
             }

@@ -161,6 +161,10 @@ impl Round<'_> {
             jobs.retain(|job| job.stored.as_ref().is_some_and(|mail| mail.state != State::Ready));
         }
         for portion in jobs.chunks_mut(PORTION) {
+            if let Some(failure) = self.engine.prove().await {
+                self.trouble.get_or_insert(failure);
+                return Ok(());
+            }
             self.settle(portion).await?;
             self.freeze(portion).await?;
             self.take(portion).await?;

@@ -109,6 +109,11 @@ impl Engine {
         let mut outcomes = Vec::new();
         let of = |inverse: &Inverse| (inverse.net.side, inverse.net.class);
         for ((side, class), inverses) in grouped(plan.inverses.clone(), of) {
+            if let Some(failure) = self.prove().await {
+                let refused = |inverse| (inverse, Outcome::Refused(failure.message.clone()));
+                outcomes.extend(inverses.into_iter().map(refused));
+                continue;
+            }
             let entries = keep::intend(self, started, round, &inverses).await?;
             let writes = inverses.iter().map(|inverse| inverse.write.clone()).collect();
             let results = match self.end(class, side) {

@@ -78,6 +78,18 @@ pub(super) fn path() -> String {
     Fetch::by_values("mailbox", id, &columns, mine()).path("mailboxes", &Page::first())
 }
 
+/// The classes that the server keeps in step, and has succeeded in.
+pub(super) fn kept_by_server(mailboxes: &[Map<String, Json>]) -> Vec<Class> {
+    let number = |row: &Map<String, Json>, column: &str| row.get(column).and_then(Json::as_i64);
+    let keeps = |delivery: &&Delivery| {
+        mailboxes.iter().any(|row| {
+            number(row, delivery.method) == Some(delivery.by_server)
+                && number(row, delivery.status) == Some(SUCCESS)
+        })
+    };
+    DELIVERIES.iter().filter(keeps).flat_map(|delivery| delivery.classes).copied().collect()
+}
+
 /// What the user's mailboxes say about the classes that take part.
 pub(super) fn findings(
     mailboxes: &[Map<String, Json>],

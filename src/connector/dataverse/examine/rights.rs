@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
@@ -116,17 +117,19 @@ pub(super) fn names() -> String {
 }
 
 /// How the user gets into the organisation (`systemuser.accessmode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
     Full,
     Read,
     /// Sees settings and no records.
     Administration,
+    #[default]
     Unknown,
 }
 
 impl Access {
-    pub(super) fn of(rows: Option<Vec<Map<String, Json>>>) -> Self {
+    pub(in crate::connector::dataverse) fn of(rows: Option<Vec<Map<String, Json>>>) -> Self {
         let mode = rows.and_then(|rows| rows.first()?.get("accessmode")?.as_i64());
         match mode {
             Some(0 | 4 | 5) => Self::Full,
@@ -219,6 +222,12 @@ impl Rights {
             }
         }
         findings
+    }
+
+    /// Whether the user may read, create, change and delete records of a class.
+    pub(super) fn verbs(&self, access: Access, class: Class) -> [bool; 4] {
+        let rights = Self { read_only: access == Access::Read, ..self.clone() };
+        Verb::TOLD.map(|verb| rights.depth(verb, noun(class)).is_some())
     }
 
     fn depth(&self, verb: Verb, noun: &str) -> Option<Depth> {
