@@ -81,7 +81,7 @@ fn a_filter_that_cannot_be_used_is_named_and_stops_nothing_else() {
     assert_ne!(ran.code, 0);
     assert_eq!(stage.items(), sorted(&ALL));
     stage.says(&["the filter “My Outlook Contacts” cannot be used", "500 `condition`", "cannot be used any more"]);
-    stage.here.run(&["doctor", "organisation"]).says("take out").says("Ten");
+    stage.here.run(&["doctor", "crm"]).says("the sync filter “Ten”").says("with top or aggregate");
 }
 
 #[test]
