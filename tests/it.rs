@@ -21,6 +21,7 @@ mod architecture;
 mod cli;
 mod connector;
 mod crash;
+mod instances;
 mod mapping;
 mod planner;
 mod scenario;

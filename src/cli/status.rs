@@ -11,7 +11,7 @@ use super::output::{Answer, Page, count, short};
 use super::waiting::Waiting;
 use super::{Exit, Installation, zone};
 use crate::config::Settings;
-use crate::model::{Class, ItemId, LinkState, Side};
+use crate::model::{Class, ItemId, Link, LinkState, Side};
 use crate::store::decision::{self, Outcome};
 use crate::store::quarantine::{self, Quarantined};
 use crate::store::round::{self, Round};
@@ -74,6 +74,8 @@ struct State {
 struct ClassState {
     waiting: Waiting,
     linked: usize,
+    /// Pairs whose record left the sync filter, or is not to be seen.
+    resting: usize,
     /// The last round that worked on the class: when, and what came of it.
     last: Option<(Timestamp, Json)>,
     items: Items,
@@ -239,7 +241,19 @@ impl ClassState {
             let report = round.report.get("classes")?.get(class.as_str())?;
             Some((round.finished?, report.clone()))
         });
+        // Messages are met through their items: the CRM does not list them.
+        let seen = if class == Class::Email {
+            BTreeMap::new()
+        } else {
+            observation::heads(db, Side::Crm, class)?
+        };
+        let rests = |link: &&Link| {
+            class != Class::Email
+                && link.state == LinkState::Active
+                && !seen.contains_key(&link.record)
+        };
         Ok(Self {
+            resting: links.iter().filter(rests).count(),
             waiting: Waiting::of(db, class)?,
             linked: links.iter().filter(|link| link.state == LinkState::Active).count(),
             last,
@@ -291,7 +305,13 @@ impl ClassState {
     }
 
     fn numbers(&self) -> String {
-        format!("{} linked", self.linked)
+        match self.resting {
+            0 => format!("{} linked", self.linked),
+            1 => format!("{} linked, 1 rests: its record is not to be seen any more", self.linked),
+            some => {
+                format!("{} linked, {some} rest: their records are not to be seen any more", self.linked)
+            }
+        }
     }
 
     fn set_aside(&self, page: &mut Page, class: Class, lines: usize) {
@@ -331,6 +351,7 @@ impl ClassState {
             "in_step": self.in_step(),
             "state": self.sentence(),
             "linked": self.linked,
+            "resting": self.resting,
             "waiting": self.waiting.to_json(),
             "last": self.last.as_ref().map(|(at, _)| at.to_string()),
             "items": {
