@@ -22,6 +22,7 @@ mod cli;
 mod connector;
 mod crash;
 mod filters;
+mod instances;
 mod mapping;
 mod planner;
 mod scenario;

@@ -13,7 +13,7 @@ use super::selection::Kept;
 use super::waiting::Waiting;
 use super::{Exit, Installation, zone};
 use crate::config::Settings;
-use crate::model::{Class, ItemId, LinkState, Side};
+use crate::model::{Class, ItemId, Link, LinkState, Side};
 use crate::store::decision::{self, Outcome};
 use crate::store::quarantine::{self, Quarantined};
 use crate::store::round::{self, Round};
@@ -77,6 +77,8 @@ struct State {
 struct ClassState {
     waiting: Waiting,
     linked: usize,
+    /// Pairs whose record left the sync filter, or is not to be seen.
+    resting: usize,
     /// The last round that worked on the class: when, and what came of it.
     last: Option<(Timestamp, Json)>,
     items: Items,
@@ -254,8 +256,20 @@ impl ClassState {
             let report = round.report.get("classes")?.get(class.as_str())?;
             Some((round.finished?, report.clone()))
         });
+        // Messages are met through their items: the CRM does not list them.
+        let seen = if class == Class::Email {
+            BTreeMap::new()
+        } else {
+            observation::heads(db, Side::Crm, class)?
+        };
+        let rests = |link: &&Link| {
+            class != Class::Email
+                && link.state == LinkState::Active
+                && !seen.contains_key(&link.record)
+        };
         Ok(Self {
             absent: last.as_ref().map(|(_, report)| Absent::of(report)).unwrap_or_default(),
+            resting: links.iter().filter(rests).count(),
             waiting: Waiting::of(db, class)?,
             linked: links.iter().filter(|link| link.state == LinkState::Active).count(),
             last,
@@ -310,7 +324,11 @@ impl ClassState {
     }
 
     fn numbers(&self) -> String {
-        format!("{} linked", self.linked)
+        match self.resting {
+            0 => format!("{} linked", self.linked),
+            1 => format!("{} linked, 1 rests", self.linked),
+            some => format!("{} linked, {some} rest", self.linked),
+        }
     }
 
     fn set_aside(&self, page: &mut Page, class: Class, lines: usize) {
@@ -350,6 +368,7 @@ impl ClassState {
             "in_step": self.in_step(),
             "state": self.sentence(),
             "linked": self.linked,
+            "resting": self.resting,
             "waiting": self.waiting.to_json(),
             "last": self.last.as_ref().map(|(at, _)| at.to_string()),
             "items": {

@@ -171,9 +171,14 @@ pub struct Organisation {
 
 impl Organisation {
     pub fn serve() -> Self {
+        Self::serve_at("127.0.0.1:0")
+    }
+
+    /// Another organisation at an address of the test's choice.
+    pub fn serve_at(address: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut child = liaison(folder.path())
-            .args(["sandbox", "serve", "--dir", "organisation"])
+            .args(["sandbox", "serve", "--dir", "organisation", "--listen", address])
             .stdout(Stdio::piped())
             .stdin(Stdio::null())
             .spawn()
@@ -223,12 +228,38 @@ impl Organisation {
 
     /// Whatever else Anna does: status and body.
     pub fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let token = fs::read_to_string(self.tokens().join("anna")).unwrap();
+        self.request_as("anna", method, &format!("api/data/v9.2/{path}"), body)
+    }
+
+    /// What the administrator changes.
+    pub fn administrate(&self, path: &str, columns: &str) {
+        let (status, body) =
+            self.request_as("admin", "PATCH", &format!("api/data/v9.2/{path}"), columns);
+        assert_eq!(status, 204, "{body}");
+    }
+
+    /// What only the sandbox's own administration can do: `privileges`, `faults`.
+    pub fn steer(&self, what: &str, order: &str) {
+        let (status, body) = self.request_as("admin", "POST", &format!("sandbox/{what}"), order);
+        assert!((200..300).contains(&status), "{body}");
+    }
+
+    /// What was made and removed in a table: rows, creates, deletes, and ids that were made twice.
+    pub fn audit(&self, table: &str) -> Json {
+        let (status, body) = self.request_as("admin", "GET", "sandbox/audit", "");
+        assert_eq!(status, 200, "{body}");
+        let all: Json = serde_json::from_str(&body).unwrap();
+        all["tables"][table].clone()
+    }
+
+    /// Whatever anybody does: status and body.
+    pub fn request_as(&self, user: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+        let token = fs::read_to_string(self.tokens().join(user)).unwrap();
         let host = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(host).unwrap();
         write!(
             stream,
-            "{method} /api/data/v9.2/{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\
+            "{method} /{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             token.trim(),
             body.len()

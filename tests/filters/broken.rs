@@ -45,7 +45,11 @@ fn filters_that_could_not_be_read_are_not_the_same_as_none() {
         assert!(!stage.items().contains(&"Outside".to_owned()));
         assert_eq!(stage.items().len(), 4);
         assert_eq!(stage.rows("anna", "contacts?$select=lastname").len(), 4);
-        stage.says(&["sync filters could not be read", "the user lacks a privilege", "nothing is deleted"]);
+        stage.says(&[
+            "sync filters could not be read",
+            "the user lacks a privilege",
+            "nothing is deleted",
+        ]);
         stage.here.run(&["filter", "list"]).ends(0);
     }
     stage.sync();
@@ -59,15 +63,25 @@ fn filters_that_could_not_be_read_are_not_the_same_as_none() {
 fn a_filter_that_cannot_be_used_is_named_and_stops_nothing_else() {
     let stage = Stage::new("\n[sync.contact]\non_leave = \"remove\"\n").with_contacts(&ALL);
     stage.system("Ten", "contact", "<fetch top=\"10\"><entity name=\"contact\"><attribute name=\"contactid\"/></entity></fetch>");
-    stage.change("anna", &format!("contacts({})", stage.id_of("Bach")), &json!({"jobtitle": "Composer"}));
+    stage.change(
+        "anna",
+        &format!("contacts({})", stage.id_of("Bach")),
+        &json!({"jobtitle": "Composer"}),
+    );
     stage.sync().ends(3);
     assert_eq!(stage.items(), sorted(&ALL));
-    stage.says(&["the system filter “Ten” cannot be used", "take out `top`", "liaison filter list"]);
+    stage.says(&[
+        "the system filter “Ten” cannot be used",
+        "take out `top`",
+        "liaison filter list",
+    ]);
     assert_eq!(stage.json()["filters"]["doubts"].as_array().unwrap().len(), 1);
     stage.here.run(&["filter", "list"]).ends(0).says("broken").says("take out `top`");
     let card = |part: &str| {
         let files = std::fs::read_dir(stage.here.path("mailbox/contacts")).unwrap();
-        files.into_iter().any(|file| std::fs::read_to_string(file.unwrap().path()).unwrap().contains(part))
+        files
+            .into_iter()
+            .any(|file| std::fs::read_to_string(file.unwrap().path()).unwrap().contains(part))
     };
     assert!(card("Composer"), "the others go on");
     // Own, huge, and in place of one that worked.
@@ -80,14 +94,22 @@ fn a_filter_that_cannot_be_used_is_named_and_stops_nothing_else() {
     let ran = stage.sync();
     assert_ne!(ran.code, 0);
     assert_eq!(stage.items(), sorted(&ALL));
-    stage.says(&["the filter “My Outlook Contacts” cannot be used", "500 `condition`", "cannot be used any more"]);
+    stage.says(&[
+        "the filter “My Outlook Contacts” cannot be used",
+        "500 `condition`",
+        "cannot be used any more",
+    ]);
     stage.here.run(&["doctor", "crm"]).says("the sync filter “Ten”").says("with top or aggregate");
 }
 
 #[test]
 fn a_filter_on_another_table_is_shown_and_does_nothing() {
     let stage = Stage::new("").with_contacts(&ALL);
-    stage.system("Firms", "account", "<fetch><entity name=\"account\"><attribute name=\"accountid\"/></entity></fetch>");
+    stage.system(
+        "Firms",
+        "account",
+        "<fetch><entity name=\"account\"><attribute name=\"accountid\"/></entity></fetch>",
+    );
     stage.sync().ends(0);
     assert_eq!(stage.items(), sorted(&ALL));
     assert_eq!(stage.json()["in_step"], true);

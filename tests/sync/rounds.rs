@@ -163,7 +163,8 @@ async fn ten_thousand_contacts_cost_few_requests() {
         report.seconds, quiet.seconds
     );
     assert_eq!(quiet.operations(), 0);
-    assert!(new <= 30, "{new} requests for 10,000 new contacts");
+    // Each of the 25 batches is preceded by the question who syncs; that this computer does is written down twice.
+    assert!(new <= 30 + 25 + 2, "{new} requests for 10,000 new contacts");
     assert!(idle <= 4, "{idle} requests for a round without changes");
 }
 

@@ -11,6 +11,7 @@ use liaison::clock::Clock;
 use liaison::config::settings::Zone;
 use liaison::connector::dataverse::{self, Dataverse};
 use liaison::connector::http::Limits;
+use liaison::connector::lease::{Instance, Lease};
 use liaison::connector::patient::Patient;
 use liaison::connector::vdir::{self, Vdir};
 use liaison::connector::{Connector, maildir};
@@ -19,6 +20,7 @@ use liaison::mapping::Lengths;
 use liaison::model::{Address, Class, Table};
 use liaison::sandbox::{self, Running, Sandbox};
 use liaison::store::{Store, hold};
+use liaison::sync::fence::Fence;
 use liaison::sync::{ClassSettings, Engine, Filing, Report, Settings};
 
 /// Everything a sync needs, in a directory of its own.
@@ -244,9 +246,15 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store, user:
     let mut mail = class.clone();
     mail.email.automatic = liaison::filter::email::Automatic::All;
     mail.rules.direction = liaison::model::fields::Direction::ToCrm;
+    // The same installation, however often it is started anew.
+    let me = Instance { id: uuid::Uuid::from_u128(1), host: "here".to_owned() };
+    let looked = crm.lease().clone();
+    let crm = Arc::new(crm);
+    let lease = Arc::clone(&crm) as Arc<dyn Lease>;
+    let fence = Fence::new(lease, me, None, looked, (store.clone(), clock.clone()));
     Engine {
         mailbox,
-        crm: Arc::new(Patient::new(Arc::new(crm), Duration::from_secs(5))),
+        crm: Arc::new(Patient::new(crm, Duration::from_secs(5))),
         store: store.clone(),
         clock,
         settings: Settings {
@@ -264,7 +272,7 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store, user:
                 (Class::Email, mail),
             ]),
         },
-        fence: None,
+        fence: Some(Arc::new(fence)),
         sending: None,
         progress: Arc::new(|_| {}),
     }

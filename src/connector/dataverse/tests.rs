@@ -297,6 +297,7 @@ async fn an_examination_goes_on_where_an_answer_is_refused() {
         denied(),
         denied(),
         denied(),
+        denied(),
         page(&[], None),
         (400, json!({"error": {"code": "0x80041103", "message": "no such column"}})),
     ];

@@ -132,7 +132,7 @@ fn everything(store: &Store) -> Vec<String> {
 }
 
 /// At least one row in every table.
-fn populate(tx: &Transaction<'_>) -> Result<()> {
+pub(super) fn populate(tx: &Transaction<'_>) -> Result<()> {
     meta::set(tx, meta::MAILBOX, "anna@example.org")?;
     let round = round::start(tx, "timer", at(1_000))?;
     pairs(tx, round)?;

@@ -15,6 +15,7 @@ use super::{
 };
 
 mod bulk;
+mod departure;
 mod encode;
 mod files;
 mod fixture;
