@@ -9,6 +9,8 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 // What all commands share.
 
+/// From a configuration to the records of an organisation.
+pub mod desk;
 /// How a process ends.
 pub mod exit;
 /// From what a person calls a thing to the thing.
@@ -50,14 +52,22 @@ pub mod explain;
 pub mod filter;
 /// `liaison history`
 pub mod history;
+/// `liaison offline`, `liaison online`
+pub mod offline;
+/// `liaison outbox`
+pub mod outbox;
 /// `liaison outgoing`
 pub mod outgoing;
 /// `liaison people`
 pub mod people;
 /// `liaison plan`
 pub mod plan;
+/// `liaison record`
+pub mod record;
 /// `liaison sandbox`
 pub mod sandbox;
+/// `liaison search`
+pub mod search;
 /// `liaison status`
 pub mod status;
 /// `liaison sync`
@@ -130,6 +140,11 @@ pub enum Command {
     Track(track::Track),
     Untrack(track::Untrack),
     Regarding(track::Regarding),
+    Record(record::Record),
+    Search(search::Search),
+    Offline(offline::Offline),
+    Online(offline::Online),
+    Outbox(outbox::Outbox),
     Filter(filter::Filter),
     Config(config::Config),
     Doctor(doctor::Doctor),
@@ -170,6 +185,11 @@ async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Track(track) => track.run(&here()?).await,
         Command::Untrack(untrack) => untrack.run(&here()?).await,
         Command::Regarding(regarding) => regarding.run(&here()?).await,
+        Command::Record(record) => record.run(&here()?).await,
+        Command::Search(search) => search.run(&here()?).await,
+        Command::Offline(offline) => offline.run(&here()?).await,
+        Command::Online(online) => online.run(&here()?).await,
+        Command::Outbox(outbox) => outbox.run(&here()?).await,
         Command::Filter(filter) => filter.run(&here()?).await,
         Command::Config(config) => config.run(&here()?),
         Command::Doctor(doctor) => doctor.run(&here()?).await,

@@ -195,7 +195,11 @@ impl Installation {
 }
 
 impl Lock {
-    fn take(path: &Path) -> anyhow::Result<Self> {
+    /// Takes a lock that is held until it is dropped.
+    ///
+    /// # Errors
+    /// [`Exit::AlreadyRunning`] when another process has it.
+    pub fn take(path: &Path) -> anyhow::Result<Self> {
         let named = || format!("the lock {} cannot be used", path.display());
         let mut file = private_file(path).with_context(named)?;
         match file.try_lock() {

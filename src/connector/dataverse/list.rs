@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::Dataverse;
 use super::batch::{Part, Reply};
+use super::client::Client;
 use super::error::refused;
 use super::fetch::{Condition, Fetch, Page};
 use super::odata;
@@ -24,12 +25,15 @@ const MOST_PAGES: usize = 2000;
 /// How many records' parts are asked for in one query, so that mostly one page holds them all.
 const PARENTS_AT_ONCE: usize = 500;
 
+/// A query of this program.
+pub type Query = Asked<'static>;
+
 /// A query, and the table whose set it goes to.
 #[derive(Debug, Clone)]
-pub struct Query {
+pub struct Asked<'a> {
     pub entity_set: String,
     /// The id column of its rows: every row must have one.
-    pub id: &'static str,
+    pub id: &'a str,
     pub fetch: Fetch,
 }
 
@@ -193,6 +197,14 @@ fn exceptions_of(dataverse: &Dataverse, masters: &[RecordId]) -> Query {
 /// # Errors
 /// When the first request got no answer. What breaks later is told by [`Found::broken`].
 pub async fn run(dataverse: &Dataverse, queries: Vec<Query>) -> Result<Vec<Found>> {
+    pages(&dataverse.client, queries).await
+}
+
+/// As [`run`], for whatever tables.
+///
+/// # Errors
+/// As for [`run`].
+pub async fn pages(client: &Client, queries: Vec<Asked<'_>>) -> Result<Vec<Found>> {
     let mut found: Vec<Found> = queries.iter().map(|_| Found::default()).collect();
     let mut seen: Vec<BTreeSet<Uuid>> = queries.iter().map(|_| BTreeSet::new()).collect();
     let mut waiting: Vec<(usize, Page)> =
@@ -209,7 +221,7 @@ pub async fn run(dataverse: &Dataverse, queries: Vec<Query>) -> Result<Vec<Found
             .collect();
         let first_request = pages == 0;
         pages += parts.len();
-        let replies = match dataverse.client.read(parts).await {
+        let replies = match client.read(parts).await {
             Ok(replies) => replies,
             Err(error) if first_request => return Err(error),
             Err(error) => {
@@ -224,7 +236,7 @@ pub async fn run(dataverse: &Dataverse, queries: Vec<Query>) -> Result<Vec<Found
             else {
                 continue;
             };
-            match take_page(dataverse, asked, &page, reply, (found, seen)) {
+            match take_page(client, asked, &page, reply, (found, seen)) {
                 Ok(Some(_)) if pages >= MOST_PAGES => found.broken = Some(endless()),
                 Ok(Some(page)) => next.push((query, page)),
                 Ok(None) => {}
@@ -254,8 +266,8 @@ fn break_off<'a>(
 
 /// Adds the rows of a page that were not seen yet; gives the next page.
 fn take_page(
-    dataverse: &Dataverse,
-    query: &Query,
+    client: &Client,
+    query: &Asked<'_>,
     page: &Page,
     reply: Reply,
     (found, seen): (&mut Found, &mut BTreeSet<Uuid>),
@@ -263,7 +275,7 @@ fn take_page(
     let unclear = |reason: &str| Error::new(ErrorKind::Malformed, reason);
     let Reply::One(answer) = reply else { return Err(unclear("a page is no page")) };
     if !answer.is_success() {
-        let error = refused(&answer, "list", None, dataverse.client.clock().now());
+        let error = refused(&answer, "list", None, client.clock().now());
         // A list speaks of no row in particular: nothing is gone.
         return Err(match error.kind {
             ErrorKind::Missing | ErrorKind::Stale | ErrorKind::Exists => {
