@@ -22,6 +22,7 @@ mod cli;
 mod connector;
 mod crash;
 mod mapping;
+mod offline;
 mod planner;
 mod scenario;
 mod sending;

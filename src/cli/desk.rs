@@ -55,7 +55,9 @@ impl Away {
             }
             Self::Chosen { until: Some(until), .. } => {
                 let until = super::status::moment(*until);
-                format!("offline until {until}: this is the copy of `{name}`; `liaison online` ends it")
+                format!(
+                    "offline until {until}: this is the copy of `{name}`; `liaison online` ends it"
+                )
             }
             Self::Lost(reason) => {
                 format!("`{name}` cannot be reached ({reason}): this is its copy")
@@ -96,8 +98,7 @@ impl Installation {
         let path = folder.join(format!("{name}.db"));
         let store = tokio::task::spawn_blocking(move || replica::open(&path)).await??;
         let away = chosen(&store, self.clock.now()).await?;
-        let desk =
-            Desk { store, clock: self.clock.clone(), crm: None, zone: TimeZone::system() };
+        let desk = Desk { store, clock: self.clock.clone(), crm: None, zone: TimeZone::system() };
         Ok(Place { name: name.to_owned(), desk, away, folder, quiet: self.json })
     }
 
@@ -216,12 +217,12 @@ impl Place {
     /// # Errors
     /// When the copy is lost.
     pub async fn notes(&self) -> anyhow::Result<Vec<String>> {
-        let mut notes: Vec<String> =
-            self.away.iter().map(|away| away.note(&self.name)).collect();
+        let mut notes: Vec<String> = self.away.iter().map(|away| away.note(&self.name)).collect();
         let (waiting, parked) = self.desk.store.read(outbox::count).await?;
         let collisions = self.desk.store.read(collision::count).await?;
         if waiting > 0 {
-            let edits = super::output::count(usize::try_from(waiting).unwrap_or(usize::MAX), "edit");
+            let edits =
+                super::output::count(usize::try_from(waiting).unwrap_or(usize::MAX), "edit");
             notes.push(format!("{edits} in the outbox of `{}`", self.name));
         }
         if parked + collisions > 0 {

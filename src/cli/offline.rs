@@ -11,8 +11,8 @@ use super::output::{Answer, Page, count};
 use super::{Exit, Installation, Stop, progress};
 use crate::config::Settings;
 use crate::offline::filters::Chosen;
-use crate::offline::replica::{self as copy, Report, Table};
 use crate::offline::replay;
+use crate::offline::replica::{self as copy, Report, Table};
 use crate::store::replica::{self, collision, outbox, row};
 use crate::store::{ErrorKind, Store, meta};
 
@@ -116,7 +116,9 @@ impl Online {
         }
         let json = to_json(&place, &replayed, report.as_ref(), size);
         let mut answer = Answer::new(page, json).exit(ending(&replayed, report.as_ref()));
-        answer.notes.extend(replayed.stopped.as_ref().map(|error| format!("it ended early: {error}")));
+        answer
+            .notes
+            .extend(replayed.stopped.as_ref().map(|error| format!("it ended early: {error}")));
         answer.notes.extend(place.notes().await?);
         Ok(answer)
     }
@@ -141,6 +143,40 @@ pub async fn refuse_sync(here: &Installation) -> anyhow::Result<()> {
     }
 }
 
+/// What `liaison status` says of the copies: who is offline, and what waits.
+///
+/// # Errors
+/// When a copy is lost.
+pub async fn status(here: &Installation) -> anyhow::Result<(Vec<String>, Vec<Json>)> {
+    let (mut notes, mut copies) = (Vec::new(), Vec::new());
+    for name in here.load()?.settings.organisations.keys() {
+        let Some(store) = here.replica(name).await? else { continue };
+        let away = chosen(&store, here.clock.now()).await?;
+        let (waiting, parked) = store.read(outbox::count).await?;
+        let contested = store.read(collision::count).await?;
+        notes.extend(away.as_ref().map(|_| {
+            format!("offline: `{name}` is not asked, and the mailbox not kept in step; `liaison online` ends it")
+        }));
+        if waiting > 0 {
+            let edits = count(usize::try_from(waiting).unwrap_or(usize::MAX), "edit");
+            notes.push(format!("→ {edits} in the outbox of `{name}`: `liaison online` sends them"));
+        }
+        if parked + contested > 0 {
+            notes.push(format!(
+                "→ {parked} edits for `{name}` refused, {contested} contested: `liaison outbox list --org {name}`"
+            ));
+        }
+        copies.push(json!({
+            "organisation": name,
+            "offline": away.is_some(),
+            "waiting": waiting,
+            "parked": parked,
+            "contested": contested,
+        }));
+    }
+    Ok((notes, copies))
+}
+
 async fn refresh(place: &Place, settings: &Settings, named: Vec<String>) -> anyhow::Result<Report> {
     let store = place.desk.store.clone();
     let tables = tables(&store, settings, named).await?;
@@ -162,7 +198,11 @@ async fn refresh(place: &Place, settings: &Settings, named: Vec<String>) -> anyh
 }
 
 /// The tables that were named now, or last, or in the settings.
-async fn tables(store: &Store, settings: &Settings, named: Vec<String>) -> anyhow::Result<Vec<String>> {
+async fn tables(
+    store: &Store,
+    settings: &Settings,
+    named: Vec<String>,
+) -> anyhow::Result<Vec<String>> {
     if !named.is_empty() {
         let text = named.join(" ");
         store.promise(move |tx| meta::set(tx, TABLES, &text)).await?;
@@ -190,8 +230,7 @@ async fn forget(place: Place, here: &Installation, drop_outbox: bool) -> anyhow:
         .into());
     }
     let path = place.desk.store.path().map(std::path::Path::to_owned);
-    let rows: u64 =
-        place.desk.store.read(row::counts).await?.iter().map(|(_, count)| count).sum();
+    let rows: u64 = place.desk.store.read(row::counts).await?.iter().map(|(_, count)| count).sum();
     let (name, folder) = (place.name.clone(), here.directories.state.join("offline"));
     drop(place);
     for suffix in ["", "-wal", "-shm", ".lock"] {
@@ -199,7 +238,9 @@ async fn forget(place: Place, here: &Installation, drop_outbox: bool) -> anyhow:
         let file = crate::store::open::beside(path, suffix);
         match std::fs::remove_file(&file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(crate::store::Error::new(ErrorKind::Io, error.to_string()).at(&file).into());
+                return Err(crate::store::Error::new(ErrorKind::Io, error.to_string())
+                    .at(&file)
+                    .into());
             }
             Ok(()) | Err(_) => {}
         }
@@ -237,7 +278,8 @@ fn after(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
         now.to_zoned(jiff::tz::TimeZone::system()).checked_add(span).ok().map(|at| at.timestamp())
     });
     until.filter(|until| *until > now).ok_or_else(|| {
-        Stop::new(Exit::Usage, format!("`{text}` is no duration"), "write it like 30m, 8h or 2d").into()
+        Stop::new(Exit::Usage, format!("`{text}` is no duration"), "write it like 30m, 8h or 2d")
+            .into()
     })
 }
 
@@ -274,7 +316,11 @@ fn refresh_page(report: &Report, size: u64) -> Page {
             table.rows.to_string(),
             format!("{} read", table.read),
             format!("{} left", table.left),
-            table.broken.clone().map(|reason| format!("not complete: {reason}")).unwrap_or_default(),
+            table
+                .broken
+                .clone()
+                .map(|reason| format!("not complete: {reason}"))
+                .unwrap_or_default(),
         ]
     };
     page.table("<>>><", &report.tables.iter().map(row).collect::<Vec<_>>());
@@ -287,9 +333,7 @@ fn refresh_page(report: &Report, size: u64) -> Page {
 }
 
 fn to_json(place: &Place, replayed: &replay::Report, report: Option<&Report>, size: u64) -> Json {
-    let table = |table: &Table| {
-        json!({ "table": table.name, "rows": table.rows, "read": table.read, "left": table.left, "broken": table.broken })
-    };
+    let table = |table: &Table| json!({ "table": table.name, "rows": table.rows, "read": table.read, "left": table.left, "broken": table.broken });
     let skipped = |(table, reason): &(String, String)| json!({ "table": table, "reason": reason });
     let mut json = place.json();
     if let Json::Object(json) = &mut json {
@@ -302,6 +346,7 @@ fn to_json(place: &Place, replayed: &replay::Report, report: Option<&Report>, si
                 "waiting": replayed.waiting,
                 "parked": replayed.open_parked,
                 "requests": replayed.requests,
+                "seconds": replayed.seconds,
                 "stopped": replayed.stopped.as_ref().map(ToString::to_string),
             }),
         );

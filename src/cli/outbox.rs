@@ -90,7 +90,11 @@ impl Outbox {
             Action::Edit { edit, values } => {
                 let values = assignments(&values)?;
                 // A lookup by name may need the organisation.
-                let place = if place.away.is_some() { place } else { here.desk(self.org.as_deref()).await? };
+                let place = if place.away.is_some() {
+                    place
+                } else {
+                    here.desk(self.org.as_deref()).await?
+                };
                 correct(&place, edit, &values).await
             }
             Action::Drop { edits } => drop_edits(&place, edits).await,
@@ -127,7 +131,7 @@ async fn list(place: &Place, all: bool) -> anyhow::Result<Answer> {
     page.table("><<<<", &rows);
     for collision in &collisions {
         page.gap();
-        page.append(&contested(collision));
+        page.append(&contested(&place.name, collision));
     }
     if rows.is_empty() && collisions.is_empty() {
         page.line("nothing waits");
@@ -152,20 +156,40 @@ fn state(edit: &Edit, blocked: &BTreeMap<i64, i64>) -> String {
     }
 }
 
+/// The collisions of all copies, each with the name of its organisation.
+///
+/// # Errors
+/// When a copy is lost.
+pub async fn collisions(
+    here: &Installation,
+    all: bool,
+) -> anyhow::Result<Vec<(String, Collision)>> {
+    let mut found = Vec::new();
+    for name in here.load()?.settings.organisations.keys() {
+        if let Some(store) = here.replica(name).await? {
+            let collisions = store.read(move |db| collision::list(db, all)).await?;
+            found.extend(collisions.into_iter().map(|collision| (name.clone(), collision)));
+        }
+    }
+    Ok(found)
+}
+
 /// One collision, with what may be done about it.
-pub fn contested(found: &Collision) -> Page {
+pub fn contested(name: &str, found: &Collision) -> Page {
     let mut page = Page::default();
     let value = |value: &Json| match row::shown(value) {
         text if text.is_empty() => "(empty)".to_owned(),
         text => short(&text, VALUE),
     };
-    let Collision { number, name, column, .. } = found;
-    page.line(format!("collision {number}: {} “{name}”, {column}", found.row.table));
+    let Collision { number, column, .. } = found;
+    page.line(format!("collision {number}: {} “{}”, {column}", found.row.table, found.name));
     page.line(format!("  it was  {}", value(&found.base)));
     page.line(format!("  yours   {}", value(&found.ours)));
     page.line(format!("  theirs  {}", value(&found.theirs)));
     let state = match found.choice {
-        None => format!("theirs stands; `liaison outbox settle {number} mine` takes yours"),
+        None => format!(
+            "theirs stands; `liaison outbox settle {number} mine --org {name}` takes yours"
+        ),
         Some(Choice::Mine) => "you took yours".to_owned(),
         Some(Choice::Theirs) => "you let theirs stand".to_owned(),
     };
@@ -188,7 +212,8 @@ async fn show(place: &Place, number: i64) -> anyhow::Result<Answer> {
         .iter()
         .map(|(column, change)| {
             let (base, ours) = (row::shown(&change.base), row::shown(&change.ours));
-            let base = if edit.kind == Kind::Create { String::new() } else { format!("was {base}") };
+            let base =
+                if edit.kind == Kind::Create { String::new() } else { format!("was {base}") };
             vec![format!("  {column}"), short(&ours, VALUE), short(&base, VALUE)]
         })
         .collect();
@@ -292,7 +317,11 @@ async fn drop_edits(place: &Place, numbers: Vec<i64>) -> anyhow::Result<Answer> 
 async fn settle(place: &Place, number: i64, winner: Winner) -> anyhow::Result<Answer> {
     let found = place.desk.store.read(move |db| collision::get(db, number)).await?;
     let found = found.ok_or_else(|| {
-        Stop::new(Exit::Failed, format!("there is no collision {number}"), "`liaison outbox list` shows them")
+        Stop::new(
+            Exit::Failed,
+            format!("there is no collision {number}"),
+            "`liaison outbox list` shows them",
+        )
     })?;
     let definition = place.desk.definition(&found.row.table).await.map_err(told)?;
     let choice = match winner {

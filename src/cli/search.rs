@@ -53,8 +53,7 @@ impl Search {
             .iter()
             .filter_map(|view| Some(to_json(definitions.get(&view.row.table)?, view)))
             .collect();
-        let mut answer =
-            Answer::new(page, json!({ "organisation": place.name, "records": json }));
+        let mut answer = Answer::new(page, json!({ "organisation": place.name, "records": json }));
         answer.notes = place.notes().await?;
         Ok(answer)
     }

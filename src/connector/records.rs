@@ -45,23 +45,39 @@ pub struct Column {
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Text, at most so many UTF-16 units.
-    Text { max: Option<u64> },
-    Integer { min: Option<i64>, max: Option<i64> },
+    Text {
+        max: Option<u64>,
+    },
+    Integer {
+        min: Option<i64>,
+        max: Option<i64>,
+    },
     /// Money, decimals and floating numbers. The limits are texts, since they may have fractions.
-    Number { min: Option<String>, max: Option<String> },
+    Number {
+        min: Option<String>,
+        max: Option<String>,
+    },
     Boolean,
     /// A moment.
     Moment,
     /// A day without a zone.
     Day,
     /// One of these options, with their labels.
-    Choice { options: BTreeMap<i32, String> },
+    Choice {
+        options: BTreeMap<i32, String>,
+    },
     /// `statecode`.
-    State { options: BTreeMap<i32, String> },
+    State {
+        options: BTreeMap<i32, String>,
+    },
     /// `statuscode`: each with its state.
-    Status { options: BTreeMap<i32, (i32, String)> },
+    Status {
+        options: BTreeMap<i32, (i32, String)>,
+    },
     /// A row of one of these tables.
-    Lookup { targets: BTreeMap<String, Target> },
+    Lookup {
+        targets: BTreeMap<String, Target>,
+    },
     Guid,
     /// Something that is not edited as a value (parties, images, files).
     Other,
@@ -80,7 +96,10 @@ impl Definition {
     /// The columns that a copy of a row keeps: what can be read as a value.
     pub fn kept(&self) -> impl Iterator<Item = (&str, &Column)> {
         let is_kept = |(name, column): &(&String, &Column)| {
-            column.read && column.kind != Kind::Other && **name != self.id && **name != "versionnumber"
+            column.read
+                && column.kind != Kind::Other
+                && **name != self.id
+                && **name != "versionnumber"
         };
         self.columns.iter().filter(is_kept).map(|(name, column)| (name.as_str(), column))
     }

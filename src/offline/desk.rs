@@ -50,10 +50,18 @@ impl std::fmt::Debug for Desk {
 /// What a person wants changed, as it was written.
 #[derive(Clone)]
 pub enum Wish {
-    Create { id: Option<Uuid>, values: BTreeMap<String, Json> },
+    Create {
+        id: Option<Uuid>,
+        values: BTreeMap<String, Json>,
+    },
     /// `row` is a GUID or a name.
-    Update { row: String, values: BTreeMap<String, Json> },
-    Delete { row: String },
+    Update {
+        row: String,
+        values: BTreeMap<String, Json>,
+    },
+    Delete {
+        row: String,
+    },
 }
 
 impl std::fmt::Debug for Wish {
@@ -172,7 +180,9 @@ impl Desk {
             ),
             None => refused(
                 format!("nothing is known here about the table `{table}`"),
-                format!("take it along when the organisation can be reached: `liaison offline {table}`"),
+                format!(
+                    "take it along when the organisation can be reached: `liaison offline {table}`"
+                ),
             ),
         }
     }
@@ -211,9 +221,10 @@ impl Desk {
             .await?;
         let table = &row.table;
         match found {
-            Some(view) if view.is_deleted => {
-                Err(refused(format!("{row} was deleted here"), "`liaison outbox list` shows the edit"))
-            }
+            Some(view) if view.is_deleted => Err(refused(
+                format!("{row} was deleted here"),
+                "`liaison outbox list` shows the edit",
+            )),
             Some(view) => Ok(view),
             None if is_taken => Err(refused(
                 format!("{row} is not in the offline copy"),
@@ -240,7 +251,12 @@ impl Desk {
                 // It may have been made here, and wait.
                 let made = self.store.read(move |db| view::get(db, &wanted)).await?;
                 let made = made.filter(|view| view.version.is_empty() && !view.is_deleted);
-                made.ok_or_else(|| refused(format!("there is no {row}"), "`liaison record list` shows which there are"))
+                made.ok_or_else(|| {
+                    refused(
+                        format!("there is no {row}"),
+                        "`liaison record list` shows which there are",
+                    )
+                })
             }
             Some(Err(error)) => Err(error.into()),
             Some(Ok(_)) | None => {
@@ -387,7 +403,8 @@ impl Desk {
         // A status and its state go together.
         if purpose == Purpose::Update
             && !values.contains_key("statecode")
-            && let Some(state) = values.get("statuscode").and_then(|it| edit::state_of(definition, it))
+            && let Some(state) =
+                values.get("statuscode").and_then(|it| edit::state_of(definition, it))
         {
             values.insert("statecode".to_owned(), state.into());
         }
@@ -462,7 +479,9 @@ impl Desk {
         let wanted = row.clone();
         let waits = self
             .store
-            .read(move |db| store::replica::outbox::of_row(db, &wanted).map(|open| !open.is_empty()))
+            .read(move |db| {
+                store::replica::outbox::of_row(db, &wanted).map(|open| !open.is_empty())
+            })
             .await?;
         if waits {
             // What was entered was made on what is kept.

@@ -16,7 +16,10 @@ use crate::model::row::{self, RowId};
 pub enum Parsed {
     Value(Json),
     /// A row of one of these tables that people know by this name.
-    Named { tables: Vec<String>, name: String },
+    Named {
+        tables: Vec<String>,
+        name: String,
+    },
 }
 
 /// Whether a row is made or changed: some columns take a value only once.
@@ -43,10 +46,13 @@ pub fn value(
         Purpose::Update => column.update,
     };
     if !takes {
-        let (logical, when) = (&definition.logical, match purpose {
-            Purpose::Create => "when a row is made; change it afterwards",
-            Purpose::Update => "by hand",
-        });
+        let (logical, when) = (
+            &definition.logical,
+            match purpose {
+                Purpose::Create => "when a row is made; change it afterwards",
+                Purpose::Update => "by hand",
+            },
+        );
         return Err(refused(
             format!("{logical}.{name} cannot be set {when}"),
             format!("`liaison record fields {logical}` lists what can"),
@@ -73,10 +79,7 @@ pub fn state_of(definition: &Definition, status: &Json) -> Option<i32> {
 }
 
 /// What a new row must have and does not.
-pub fn missing<'a>(
-    definition: &'a Definition,
-    has: impl Fn(&str) -> bool,
-) -> Option<&'a str> {
+pub fn missing<'a>(definition: &'a Definition, has: impl Fn(&str) -> bool) -> Option<&'a str> {
     let needs = |(name, column): &(&String, &Column)| {
         column.required && column.create && matches!(column.kind, Kind::Text { .. }) && !has(name)
     };
@@ -93,7 +96,9 @@ pub fn shown(definition: &Definition, name: &str, value: &Json) -> String {
         (Some(Kind::Status { options }), Some(number)) => {
             options.get(&number).map(|(_, label)| label.clone())
         }
-        (Some(Kind::Boolean), _) => value.as_bool().map(|on| if on { "yes" } else { "no" }.to_owned()),
+        (Some(Kind::Boolean), _) => {
+            value.as_bool().map(|on| if on { "yes" } else { "no" }.to_owned())
+        }
         _ => None,
     };
     label.unwrap_or_else(|| row::shown(value))
@@ -135,7 +140,9 @@ impl Judge<'_> {
             Json::Number(number) => number.to_string(),
             Json::Bool(on) => on.to_string(),
             Json::Null | Json::Array(_) | Json::Object(_) => {
-                return Err(self.no("this is no single value", "give a text, a number or true or false"));
+                return Err(
+                    self.no("this is no single value", "give a text, a number or true or false")
+                );
             }
         };
         match kind {
@@ -173,12 +180,14 @@ impl Judge<'_> {
     }
 
     fn integer(&self, text: &str, min: Option<i64>, max: Option<i64>) -> Result<Json> {
-        let number: i64 = text
-            .parse()
-            .map_err(|_| self.no("this is no whole number", "write it like 42"))?;
+        let number: i64 =
+            text.parse().map_err(|_| self.no("this is no whole number", "write it like 42"))?;
         if min.is_some_and(|min| number < min) || max.is_some_and(|max| number > max) {
-            let bound = |bound: Option<i64>| bound.map(|bound| bound.to_string()).unwrap_or_default();
-            return Err(self.no("the number is out of range", format!("{}…{}", bound(min), bound(max))));
+            let bound =
+                |bound: Option<i64>| bound.map(|bound| bound.to_string()).unwrap_or_default();
+            return Err(
+                self.no("the number is out of range", format!("{}…{}", bound(min), bound(max)))
+            );
         }
         Ok(number.into())
     }
@@ -210,9 +219,16 @@ impl Judge<'_> {
             let civil: DateTime = text.parse().ok()?;
             Some(civil.to_zoned(self.zone.clone()).ok()?.timestamp())
         };
-        let moment = text.parse::<Timestamp>().ok().or_else(local).and_then(|moment| moment.round(Unit::Second).ok());
+        let moment = text
+            .parse::<Timestamp>()
+            .ok()
+            .or_else(local)
+            .and_then(|moment| moment.round(Unit::Second).ok());
         moment.map(|moment| moment.to_string().into()).ok_or_else(|| {
-            self.no("this is no time", "write 2026-03-01T10:00:00Z, or 2026-03-01T10:00 in your zone")
+            self.no(
+                "this is no time",
+                "write 2026-03-01T10:00:00Z, or 2026-03-01T10:00 in your zone",
+            )
         })
     }
 
@@ -222,7 +238,11 @@ impl Judge<'_> {
         Ok(day.to_string().into())
     }
 
-    fn option<'a>(&self, text: &str, options: impl Iterator<Item = (i32, &'a String)>) -> Result<Json> {
+    fn option<'a>(
+        &self,
+        text: &str,
+        options: impl Iterator<Item = (i32, &'a String)>,
+    ) -> Result<Json> {
         let options: Vec<(i32, &String)> = options.collect();
         if let Ok(number) = text.parse::<i32>()
             && options.iter().any(|(value, _)| *value == number)
@@ -233,10 +253,10 @@ impl Judge<'_> {
         let mut found = options.iter().filter(|(_, label)| label.to_lowercase() == wanted);
         match (found.next(), found.next()) {
             (Some((value, _)), None) => Ok((*value).into()),
-            (Some(_), Some(_)) => Err(self.no(
-                format_args!("several options are called “{text}”"),
-                "write its number",
-            )),
+            (Some(_), Some(_)) => {
+                Err(self
+                    .no(format_args!("several options are called “{text}”"), "write its number"))
+            }
             (None, _) => {
                 let known: Vec<String> =
                     options.iter().map(|(value, label)| format!("{label} ({value})")).collect();
@@ -246,7 +266,11 @@ impl Judge<'_> {
     }
 
     /// `account:Contoso`, `account/GUID`, a GUID, a name; or an object with `table` and `id` or `name`.
-    fn lookup<'a>(&self, input: &Json, targets: impl Iterator<Item = &'a String>) -> Result<Parsed> {
+    fn lookup<'a>(
+        &self,
+        input: &Json,
+        targets: impl Iterator<Item = &'a String>,
+    ) -> Result<Parsed> {
         let mut tables: Vec<String> = targets.cloned().collect();
         let object = |key: &str| input.get(key).and_then(Json::as_str);
         let (table, text) = match input {
@@ -273,10 +297,19 @@ impl Judge<'_> {
             tables = vec![table];
         }
         match (Uuid::parse_str(&text), tables.as_slice()) {
-            (Ok(id), [table]) => Ok(Parsed::Value(row::lookup(&RowId::new(table.clone(), id), None))),
+            (Ok(id), [table]) => {
+                Ok(Parsed::Value(row::lookup(&RowId::new(table.clone(), id), None)))
+            }
             (Ok(_), _) => Err(self.no(
                 "a GUID alone does not say of which table",
-                format!("write {}", tables.iter().map(|table| format!("{table}/GUID")).collect::<Vec<_>>().join(" or ")),
+                format!(
+                    "write {}",
+                    tables
+                        .iter()
+                        .map(|table| format!("{table}/GUID"))
+                        .collect::<Vec<_>>()
+                        .join(" or ")
+                ),
             )),
             (Err(_), _) => Ok(Parsed::Named { tables, name: text }),
         }

@@ -33,7 +33,8 @@ pub fn of(table: &str, chosen: &Chosen, found: &BTreeMap<String, Vec<String>>) -
 fn usual(table: &str) -> Option<String> {
     let own = r#"<condition attribute="ownerid" operator="eq-userid"/>"#;
     let state = |codes: &str| {
-        let values: String = codes.split(' ').map(|code| format!("<value>{code}</value>")).collect();
+        let values: String =
+            codes.split(' ').map(|code| format!("<value>{code}</value>")).collect();
         format!(r#"<condition attribute="statecode" operator="in">{values}</condition>"#)
     };
     let near = r#"<filter type="or"><condition attribute="scheduledend" operator="last-x-days" value="30"/><condition attribute="scheduledstart" operator="next-x-days" value="90"/></filter>"#;

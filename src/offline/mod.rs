@@ -13,10 +13,10 @@ pub mod edit;
 pub mod filters;
 /// Entering edits, and what a person does about those that wait.
 pub mod outbox;
-/// Bringing the copy up to date.
-pub mod replica;
 /// Sending what waits, and settling what came of it.
 pub mod replay;
+/// Bringing the copy up to date.
+pub mod replica;
 /// Words and the rows that have them.
 pub mod search;
 /// The copy with what was entered over it.

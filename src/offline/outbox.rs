@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{Result, refused, search, view};
-use crate::connector::records::{Definition, Definitions};
+use crate::connector::records::{Definition, Definitions, Kind as Kinds};
 use crate::model::row::{self, Change, Edits, RowId, Values};
 use crate::store::replica::collision::{self, Choice};
 use crate::store::replica::outbox::{self, Edit, Kind, State};
@@ -16,9 +16,17 @@ use crate::store::{self, Transaction};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Draft {
     /// `id` is the row's for good: a create that is repeated meets itself.
-    Create { id: Uuid, values: Values },
-    Update { row: RowId, values: Values },
-    Delete { row: RowId },
+    Create {
+        id: Uuid,
+        values: Values,
+    },
+    Update {
+        row: RowId,
+        values: Values,
+    },
+    Delete {
+        row: RowId,
+    },
 }
 
 /// What became of a draft.
@@ -106,7 +114,7 @@ fn update(
         return Ok(Entered::Nothing { row });
     }
     let name = view::name(definition, &after);
-    let number = match joinable(tx, &row, &edits)? {
+    let number = match joinable(tx, definition, &row, &edits)? {
         Some(mut last) => {
             join(&mut last, edits);
             last.name = name;
@@ -162,14 +170,28 @@ fn new(
 }
 
 /// The last edit of the row, where a further one may become part of it: it was never sent, and what the further one refers to was
-/// not made after it.
-fn joinable(tx: &Transaction<'_>, row: &RowId, edits: &Edits) -> store::Result<Option<Edit>> {
+/// not made after it. A new row takes no state, and not every column.
+fn joinable(
+    tx: &Transaction<'_>,
+    definition: &Definition,
+    row: &RowId,
+    edits: &Edits,
+) -> store::Result<Option<Edit>> {
     let last = outbox::of_row(tx, row)?.pop();
     let Some(last) = last.filter(|last| {
         last.kind != Kind::Delete && last.state == State::Waiting && last.attempts == 0
     }) else {
         return Ok(None);
     };
+    let is_taken = |name: &String| {
+        let column = definition.columns.get(name);
+        column.is_some_and(|column| {
+            column.create && !matches!(column.kind, Kinds::State { .. } | Kinds::Status { .. })
+        })
+    };
+    if last.kind == Kind::Create && !edits.keys().all(is_taken) {
+        return Ok(None);
+    }
     for target in edits.values().filter_map(|change| row::target(&change.ours)) {
         let of_target = outbox::of_row(tx, &target)?;
         if of_target.iter().any(|edit| edit.kind == Kind::Create && edit.number > last.number) {
@@ -221,10 +243,8 @@ pub fn drop_edit(
             "`liaison online` looks and settles it",
         )));
     }
-    let later: Vec<Edit> = outbox::of_row(tx, &edit.row)?
-        .into_iter()
-        .filter(|other| other.number > number)
-        .collect();
+    let later: Vec<Edit> =
+        outbox::of_row(tx, &edit.row)?.into_iter().filter(|other| other.number > number).collect();
     if edit.kind == Kind::Create {
         let all = outbox::open(tx, u32::MAX)?;
         let leans = |other: &&Edit| {

@@ -85,7 +85,8 @@ pub async fn refresh(
         && !has_own(NOTES)
         && let Some(notes) = definitions.remove(NOTES)
     {
-        let question = Question::Pointing { column: NOTE_ON.to_owned(), to: held.into_iter().collect() };
+        let question =
+            Question::Pointing { column: NOTE_ON.to_owned(), to: held.into_iter().collect() };
         let versions = crm.list(&[(&notes, question)]).await?.pop().unwrap_or_default();
         let shown = "on what is kept".to_owned();
         report.tables.push(take(desk, crm, &notes, (versions, shown), tell).await?);
@@ -129,7 +130,9 @@ async fn take(
     let of = name.clone();
     let kept: BTreeMap<Uuid, Option<String>> =
         desk.store.read(move |db| rows::versions(db, &of)).await?.into_iter().collect();
-    let is_known = |id: &Uuid, version: &String| kept.get(id).is_some_and(|kept| kept.as_ref() == Some(version));
+    let is_known = |id: &Uuid, version: &String| {
+        kept.get(id).is_some_and(|kept| kept.as_ref() == Some(version))
+    };
     let wanted: Vec<Uuid> = versions
         .rows
         .iter()

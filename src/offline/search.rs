@@ -101,7 +101,10 @@ mod tests {
 
     #[test]
     fn a_query_is_words_and_nothing_else() {
-        assert_eq!(words("Müller-Lüdenscheidt, \"Bad* OR 1=1"), ["Müller", "Lüdenscheidt", "Bad", "OR", "1", "1"]);
+        assert_eq!(
+            words("Müller-Lüdenscheidt, \"Bad* OR 1=1"),
+            ["Müller", "Lüdenscheidt", "Bad", "OR", "1", "1"]
+        );
         assert_eq!(words("\"*^:(){}-- NEAR("), ["NEAR"]);
         assert!(words(" \0\u{7f}'\"").is_empty());
         assert_eq!(words(&"a ".repeat(100)).len(), MOST_WORDS);
@@ -109,7 +112,10 @@ mod tests {
 
     #[test]
     fn tags_are_no_words() {
-        assert_eq!(readable("<p class=\"x\">Hi <b>there</b>").split_whitespace().collect::<Vec<_>>(), ["Hi", "there"]);
+        assert_eq!(
+            readable("<p class=\"x\">Hi <b>there</b>").split_whitespace().collect::<Vec<_>>(),
+            ["Hi", "there"]
+        );
         assert_eq!(readable("3 > 2 < 4"), "3 > 2 < 4");
     }
 }

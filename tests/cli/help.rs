@@ -2,7 +2,7 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 42] = [
     "demo",
     "sync",
     "plan",
@@ -21,6 +21,23 @@ const COMMANDS: [&str; 25] = [
     "track",
     "untrack",
     "regarding",
+    "record",
+    "record list",
+    "record get",
+    "record fields",
+    "record create",
+    "record update",
+    "record delete",
+    "search",
+    "offline",
+    "online",
+    "outbox",
+    "outbox list",
+    "outbox show",
+    "outbox retry",
+    "outbox edit",
+    "outbox drop",
+    "outbox settle",
     "filter",
     "filter test",
     "config",

@@ -172,15 +172,7 @@ pub struct Organisation {
 impl Organisation {
     pub fn serve() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = liaison(folder.path())
-            .args(["sandbox", "serve", "--dir", "organisation"])
-            .stdout(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("serving ").unwrap().to_owned();
+        let (child, url) = start(folder.path(), "127.0.0.1:0");
         Self { folder, child, url }
     }
 
@@ -223,12 +215,40 @@ impl Organisation {
 
     /// Whatever else Anna does: status and body.
     pub fn request(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let token = fs::read_to_string(self.tokens().join("anna")).unwrap();
+        self.ask("anna", method, &format!("/api/data/v9.2/{path}"), body)
+    }
+
+    /// Orders a fault, and whatever else the sandbox is steered by.
+    pub fn steer(&self, path: &str, body: &str) {
+        let (status, answer) = self.ask("admin", "POST", &format!("/sandbox/{path}"), body);
+        assert!(status < 300, "{answer}");
+    }
+
+    /// Takes back all faults that were ordered.
+    pub fn forget_faults(&self) -> (u16, String) {
+        self.ask("admin", "DELETE", "/sandbox/faults", "")
+    }
+
+    /// Serves again, at the same address.
+    pub fn resume(&mut self) {
+        let address = self.url.strip_prefix("http://").unwrap().to_owned();
+        (self.child, self.url) = start(self.folder.path(), &address);
+    }
+
+    /// For each table: how many rows were made and deleted, and the ids that were made more than once.
+    pub fn audit(&self) -> Json {
+        let (status, body) = self.ask("admin", "GET", "/sandbox/audit", "");
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str::<Json>(&body).unwrap()["tables"].take()
+    }
+
+    fn ask(&self, user: &str, method: &str, path: &str, body: &str) -> (u16, String) {
+        let token = fs::read_to_string(self.tokens().join(user)).unwrap();
         let host = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(host).unwrap();
         write!(
             stream,
-            "{method} /api/data/v9.2/{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             token.trim(),
             body.len()
@@ -239,6 +259,19 @@ impl Organisation {
         let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
         (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
     }
+}
+
+fn start(folder: &Path, address: &str) -> (Child, String) {
+    let mut child = liaison(folder)
+        .args(["sandbox", "serve", "--dir", "organisation", "--listen", address])
+        .stdout(Stdio::piped())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim().strip_prefix("serving ").unwrap_or_else(|| panic!("{line}")).to_owned();
+    (child, url)
 }
 
 impl Drop for Organisation {

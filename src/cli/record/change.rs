@@ -161,8 +161,7 @@ async fn refused(place: &Place, became: &[Became]) -> anyhow::Result<()> {
         .collect();
     let Some(first) = parked.first() else { return Ok(()) };
     let (reason, row) = (first.reason.clone(), first.row.clone());
-    let definitions =
-        place.desk.definitions_of(parked.iter().copied()).await.map_err(told)?;
+    let definitions = place.desk.definitions_of(parked.iter().copied()).await.map_err(told)?;
     let numbers: Vec<i64> = parked.iter().map(|edit| edit.number).rev().collect();
     let count = numbers.len();
     let dropped = place
@@ -171,8 +170,7 @@ async fn refused(place: &Place, became: &[Became]) -> anyhow::Result<()> {
         .promise(move |tx| {
             let mut dropped = 0;
             for number in numbers {
-                dropped +=
-                    usize::from(entering::drop_edit(tx, &definitions, number)?.is_ok());
+                dropped += usize::from(entering::drop_edit(tx, &definitions, number)?.is_ok());
             }
             Ok(dropped)
         })

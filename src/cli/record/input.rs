@@ -68,7 +68,10 @@ pub fn members(from: &Path) -> anyhow::Result<Vec<Json>> {
 ///
 /// # Errors
 /// When it is no object.
-pub fn object(table: &str, member: Json) -> anyhow::Result<(Option<String>, BTreeMap<String, Json>)> {
+pub fn object(
+    table: &str,
+    member: Json,
+) -> anyhow::Result<(Option<String>, BTreeMap<String, Json>)> {
     let Json::Object(object) = member else {
         return Err(usage("a record is an object of columns", "like {\"lastname\": \"Smith\"}"));
     };

@@ -114,7 +114,8 @@ async fn get(place: &Place, table: &str, record: &str) -> anyhow::Result<Answer>
     let mut answer = Answer::new(page, json);
     if view.waiting + view.parked > 0 {
         let (waiting, parked) = (view.waiting, view.parked);
-        answer = answer.note(format!("with {waiting} edits that wait and {parked} that were refused"));
+        answer =
+            answer.note(format!("with {waiting} edits that wait and {parked} that were refused"));
     }
     answer.notes.extend(place.notes().await?);
     Ok(answer)
@@ -126,8 +127,7 @@ async fn list(
     conditions: &[(String, Json)],
     limit: usize,
 ) -> anyhow::Result<Answer> {
-    let (definition, views) =
-        place.desk.list(table, conditions, limit).await.map_err(told)?;
+    let (definition, views) = place.desk.list(table, conditions, limit).await.map_err(told)?;
     let mut answer = listed(&definition, &views, limit);
     if let (Json::Object(json), Json::Object(more)) = (&mut answer.json, place.json()) {
         json.extend(more);

@@ -8,12 +8,17 @@ use crate::connector::records::Target;
 fn definition() -> Definition {
     let column = |kind| Column { kind, create: true, update: true, read: true, required: false };
     let target = |set: &str| Target { navigation: format!("parent_{set}"), set: set.to_owned() };
-    let options = BTreeMap::from([(1, "Web".to_owned()), (2, "Fair".to_owned()), (3, "fair".to_owned())]);
-    let statuses = BTreeMap::from([(2, (0, "Not Started".to_owned())), (5, (1, "Completed".to_owned()))]);
+    let options =
+        BTreeMap::from([(1, "Web".to_owned()), (2, "Fair".to_owned()), (3, "fair".to_owned())]);
+    let statuses =
+        BTreeMap::from([(2, (0, "Not Started".to_owned())), (5, (1, "Completed".to_owned()))]);
     let columns = [
         ("lastname", column(Kind::Text { max: Some(5) })),
         ("number", column(Kind::Integer { min: Some(0), max: Some(100) })),
-        ("revenue", column(Kind::Number { min: Some("0".to_owned()), max: Some("1000".to_owned()) })),
+        (
+            "revenue",
+            column(Kind::Number { min: Some("0".to_owned()), max: Some("1000".to_owned()) }),
+        ),
         ("flag", column(Kind::Boolean)),
         ("due", column(Kind::Moment)),
         ("born", column(Kind::Day)),
@@ -93,7 +98,11 @@ fn what_a_column_does_not_take_is_refused_by_its_name() {
         ("source", json!("Radio"), "thing.source: there is no option “Radio”"),
         ("source", json!("Fair"), "thing.source: several options are called “Fair”"),
         ("source", json!(9), "thing.source: there is no option “9”"),
-        ("parent", json!({ "table": "lead", "id": "x" }), "thing.parent: it does not point to lead"),
+        (
+            "parent",
+            json!({ "table": "lead", "id": "x" }),
+            "thing.parent: it does not point to lead",
+        ),
         ("parent", json!("6f0c3c1e-86a5-5b53-9a3c-2d1f5e0b7a41"), "does not say of which table"),
         ("parent", json!([1]), "thing.parent"),
         ("lastname", json!({}), "thing.lastname: this is no single value"),

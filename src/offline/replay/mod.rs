@@ -7,7 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Desk, Error, Result, search, view};
-use crate::connector::records::{Action, Definition, Definitions, Found, Operation, Outcome, Records};
+use crate::connector::records::{
+    Action, Definition, Definitions, Found, Operation, Outcome, Records,
+};
 use crate::connector::{self, ErrorKind};
 use crate::model::row::{self, RowId, Values};
 use crate::plan::patch;
@@ -25,7 +27,7 @@ pub mod wave;
 const AT_ONCE: u32 = 3000;
 
 /// How often in a row the organisation may ask for a pause, give no answer, or change under our hands.
-const PATIENCE: u32 = 6;
+const PATIENCE: u32 = 10;
 
 /// A longer pause is handed on.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
@@ -43,8 +45,9 @@ pub struct Report {
     /// What is left: waiting for the organisation, and for a person.
     pub waiting: u64,
     pub open_parked: u64,
-    /// Requests that it took.
+    /// Requests that it took, and how long.
     pub requests: u64,
+    pub seconds: f64,
     /// Why it ended early.
     pub stopped: Option<connector::Error>,
 }
@@ -58,7 +61,7 @@ pub type Tell<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 /// When the store is lost, or what the tables look like cannot be learnt. An organisation that is away is part of the report.
 pub async fn replay(desk: &Desk, crm: &dyn Records, tell: Tell<'_>) -> Result<Report> {
     let mut report = Report::default();
-    let before = crm.requests();
+    let (before, started) = (crm.requests(), desk.clock.monotonic());
     let (all, _) = desk.store.read(edits::count).await?;
     let mut failures = 0;
     while failures < PATIENCE {
@@ -74,7 +77,11 @@ pub async fn replay(desk: &Desk, crm: &dyn Records, tell: Tell<'_>) -> Result<Re
                 report.collisions += done.collisions;
                 report.parked += done.parked;
                 tell(report.settled, all.max(report.settled));
-                if done.moved { failures = 0 } else { failures += 1 }
+                if done.moved {
+                    failures = 0
+                } else {
+                    failures += 1
+                }
                 asked
             }
             Err(error) => {
@@ -97,6 +104,7 @@ pub async fn replay(desk: &Desk, crm: &dyn Records, tell: Tell<'_>) -> Result<Re
     }
     (report.waiting, report.open_parked) = desk.store.read(edits::count).await?;
     report.requests = crm.requests() - before;
+    report.seconds = desk.clock.monotonic().saturating_sub(started).as_secs_f64();
     Ok(report)
 }
 
@@ -133,7 +141,8 @@ async fn send(
 
 fn action(edit: &Edit) -> Action {
     let values = || {
-        let values = edit.edits.iter().map(|(column, change)| (column.clone(), change.ours.clone()));
+        let values =
+            edit.edits.iter().map(|(column, change)| (column.clone(), change.ours.clone()));
         let is_new = edit.kind == Kind::Create;
         values.filter(|(_, ours)| !(is_new && ours.is_null())).collect::<Values>()
     };

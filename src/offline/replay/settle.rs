@@ -63,9 +63,7 @@ pub fn looked(edit: &Edit, answer: Result<Outcome>) -> Verdict {
             let merged = patch::merge(&edit.edits, &found.values);
             match merged.rest.is_empty() {
                 true => Verdict::Agreed { found, collisions: merged.collisions },
-                false => {
-                    Verdict::Again { found, rest: merged.rest, collisions: merged.collisions }
-                }
+                false => Verdict::Again { found, rest: merged.rest, collisions: merged.collisions },
             }
         }
     }
@@ -95,4 +93,97 @@ pub fn says(found: &Found, edits: &Edits) -> bool {
     edits.iter().all(|(column, change)| {
         same(found.values.get(column).unwrap_or(&serde_json::Value::Null), &change.ours)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use serde_json::{Value as Json, json};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::model::RowId;
+    use crate::model::row::{Change, Values};
+    use crate::store::replica::outbox::State;
+
+    fn edit(kind: Kind) -> Edit {
+        let change = Change { base: json!("old"), ours: json!("ours") };
+        Edit {
+            number: 1,
+            row: RowId::new("contact", Uuid::nil()),
+            kind,
+            version: "1".to_owned(),
+            edits: Edits::from([("jobtitle".to_owned(), change)]),
+            name: String::new(),
+            state: State::Look,
+            attempts: 1,
+            reason: String::new(),
+            entered: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn found(version: &str, job: &Json) -> Result<Outcome> {
+        let values = Values::from([("jobtitle".to_owned(), job.clone())]);
+        Ok(Outcome::Read(Found { id: Uuid::nil(), version: version.to_owned(), values }))
+    }
+
+    fn word(verdict: &Verdict) -> &'static str {
+        match verdict {
+            Verdict::There { .. } => "there",
+            Verdict::Gone => "gone",
+            Verdict::Agreed { collisions, .. } if collisions.is_empty() => "agreed",
+            Verdict::Agreed { .. } => "contested",
+            Verdict::Again { .. } => "again",
+            Verdict::Unsent => "unsent",
+            Verdict::Look => "look",
+            Verdict::Park { .. } => "parked",
+        }
+    }
+
+    #[test]
+    fn an_answer_that_leaves_it_open_is_looked_up_and_never_repeated() {
+        let refused = |kind| Err(Error::new(kind, "no"));
+        for (kind, error, expected) in [
+            (Kind::Create, ErrorKind::Unreachable, "look"),
+            (Kind::Update, ErrorKind::Failing, "look"),
+            (Kind::Update, ErrorKind::Malformed, "look"),
+            (Kind::Create, ErrorKind::Exists, "look"),
+            (Kind::Update, ErrorKind::Stale, "look"),
+            (Kind::Update, ErrorKind::Missing, "look"),
+            (Kind::Delete, ErrorKind::Stale, "look"),
+            (Kind::Delete, ErrorKind::Missing, "gone"),
+            (Kind::Update, ErrorKind::Throttled(Duration::ZERO), "unsent"),
+            (Kind::Update, ErrorKind::Unauthorised, "unsent"),
+            (Kind::Update, ErrorKind::Forbidden, "parked"),
+            (Kind::Create, ErrorKind::Rejected, "parked"),
+        ] {
+            let verdict = written(&edit(kind), refused(error));
+            assert_eq!(word(&verdict), expected, "{kind:?} {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_decides_from_what_is_there() {
+        let missing = || Err(Error::new(ErrorKind::Missing, "no"));
+        let (old, ours, theirs) = (json!("old"), json!("ours"), json!("theirs"));
+        for (kind, answer, expected) in [
+            (Kind::Create, missing(), "unsent"),
+            (Kind::Create, found("7", &theirs), "agreed"),
+            (Kind::Update, found("1", &old), "unsent"),
+            (Kind::Update, found("2", &old), "again"),
+            (Kind::Update, found("2", &ours), "agreed"),
+            (Kind::Update, found("2", &theirs), "contested"),
+            (Kind::Update, missing(), "parked"),
+            (Kind::Delete, found("1", &old), "unsent"),
+            (Kind::Delete, found("2", &old), "parked"),
+            (Kind::Delete, missing(), "gone"),
+            (Kind::Update, Err(Error::new(ErrorKind::Unreachable, "no")), "look"),
+            (Kind::Update, Err(Error::new(ErrorKind::Forbidden, "no")), "parked"),
+        ] {
+            let told = format!("{kind:?} {answer:?}");
+            assert_eq!(word(&looked(&edit(kind), answer)), expected, "{told}");
+        }
+    }
 }

@@ -178,7 +178,8 @@ mod tests {
 
     #[test]
     fn a_request_holds_no_more_than_it_may() {
-        let edits = (0..2500).map(|number| edit(number, Kind::Create, number.unsigned_abs().into(), None));
+        let edits =
+            (0..2500).map(|number| edit(number, Kind::Create, number.unsigned_abs().into(), None));
         let wave = next(edits.collect());
         assert_eq!(wave.writes.len(), MAX_OPERATIONS);
         assert_eq!(wave.writes.first().map(|edit| edit.number), Some(0));

@@ -142,8 +142,10 @@ pub fn sending(tx: &Transaction<'_>, numbers: &[i64]) -> Result<()> {
 /// # Errors
 /// Only the store's own.
 pub fn done(tx: &Transaction<'_>, number: i64, at: Timestamp) -> Result<()> {
-    tx.prepare_cached("UPDATE outbox SET state = 'done', reason = '', settled = ?2 WHERE number = ?1")?
-        .execute(params![number, at.as_microsecond()])?;
+    tx.prepare_cached(
+        "UPDATE outbox SET state = 'done', reason = '', settled = ?2 WHERE number = ?1",
+    )?
+    .execute(params![number, at.as_microsecond()])?;
     Ok(())
 }
 

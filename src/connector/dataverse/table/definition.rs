@@ -160,11 +160,10 @@ fn assemble(
 
 fn kind(sort: &str, details: &Object, targets: Option<&BTreeMap<String, Target>>) -> Kind {
     let integer = |name: &str| details.get(name).and_then(Json::as_i64);
-    let number = |name: &str| details.get(name).filter(|limit| limit.is_number()).map(Json::to_string);
+    let number =
+        |name: &str| details.get(name).filter(|limit| limit.is_number()).map(Json::to_string);
     match sort {
-        "String" | "Memo" => {
-            Kind::Text { max: details.get("MaxLength").and_then(Json::as_u64) }
-        }
+        "String" | "Memo" => Kind::Text { max: details.get("MaxLength").and_then(Json::as_u64) },
         "Integer" | "BigInt" => {
             Kind::Integer { min: integer("MinValue"), max: integer("MaxValue") }
         }

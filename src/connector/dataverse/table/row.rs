@@ -83,7 +83,8 @@ fn selected(definition: &Definition) -> String {
 fn body(definition: &Definition, values: &Values) -> Json {
     let mut body = Map::new();
     for (name, value) in values {
-        let Some(Kind::Lookup { targets }) = definition.columns.get(name).map(|column| &column.kind)
+        let Some(Kind::Lookup { targets }) =
+            definition.columns.get(name).map(|column| &column.kind)
         else {
             body.insert(name.clone(), value.clone());
             continue;
