@@ -38,7 +38,7 @@ fn privilege(office: &Office, name: &str, depth: Option<&str>) {
 #[track_caller]
 fn all_is_there(office: &Office) {
     assert_eq!(office.cards().len(), 2);
-    assert_eq!(office.organisation.audit("contact")["deleted"], 0);
+    assert_eq!(office.organisation.audit()["contact"]["deleted"], 0);
 }
 
 #[test]
