@@ -309,7 +309,10 @@ impl ClassState {
             0 => format!("{} linked", self.linked),
             1 => format!("{} linked, 1 rests: its record is not to be seen any more", self.linked),
             some => {
-                format!("{} linked, {some} rest: their records are not to be seen any more", self.linked)
+                format!(
+                    "{} linked, {some} rest: their records are not to be seen any more",
+                    self.linked
+                )
             }
         }
     }

@@ -176,7 +176,20 @@ impl Organisation {
 
     /// Another organisation at an address of the test's choice.
     pub fn serve_at(address: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::serve_from(tempfile::tempdir().unwrap(), address)
+    }
+
+    /// The same organisation at the same address, after something was done to its database.
+    pub fn again(&mut self, address: &str, work: impl Fn(&rusqlite::Connection)) {
+        self.stop();
+        for file in self.databases() {
+            work(&rusqlite::Connection::open(file).unwrap());
+        }
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        *self = Self::serve_from(folder, address);
+    }
+
+    fn serve_from(folder: tempfile::TempDir, address: &str) -> Self {
         let mut child = liaison(folder.path())
             .args(["sandbox", "serve", "--dir", "organisation", "--listen", address])
             .stdout(Stdio::piped())

@@ -40,7 +40,8 @@ fn computers_take_over_from_one_another_at_random() {
     println!("seed {seed}, {times} take-overs");
     let office = Office::open(ALL);
     let computers = COMPUTERS.map(|name| office.computer(name));
-    let mut scene = Scene { office: &office, dice: Dice::new(seed), said: Said::default(), made: 0 };
+    let mut scene =
+        Scene { office: &office, dice: Dice::new(seed), said: Said::default(), made: 0 };
     for _ in 0..FROM_MAILBOX {
         scene.card();
     }

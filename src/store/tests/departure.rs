@@ -16,7 +16,9 @@ fn what_was_learnt_is_forgotten_and_what_was_said_is_kept() {
         populate(tx)?;
         mark::set(tx, Class::Contact, &Uid::new("anna"), false, at(1_010))?;
         tagged::add(tx, &items)?;
-        for key in [meta::ORGANISATION, meta::USER, meta::STANDING, "filter/contact", "started/contact"] {
+        for key in
+            [meta::ORGANISATION, meta::USER, meta::STANDING, "filter/contact", "started/contact"]
+        {
             meta::set(tx, key, "one")?;
         }
         meta::set(tx, meta::INSTANCE, "this")?;
@@ -37,7 +39,9 @@ fn what_was_learnt_is_forgotten_and_what_was_said_is_kept() {
         assert!(quarantine::all(db, side, class)?.is_empty());
         assert!(journal::unknown(db)?.is_empty(), "nobody looks for these any more");
         assert!(conflict::open(db)?.is_empty() && conflict::choices(db)?.is_empty());
-        for key in [meta::ORGANISATION, meta::USER, meta::STANDING, "filter/contact", "started/contact"] {
+        for key in
+            [meta::ORGANISATION, meta::USER, meta::STANDING, "filter/contact", "started/contact"]
+        {
             assert_eq!(meta::get(db, key)?, None, "{key}");
         }
         assert_eq!(meta::get(db, meta::MAILBOX)?.as_deref(), Some("anna@example.org"));
