@@ -9,6 +9,8 @@ use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 // What all commands share.
 
+/// Why records that were in the mailbox are not listed any more.
+pub mod absent;
 /// How much may be asked in a day.
 pub mod budget;
 /// What a sync depends on: which computer syncs, whose state this is, what the user may do, how much may be asked.
@@ -35,6 +37,8 @@ pub mod pins;
 pub mod progress;
 /// Many messages at a time.
 pub mod select;
+/// Which sync filters are in force.
+pub mod selection;
 /// What the engine must know, out of what the user set.
 pub mod settings;
 /// What waits, and the command for it.

@@ -9,7 +9,7 @@ use super::budget::Budget;
 use super::identity::Identity;
 use super::lock::{Lock, private_folder};
 use super::mailbox::{self, Mailbox, in_folder};
-use super::{Common, kept, pins, settings, zone};
+use super::{Common, kept, pins, selection, settings, zone};
 use crate::clock::Clock;
 use crate::config::settings::{Auth, Organisation};
 use crate::config::{self, Directories, Loaded, Settings};
@@ -93,10 +93,8 @@ impl Installation {
     /// # Errors
     /// [`Exit::AlreadyRunning`] when another process has it.
     pub fn lock(&self) -> anyhow::Result<Lock> {
-        let state = &self.directories.state;
-        private_folder(state)
-            .with_context(|| format!("the state folder {} cannot be made", state.display()))?;
-        Lock::take(&state.join(LOCK))
+        self.make_state_folder()?;
+        Lock::take(&self.directories.state.join(LOCK))
     }
 
     /// Everything that a round needs. The lock comes first: two processes must not both believe that they are the first.
@@ -118,16 +116,15 @@ impl Installation {
         lock: Lock,
         tell: Tell,
     ) -> anyhow::Result<Opened> {
-        pins::check_mailbox(&store, settings).await?;
-        let dataverse = self.connect(settings, &store).await?;
-        let (dataverse, standing) = dataverse;
+        let (mut dataverse, standing) = self.meet(settings, &store).await?;
+        let filters = selection::settle(&store, settings, &mut dataverse, self.clock.now()).await?;
         let identity = Identity::of(&store, &self.directories.state, &self.clock).await?;
         let crm = crm_zone(&store, &dataverse).await?;
         let chosen = zone::choose(&settings.mailbox.zone, crm.as_deref(), self.clock.now());
         let dataverse = Arc::new(dataverse);
         let engine = Engine {
             mailbox: self.mailbox(settings).connectors()?,
-            settings: settings::engine(settings, &dataverse, &standing, chosen.zone),
+            settings: settings::engine(settings, &dataverse, (&standing, &filters), chosen.zone),
             fence: Some(Arc::new(self.fence(&dataverse, &identity, &store))),
             sending: self.mailbox(settings).sending(&dataverse),
             crm: Arc::new(Patient::new(dataverse, PATIENCE)),
@@ -142,6 +139,16 @@ impl Installation {
         Ok(Opened { engine, classes, notices, identity, lock })
     }
 
+    /// Makes sure that there is a state folder that nobody else can look into.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make_state_folder(&self) -> anyhow::Result<()> {
+        let state = &self.directories.state;
+        private_folder(state)
+            .with_context(|| format!("the state folder {} cannot be made", state.display()))
+    }
+
     fn fence(&self, dataverse: &Arc<Dataverse>, identity: &Identity, store: &Store) -> Fence {
         let lease = PatientLease::new(Arc::clone(dataverse) as Arc<dyn Lease>, PATIENCE);
         Fence::new(
@@ -153,12 +160,16 @@ impl Installation {
         )
     }
 
-    /// The sync organisation, once it is certain that this state belongs to it, and what the user may do there.
-    async fn connect(
+    /// The sync organisation, known to be the one that this state belongs to, and what the user may do there.
+    ///
+    /// # Errors
+    /// When it cannot be reached, the sign-in is refused, or this state belongs to another.
+    pub async fn meet(
         &self,
         settings: &Settings,
         store: &Store,
     ) -> anyhow::Result<(Dataverse, Standing)> {
+        pins::check_mailbox(store, settings).await?;
         let Some((name, organisation)) = settings.sync_organisation() else {
             anyhow::bail!("no organisation says `sync = true`");
         };

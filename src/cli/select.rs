@@ -2,7 +2,9 @@
 
 use crate::config::Settings;
 use crate::config::settings::Tracking;
-use crate::filter::email::{self, FolderRule, Pattern};
+use crate::filter::email;
+use crate::filter::folder::Folder;
+use crate::filter::pattern::Pattern;
 use crate::model::{Class, Content, ItemId, Side, Uid};
 use crate::store::{self, Connection, observation};
 use crate::sync::describe;
@@ -65,11 +67,8 @@ impl Selection {
                 )
             })?),
         };
-        let folder = self.folder.clone().map(|folder| FolderRule {
-            folder,
-            subfolders: self.subfolders,
-            regarding: None,
-        });
+        let subfolders = self.subfolders;
+        let folder = self.folder.clone().map(|name| Folder { name, subfolders });
         let block = match &settings.sync.of(Class::Email).track {
             Tracking::Email(policy) => policy.block.clone(),
             Tracking::Items(_) => Vec::new(),
@@ -78,7 +77,7 @@ impl Selection {
         let is_meant = |id: &ItemId, content: &Content| {
             let people = || email::thread::people(content);
             with.as_ref().is_none_or(|with| people().iter().any(|one| with.matches(one)))
-                && folder.as_ref().is_none_or(|rule| rule.is_about(id.collection()))
+                && folder.as_ref().is_none_or(|folder| folder.holds(id.collection()))
                 && (!self.blocked || email::is_blocked(content, &me, &block))
         };
         Ok(all(db, is_meant)?)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
+use super::selection::Filters;
 use crate::config::Settings;
 use crate::config::settings::{self, Conflict, Deletion, Guard, Limit, Tracking};
 use crate::connector::dataverse::{ClassStanding, Dataverse, Standing};
@@ -18,13 +19,15 @@ use crate::sync::{self, ClassSettings, May};
 pub fn engine(
     settings: &Settings,
     dataverse: &Dataverse,
-    standing: &Standing,
+    (standing, filters): (&Standing, &Filters),
     zone: TimeZone,
 ) -> sync::Settings {
     let mailbox = &settings.mailbox;
-    let of = |class: Class| ClassSettings {
-        may: may(standing.of(class)),
-        ..of(settings.sync.of(class))
+    let of = |class: Class| {
+        let of_class = of(settings.sync.of(class));
+        // What the rules for messages say stands in the configuration alone.
+        let filter = filters.fingerprint(class).unwrap_or(of_class.filter);
+        ClassSettings { may: may(standing.of(class)), filter, ..of_class }
     };
     sync::Settings {
         organisation: dataverse.organisation(),

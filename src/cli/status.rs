@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
+use super::absent::Absent;
 use super::circumstances::Circumstances;
 use super::output::{Answer, Page, count, short};
+use super::selection::Kept;
 use super::waiting::Waiting;
 use super::{Exit, Installation, zone};
 use crate::config::Settings;
@@ -66,6 +68,7 @@ struct State {
     /// How many addresses could be several people's.
     doubtful: u32,
     last: Option<Round>,
+    filters: Kept,
     classes: BTreeMap<Class, ClassState>,
     circumstances: Circumstances,
 }
@@ -79,6 +82,7 @@ struct ClassState {
     /// The last round that worked on the class: when, and what came of it.
     last: Option<(Timestamp, Json)>,
     items: Items,
+    absent: Absent,
     aside: Vec<Quarantined>,
 }
 
@@ -105,6 +109,7 @@ impl State {
             zone: meta::get(db, meta::ZONE)?,
             doubtful: person::open(db)?,
             last: rounds.iter().find(worked).cloned(),
+            filters: Kept::read(db)?,
             classes: found,
             circumstances: Circumstances::default(),
         })
@@ -133,6 +138,16 @@ impl State {
         if let Some(email) = self.classes.get(&Class::Email) {
             page.gap();
             page.line(email.items.sentence());
+        }
+        let mut filters = Page::default();
+        for (class, state) in &self.classes {
+            for line in state.absent.lines(&self.filters, *class) {
+                filters.wrapped("  ", &format!("{class}s: {line}"));
+            }
+        }
+        if !filters.as_str().is_empty() {
+            page.gap();
+            page.append(&filters);
         }
         for (class, state) in &self.classes {
             state.set_aside(&mut page, *class, if all { usize::MAX } else { ASIDE });
@@ -202,7 +217,7 @@ impl State {
         let classes: serde_json::Map<String, Json> = self
             .classes
             .iter()
-            .map(|(class, state)| (class.to_string(), state.to_json()))
+            .map(|(class, state)| (class.to_string(), state.to_json(self.filters.class(*class))))
             .collect();
         let organisation = settings.sync_organisation();
         json!({
@@ -253,6 +268,7 @@ impl ClassState {
                 && !seen.contains_key(&link.record)
         };
         Ok(Self {
+            absent: last.as_ref().map(|(_, report)| Absent::of(report)).unwrap_or_default(),
             resting: links.iter().filter(rests).count(),
             waiting: Waiting::of(db, class)?,
             linked: links.iter().filter(|link| link.state == LinkState::Active).count(),
@@ -282,6 +298,9 @@ impl ClassState {
         if let Some(error) = error {
             return format!("failed {}: {}", moment(*at), short(error, 100));
         }
+        if !self.absent.partial.is_empty() && self.waiting.is_nothing() {
+            return format!("not everything was seen {}: nothing is deleted", moment(*at));
+        }
         let withheld = report.get("withheld").and_then(Json::as_u64).unwrap_or_default();
         let parts = [
             (usize::try_from(withheld).unwrap_or(usize::MAX), "you have no right to write"),
@@ -307,13 +326,8 @@ impl ClassState {
     fn numbers(&self) -> String {
         match self.resting {
             0 => format!("{} linked", self.linked),
-            1 => format!("{} linked, 1 rests: its record is not to be seen any more", self.linked),
-            some => {
-                format!(
-                    "{} linked, {some} rest: their records are not to be seen any more",
-                    self.linked
-                )
-            }
+            1 => format!("{} linked, 1 rests", self.linked),
+            some => format!("{} linked, {some} rest", self.linked),
         }
     }
 
@@ -334,7 +348,7 @@ impl ClassState {
         }
     }
 
-    fn to_json(&self) -> Json {
+    fn to_json(&self, filters: &Json) -> Json {
         let aside: Vec<Json> = self
             .aside
             .iter()
@@ -364,6 +378,10 @@ impl ClassState {
                 "quarantined": self.items.aside,
                 "pending": self.items.pending,
             },
+            "left_filters": self.absent.left,
+            "hidden": self.absent.hidden,
+            "not_seen": self.absent.partial,
+            "filters": filters,
             "set_aside": aside,
         })
     }

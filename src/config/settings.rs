@@ -186,6 +186,8 @@ pub struct Sync {
     pub fields: BTreeMap<String, Direction>,
     /// Which records take part; none means that the class brings nothing into the mailbox.
     pub filters: Vec<Filter>,
+    /// Whether the sync filters that the organisation keeps take part too.
+    pub organisation_filters: bool,
     /// How messages are filed; the default for other classes.
     pub filing: Filing,
     /// Of e-mail: whether what the CRM wants sent is sent from here.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::patient::wait_out;
+use super::patient::patiently;
 use super::{ErrorKind, Result};
 use crate::model::Version;
 
@@ -105,22 +105,10 @@ impl std::fmt::Debug for PatientLease {
 #[async_trait]
 impl Lease for PatientLease {
     async fn look(&self) -> Result<Option<Entry>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.look().await {
-                Err(error) => wait_out(self.longest, error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        patiently(self.longest, || self.inner.look()).await
     }
 
     async fn write(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.write(tenure, instead_of).await {
-                Err(error) => wait_out(self.longest, error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        patiently(self.longest, || self.inner.write(tenure, instead_of)).await
     }
 }

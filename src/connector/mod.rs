@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 
 use crate::model::record::{Identity, Newcomer, PartyRef};
-use crate::model::{Address, Body, Class, Clue, Document, Filed, ItemId, Listing, Uid, Version};
+use crate::model::{
+    Address, Body, Class, Clue, Document, Filed, ItemId, Listing, Selected, Uid, Version,
+};
 
 pub mod auth;
 pub mod dataverse;
@@ -176,6 +178,11 @@ pub trait Connector: Send + Sync {
     /// How many requests were sent since the connector was made; 0 where there is no wire.
     fn requests(&self) -> u64 {
         0
+    }
+
+    /// What each filter of a class found when the class was last listed. Nothing where no filters choose.
+    fn selected(&self, _class: Class) -> Vec<Selected> {
+        Vec::new()
     }
 
     /// Returns when something may have changed: a hint, never a fact.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Connector, Cursor, Error, ErrorKind, News, Result, Write, Written};
 use crate::model::record::{Identity, Newcomer, PartyRef};
-use crate::model::{Address, Class, Clue, Document, Filed, ItemId, Listing, Uid};
+use crate::model::{Address, Class, Clue, Document, Filed, ItemId, Listing, Selected, Uid};
 
 /// How often one call is repeated.
 const ATTEMPTS: usize = 6;
@@ -26,21 +26,33 @@ impl Patient {
         Self { inner, longest }
     }
 
-    async fn wait_out(&self, error: Error, attempt: &mut usize) -> Result<()> {
-        wait_out(self.longest, error, attempt).await
+    async fn ask<T, F>(&self, call: impl Fn() -> F + Send) -> Result<T>
+    where
+        T: Send,
+        F: Future<Output = Result<T>> + Send,
+    {
+        patiently(self.longest, call).await
     }
 }
 
-/// Waits if that is what the error asks for, and not for longer than `longest`; else hands it on.
-pub(super) async fn wait_out(longest: Duration, error: Error, attempt: &mut usize) -> Result<()> {
-    match error.kind {
-        ErrorKind::Throttled(pause) if pause <= longest && *attempt < ATTEMPTS => {
-            tracing::warn!(seconds = pause.as_secs_f64(), attempt, "asked to wait");
-            tokio::time::sleep(pause).await;
-            *attempt += 1;
-            Ok(())
+/// Asks until there is an answer other than a pause that is worth waiting for: one of at most `longest`.
+pub(super) async fn patiently<T, F>(longest: Duration, call: impl Fn() -> F + Send) -> Result<T>
+where
+    T: Send,
+    F: Future<Output = Result<T>> + Send,
+{
+    let mut attempt = 1;
+    loop {
+        match call().await {
+            Err(Error { kind: ErrorKind::Throttled(pause), .. })
+                if pause <= longest && attempt < ATTEMPTS =>
+            {
+                tracing::warn!(seconds = pause.as_secs_f64(), attempt, "asked to wait");
+                tokio::time::sleep(pause).await;
+                attempt += 1;
+            }
+            done => return done,
         }
-        _ => Err(error),
     }
 }
 
@@ -53,23 +65,11 @@ impl std::fmt::Debug for Patient {
 #[async_trait]
 impl Connector for Patient {
     async fn list(&self, class: Class) -> Result<Listing> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.list(class).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.list(class)).await
     }
 
     async fn news(&self, class: Class, since: &Cursor) -> Result<News> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.news(class, since).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.news(class, since)).await
     }
 
     async fn heads(
@@ -77,13 +77,7 @@ impl Connector for Patient {
         class: Class,
         ids: &[ItemId],
     ) -> Result<BTreeMap<ItemId, Result<Document>>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.heads(class, ids).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.heads(class, ids)).await
     }
 
     async fn read(
@@ -91,33 +85,15 @@ impl Connector for Patient {
         class: Class,
         ids: &[ItemId],
     ) -> Result<BTreeMap<ItemId, Result<Document>>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.read(class, ids).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.read(class, ids)).await
     }
 
     async fn write(&self, class: Class, writes: Vec<Write>) -> Result<Vec<Result<Written>>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.write(class, writes.clone()).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.write(class, writes.clone())).await
     }
 
     async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.find(class, uids).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.find(class, uids)).await
     }
 
     fn source(&self) -> String {
@@ -129,63 +105,27 @@ impl Connector for Patient {
     }
 
     async fn threads(&self, clues: &[Clue]) -> Result<BTreeMap<Clue, Filed>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.threads(clues).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.threads(clues)).await
     }
 
     async fn enabled(&self, addresses: &[Address]) -> Result<BTreeSet<Address>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.enabled(addresses).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.enabled(addresses)).await
     }
 
     async fn names(&self, records: &[PartyRef]) -> Result<BTreeMap<PartyRef, String>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.names(records).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.names(records)).await
     }
 
     async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.resolve(addresses).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.resolve(addresses)).await
     }
 
     async fn identify(&self, addresses: &[Address]) -> Result<BTreeMap<Address, Identity>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.identify(addresses).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.identify(addresses)).await
     }
 
     async fn introduce(&self, newcomers: &[Newcomer]) -> Result<Vec<Result<()>>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.introduce(newcomers).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.introduce(newcomers)).await
     }
 
     async fn assign(
@@ -193,17 +133,15 @@ impl Connector for Patient {
         records: &[ItemId],
         people: &BTreeMap<Address, PartyRef>,
     ) -> Result<Vec<Result<()>>> {
-        let mut attempt = 1;
-        loop {
-            match self.inner.assign(records, people).await {
-                Err(error) => self.wait_out(error, &mut attempt).await?,
-                done => return done,
-            }
-        }
+        self.ask(|| self.inner.assign(records, people)).await
     }
 
     fn requests(&self) -> u64 {
         self.inner.requests()
+    }
+
+    fn selected(&self, class: Class) -> Vec<Selected> {
+        self.inner.selected(class)
     }
 
     async fn wait(&self, class: Class) -> Result<()> {

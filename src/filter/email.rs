@@ -8,15 +8,14 @@ use sha2::{Digest, Sha256};
 use crate::model::record::PartyRef;
 use crate::model::{Address, Clue, Content, Field, Filed, Method, RecordId, Similar, Value};
 
+use super::pattern::Pattern;
 use super::{Decision, Mark, PRIVATE, TRACKED_KEYWORD};
 
 pub mod folder;
-pub mod pattern;
 pub mod thread;
 pub mod token;
 
 pub use folder::FolderRule;
-pub use pattern::Pattern;
 
 /// How far automatic tracking goes. Each step includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

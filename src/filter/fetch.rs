@@ -219,6 +219,11 @@ fn tidy(element: &mut Element, counts: &mut Counts) -> Result<(), Invalid> {
 /// What must be there in an element for the server to understand it.
 fn check(element: &Element) -> Result<(), Invalid> {
     let has = |name: &str| element.attributes.get(name).map(String::as_str).unwrap_or_default();
+    let open = |text: &str| is_placeholder(text);
+    if element.attributes.values().any(|value| open(value)) || open(&element.text) {
+        // Part of a quick find, which fills it in when somebody types; left as it is, it would mean the text itself.
+        return Err(Invalid("it waits for a search term (`{0}`)".to_owned()));
+    }
     match element.name.as_str() {
         "condition" if has("attribute").is_empty() => {
             Err(Invalid("a `condition` needs an `attribute`".to_owned()))
@@ -234,6 +239,16 @@ fn check(element: &Element) -> Result<(), Invalid> {
         }
         _ => Ok(()),
     }
+}
+
+/// `{0}`, alone or between wildcards. A GUID in braces is none.
+fn is_placeholder(text: &str) -> bool {
+    text.split('{').skip(1).any(|rest| {
+        let inside = rest.split_once('}').map(|(inside, _)| inside);
+        inside.is_some_and(|inside| {
+            (1..=2).contains(&inside.len()) && inside.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    })
 }
 
 fn is_word(text: &str) -> bool {

@@ -1,13 +1,17 @@
-//! Who takes part: which records the CRM side lists (`fetch`), and which items of the mailbox are tracked
-//! (`track` for contacts, tasks and appointments, `email` for messages; `content` and `people`: what goes along with one).
+//! Who takes part: which records the CRM side lists (`fetch`, `union`), and which items of the mailbox are tracked
+//! (`track` for contacts, tasks and appointments, `email` for messages; `content` and `people`: what goes along with
+//! one; `folder` and `pattern`: how rules name folders and people).
 //!
 //! Pure: what is known about the world comes in as values. Nothing here says what is done with a thing that takes part.
 
 pub mod content;
 pub mod email;
 pub mod fetch;
+pub mod folder;
+pub mod pattern;
 pub mod people;
 pub mod track;
+pub mod union;
 
 /// What the user said about one item by command. It beats every rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,6 +6,7 @@ pub mod item;
 pub mod link;
 pub mod name;
 pub mod record;
+pub mod selection;
 pub mod thread;
 pub mod time;
 
@@ -14,4 +15,5 @@ pub use files::FileRules;
 pub use item::{Body, Class, Completeness, Document, ItemId, Listing, Side, Uid, Version};
 pub use link::{Bases, Content, Link, LinkId, LinkState, Traits};
 pub use record::{Record, RecordId, RecordPatch, Table};
+pub use selection::{Origin, Selected, Selection, Selector, StoredFilter, Told};
 pub use thread::{Clue, Filed, Method, Similar};

@@ -41,6 +41,8 @@ pub struct Situation {
     pub emptied: BTreeSet<Side>,
     /// The settings that say what takes part are not those of the last round.
     pub filter_changed: bool,
+    /// A sync filter that found something before finds nothing now.
+    pub filter_dried: bool,
     /// Subjects of steps that wait for a person already.
     pub held: BTreeSet<String>,
     /// Exactly what a person approved.
@@ -63,6 +65,7 @@ pub enum Stop {
     TooMany(Kind, Side),
     Emptied(Side),
     FilterChanged,
+    FilterDried,
     Ambiguous,
     /// It was held before: what is held never comes loose by itself.
     StillHeld,
@@ -124,6 +127,9 @@ fn stop(step: &Step, excessive: &BTreeSet<(Kind, Side)>, situation: &Situation) 
         if situation.filter_changed {
             return Some(Stop::FilterChanged);
         }
+        if situation.filter_dried && step.reason == Reason::LeftFilter {
+            return Some(Stop::FilterDried);
+        }
     }
     // Of messages, the rules say what is made: a person sees first what a change of them brings.
     if step.class == Class::Email && writes(Kind::Create).is_some() && situation.filter_changed {
@@ -160,6 +166,7 @@ impl Stop {
             Self::TooMany(..) => "too-many",
             Self::Emptied(_) => "emptied",
             Self::FilterChanged => "filter-changed",
+            Self::FilterDried => "filter-dried",
             Self::Ambiguous => "ambiguous",
             Self::StillHeld => "still-held",
         }
@@ -179,6 +186,7 @@ impl fmt::Display for Stop {
             Self::FilterChanged => {
                 f.write_str("the sync filter changed: nothing is deleted on that ground")
             }
+            Self::FilterDried => f.write_str("a sync filter suddenly finds nothing"),
             Self::Ambiguous => {
                 f.write_str("much like something on the other side: is it the same?")
             }

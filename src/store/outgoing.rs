@@ -121,31 +121,13 @@ impl Mail {
 /// # Errors
 /// [`ErrorKind::Exists`] when the record's mail left, or may have left.
 pub fn freeze(tx: &Transaction<'_>, frozen: &Frozen, at: Timestamp) -> Result<MailId> {
-    let mut statement = tx.prepare_cached(
-        "INSERT INTO outgoing (record, uid, title, sender, recipients, message, state, reason, attempts, failures, due, copied, told, since, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'ready', '', 0, 0, 0, 0, 0, ?7, ?7)
-         ON CONFLICT (record) DO UPDATE SET
+    let anew = "ON CONFLICT (record) DO UPDATE SET
          uid = excluded.uid, title = excluded.title, sender = excluded.sender, recipients = excluded.recipients,
          message = excluded.message, state = 'ready', reason = '', due = 0, copied = 0, told = 0, at = excluded.at,
          attempts = CASE state WHEN 'refused' THEN 0 ELSE attempts END
-         WHERE state = 'ready' OR (state = 'refused' AND told = 1)
-         RETURNING id",
-    )?;
-    let id = statement
-        .query_row(
-            params![
-                frozen.record.as_str(),
-                frozen.uid.as_str(),
-                frozen.title,
-                frozen.sender.as_str(),
-                lines(&frozen.recipients),
-                &*frozen.message,
-                at.as_microsecond(),
-            ],
-            |row| row.get(0),
-        )
-        .optional()?;
-    id.map(MailId).ok_or_else(|| {
+         WHERE state = 'ready' OR (state = 'refused' AND told = 1)";
+    let id = insert(tx, frozen, (State::Ready, ""), anew, at)?;
+    id.ok_or_else(|| {
         Error::new(ErrorKind::Exists, format!("the mail of {} left, or may have", frozen.record))
     })
 }
@@ -175,11 +157,22 @@ pub fn adopt(
     (state, reason): (State, &str),
     at: Timestamp,
 ) -> Result<MailId> {
-    let mut statement = tx.prepare_cached(
+    insert(tx, frozen, (state, reason), "", at)?.ok_or_else(|| unreadable("outgoing"))
+}
+
+/// `otherwise` says what is done with a row that is there; `None` when that leaves it as it is.
+fn insert(
+    tx: &Transaction<'_>,
+    frozen: &Frozen,
+    (state, reason): (State, &str),
+    otherwise: &str,
+    at: Timestamp,
+) -> Result<Option<MailId>> {
+    let mut statement = tx.prepare_cached(&format!(
         "INSERT INTO outgoing (record, uid, title, sender, recipients, message, state, reason, attempts, failures, due, copied, told, since, at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, 0, 0, 0, ?9, ?9)",
-    )?;
-    statement.execute(params![
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, 0, 0, 0, 0, ?9, ?9) {otherwise} RETURNING id"
+    ))?;
+    let values = params![
         frozen.record.as_str(),
         frozen.uid.as_str(),
         frozen.title,
@@ -189,8 +182,8 @@ pub fn adopt(
         state.as_str(),
         reason,
         at.as_microsecond(),
-    ])?;
-    Ok(MailId(tx.last_insert_rowid()))
+    ];
+    Ok(statement.query_row(values, |row| row.get(0)).optional()?.map(MailId))
 }
 
 /// Notes that the mail is about to leave. Must be on the disk before its first byte leaves.

@@ -15,7 +15,7 @@ use crate::connector::Connector;
 use crate::filter::people::Create;
 use crate::filter::{content, email, track};
 use crate::mapping::{Context, Lengths};
-use crate::model::{Address, Class, FileRules, Side};
+use crate::model::{Address, Class, FileRules, Selected, Side};
 use crate::plan::guard::Limits;
 use crate::plan::{Rules, Step};
 use crate::store::round::RoundId;
@@ -29,6 +29,7 @@ pub mod execute;
 pub mod fence;
 pub mod hold;
 pub mod may;
+mod note;
 pub mod observe;
 pub mod part;
 pub mod people;
@@ -259,7 +260,7 @@ impl Engine {
         }
         // What the changed filter stops waits by name only once it was seen whole.
         if pass == 0 && whole {
-            self.remember_filter(class).await?;
+            self.remember_filter(class, &look.selected).await?;
         }
         report.count_waiting(self, class).await?;
         Ok(Some(report))
@@ -307,9 +308,17 @@ impl Engine {
         Ok(Preview { go, held, people: people.lines(), held_people: people.held_lines(), report })
     }
 
-    async fn remember_filter(&self, class: Class) -> store::Result<()> {
+    async fn remember_filter(&self, class: Class, selected: &[Selected]) -> store::Result<()> {
         let (key, filter) = (world::filter_key(class), self.class(class).filter);
-        self.store.write(move |tx| store::meta::set(tx, &key, &filter)).await
+        let found: BTreeMap<&str, usize> =
+            selected.iter().filter_map(|it| Some((it.name.as_str(), it.rows?))).collect();
+        let found = serde_json::json!(found).to_string();
+        self.store
+            .write(move |tx| {
+                store::meta::set(tx, &key, &filter)?;
+                store::meta::set(tx, &world::found_key(class), &found)
+            })
+            .await
     }
 
     fn class(&self, class: Class) -> ClassSettings {

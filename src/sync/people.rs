@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::Failure;
 use super::world::{Planned, Stored};
-use super::{ClassReport, Engine};
+use super::{ClassReport, Engine, note};
 use crate::connector;
 use crate::filter::people::may_be_a_person;
 use crate::mapping;
 use crate::model::record::{Candidate, Identity, Newcomer, PartyRef};
-use crate::model::{Address, Class, Field, ItemId, Patch, Person, Side, Value};
+use crate::model::{Address, Class, Field, ItemId, Person, Side, Value};
 use crate::plan::{Action, Merge, Step};
 use crate::store::hold::{self, Held, Operations};
-use crate::store::journal::{self, Answer, Intent, Outcome};
+use crate::store::journal::{self, Answer, Intent};
 use crate::store::person::{self, Choice};
 use crate::store::round::RoundId;
 use crate::store::{self, meta};
@@ -322,7 +322,7 @@ impl Known {
             .filter(|(_, result)| settles(result))
             .map(|(made, _)| made.operation.key.clone())
             .collect();
-        let answers: Vec<Answer> = results.iter().map(answer).collect();
+        let answers: Vec<Answer> = results.iter().map(note::answer).collect();
         let now = engine.clock.now();
         engine
             .store
@@ -385,7 +385,7 @@ pub(super) async fn assign(
         .write(move |tx| {
             let all = by_record.iter().zip(&results).zip(&entries);
             for (((record, addresses), result), entry) in all {
-                journal::finish(tx, *entry, &answer(result), now)?;
+                journal::finish(tx, *entry, &note::answer(result), now)?;
                 for address in addresses {
                     match result {
                         Ok(()) => person::done(tx, address, record)?,
@@ -442,19 +442,8 @@ fn assignment(
         .iter()
         .filter_map(|address| Some(format!("{address} is {}", people.get(address)?)))
         .collect();
-    Intent {
-        class: Class::Email,
-        link: None,
-        item: None,
-        record: Some(record.clone()),
-        side: Side::Crm,
-        action: journal::Action::Update,
-        why: whose.join("; "),
-        before: None,
-        patch: Patch::new(),
-        expect: None,
-        key: format!("{record}: {}", whose.join("; ")),
-    }
+    let (whose, action) = (whose.join("; "), journal::Action::Update);
+    note::intent(Side::Crm, action, record, whose.clone(), format!("{record}: {whose}"))
 }
 
 /// Whether a result is final, so that trying again would not change it.
@@ -477,15 +466,4 @@ fn count(
         Err(error) if error.kind == connector::ErrorKind::Unreachable => report.unknown += 1,
         Err(_) => report.refused += 1,
     }
-}
-
-fn answer(result: &connector::Result<()>) -> Answer {
-    let (outcome, error) = match result {
-        Ok(()) => (Outcome::Done, None),
-        Err(error) if error.kind == connector::ErrorKind::Unreachable => {
-            (Outcome::Unknown, Some(error.to_string()))
-        }
-        Err(error) => (Outcome::Refused, Some(error.to_string())),
-    };
-    Answer { outcome, id: None, after: None, version: None, error }
 }

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Engine;
+use super::{Engine, note};
 use crate::connector::{self, ErrorKind, Scope, Write};
 use crate::mapping::email;
 use crate::model::record::PartyRef;
 use crate::model::{Body, Class, Document, ItemId, LinkState, Record, Side, Uid};
-use crate::store::journal::{self, Action, Answer, Intent, Outcome};
+use crate::store::journal::{self, Action, Answer, Intent};
 use crate::store::round::RoundId;
 use crate::store::{self, quarantine, regarding};
 
@@ -127,7 +127,8 @@ impl Engine {
         self.store
             .write(move |tx| {
                 for (((uid, target), entry), (id, result)) in outcomes {
-                    journal::finish(tx, entry, &answer(&id, &result), now)?;
+                    let answer = Answer { id: Some(id.clone()), ..note::answer(&result) };
+                    journal::finish(tx, entry, &answer, now)?;
                     match result {
                         Ok(_) => regarding::done(tx, &uid, target.as_ref())?,
                         Err(error) if is_final(&error) => {
@@ -168,33 +169,6 @@ fn refused(id: ItemId, error: &connector::Error) -> quarantine::Failure {
 
 fn intent(wanted: &Wanted, write: &Write) -> Intent {
     let target = wanted.target.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-    Intent {
-        class: Class::Email,
-        link: None,
-        item: None,
-        record: Some(write.id().clone()),
-        side: Side::Crm,
-        // A lookup, no field of the message: there is nothing that `undo` could bring back.
-        action: Action::Mark,
-        why: format!("you said it is about {target}"),
-        before: None,
-        patch: crate::model::Patch::new(),
-        expect: None,
-        key: format!("regarding {} {target}", write.id()),
-    }
-}
-
-fn answer(id: &ItemId, result: &connector::Result<connector::Written>) -> Answer {
-    let unknown = |error: &connector::Error| error.kind == ErrorKind::Unreachable;
-    Answer {
-        outcome: match result {
-            Ok(_) => Outcome::Done,
-            Err(error) if unknown(error) => Outcome::Unknown,
-            Err(_) => Outcome::Refused,
-        },
-        id: Some(id.clone()),
-        after: None,
-        version: None,
-        error: result.as_ref().err().map(ToString::to_string),
-    }
+    let (id, why) = (write.id(), format!("you said it is about {target}"));
+    note::intent(Side::Crm, Action::Mark, id, why, format!("regarding {id} {target}"))
 }

@@ -8,7 +8,7 @@ use super::Engine;
 use super::send::Outgoing;
 use super::world::{Look, Planned};
 use crate::connector::{self, Retry};
-use crate::model::{Class, Side};
+use crate::model::{Class, Selected, Side};
 use crate::store::round::RoundId;
 use crate::store::{self, conflict, hold, link, quarantine};
 
@@ -42,6 +42,11 @@ pub struct ClassReport {
     pub held: usize,
     pub conflicts: usize,
     pub quarantined: usize,
+    /// Linked records that are in no sync filter any more, and those that could not be looked at.
+    pub left: usize,
+    pub hidden: usize,
+    /// What each sync filter found.
+    pub filters: Vec<Selected>,
     /// Writes to the CRM that the user has no right to.
     pub withheld: usize,
     /// Mails that the CRM wants sent.
@@ -88,6 +93,9 @@ impl ClassReport {
             withheld: plan.withheld,
             listed: look.listed.clone(),
             partial: look.partial.values().cloned().collect(),
+            left: look.absent.left,
+            hidden: look.absent.hidden,
+            filters: look.selected.clone(),
             ..Self::default()
         }
     }
@@ -115,6 +123,9 @@ impl ClassReport {
             self.held = pass.held;
             self.conflicts = pass.conflicts;
             self.quarantined = pass.quarantined;
+            self.left = pass.left;
+            self.hidden = pass.hidden;
+            self.filters = pass.filters;
             self.withheld = pass.withheld;
         }
         self.partial = pass.partial;
@@ -180,6 +191,11 @@ impl ClassReport {
             "held": self.held,
             "conflicts": self.conflicts,
             "quarantined": self.quarantined,
+            "left_filters": self.left,
+            "hidden": self.hidden,
+            "filters": self.filters.iter().map(|filter| {
+                json!({ "name": filter.name, "origin": filter.origin.as_str(), "records": filter.rows })
+            }).collect::<Vec<_>>(),
             "withheld": self.withheld,
             "outgoing": {
                 "sent": self.outgoing.sent,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::world::{filter_key, started_key};
+use super::world::{filter_key, found_key, started_key};
 use crate::model::{Class, Field, ItemId, Link, LinkId, Listing, Side, Uid, Value, Version};
 use crate::plan::{Key, Seen, Verdict};
 use crate::store::conflict::{self, Dispute};
@@ -27,6 +27,8 @@ pub(super) struct Stock {
     pub(super) approved: BTreeSet<Key>,
     pub(super) started: bool,
     pub(super) filter: Option<String>,
+    /// How many records each sync filter found, when the class was last seen whole.
+    pub(super) found: BTreeMap<String, usize>,
 }
 
 impl Stock {
@@ -78,6 +80,9 @@ impl Stock {
             approved: hold::approved_keys(db, class)?.into_values().map(Key).collect(),
             started: meta::get(db, &started_key(class))?.is_some(),
             filter: meta::get(db, &filter_key(class))?,
+            found: meta::get(db, &found_key(class))?
+                .and_then(|found| serde_json::from_str(&found).ok())
+                .unwrap_or_default(),
         })
     }
 }

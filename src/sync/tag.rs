@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Engine, observe};
+use super::{Engine, note, observe};
 use crate::connector::{self, Connector, ErrorKind, Write, Written};
 use crate::filter::TRACKED_KEYWORD;
 use crate::model::{Class, ItemId, Side};
@@ -139,34 +139,16 @@ fn marked(
 
 fn intent(id: &ItemId, set: bool) -> Intent {
     let why = if set { "it is in the CRM" } else { "you untracked it" };
-    Intent {
-        class: Class::Email,
-        link: None,
-        item: Some(id.clone()),
-        record: None,
-        side: Side::Mailbox,
-        action: Action::Mark,
-        why: why.to_owned(),
-        before: None,
-        patch: crate::model::Patch::new(),
-        expect: None,
-        key: format!("mark {id} {set}"),
-    }
+    note::intent(Side::Mailbox, Action::Mark, id, why.to_owned(), format!("mark {id} {set}"))
 }
 
 fn answer(id: &ItemId, result: &connector::Result<Written>) -> Answer {
+    let document = result.as_ref().ok().and_then(|written| written.document.as_ref());
     Answer {
-        outcome: match result {
-            Ok(_) => Outcome::Done,
-            // Setting a mark twice is setting it once: nothing is left open.
-            Err(_) => Outcome::Refused,
-        },
+        // Setting a mark twice is setting it once: nothing is left open.
+        outcome: if result.is_ok() { Outcome::Done } else { Outcome::Refused },
         id: Some(id.clone()),
-        after: None,
-        version: result
-            .as_ref()
-            .ok()
-            .and_then(|written| written.document.as_ref().map(|document| document.version.clone())),
-        error: result.as_ref().err().map(ToString::to_string),
+        version: document.map(|document| document.version.clone()),
+        ..note::answer(result)
     }
 }

@@ -11,7 +11,7 @@ use super::{ClassSettings, Engine, Progress, observe, recover};
 use crate::connector::{self, Connector, ErrorKind, Scope};
 use crate::mapping::Filing;
 use crate::model::{
-    Class, Completeness, Content, ItemId, Link, LinkState, Listing, Side, Uid, Version,
+    Class, Completeness, Content, ItemId, Link, LinkState, Listing, Selected, Side, Uid, Version,
 };
 use crate::plan::guard::{self, Guarded, Situation};
 use crate::plan::{self, Seen, World};
@@ -28,11 +28,24 @@ pub struct Look {
     pub listed: BTreeMap<Side, usize>,
     /// Why a side was not seen whole.
     pub partial: BTreeMap<Side, String>,
+    /// Linked records that the sync filters do not list.
+    pub absent: Absent,
+    /// What each sync filter found.
+    pub selected: Vec<Selected>,
     /// What messages are filed with.
     pub filing: BTreeMap<Uid, Filing>,
     /// Messages that are to be given the keyword of tracked ones, and those that are to lose it.
     pub to_tag: BTreeSet<ItemId>,
     pub to_untag: BTreeSet<ItemId>,
+}
+
+/// Linked records that are in no sync filter, as a direct look found them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Absent {
+    /// They are there: they only left.
+    pub left: usize,
+    /// They could not be looked at: no right, or no answer.
+    pub hidden: usize,
 }
 
 /// A plan after the guard, and everything that was planned.
@@ -48,6 +61,11 @@ pub struct Planned {
 /// Where the store keeps what the sync filters of a class were.
 pub fn filter_key(class: Class) -> String {
     format!("filter/{class}")
+}
+
+/// Where the store keeps how many records each sync filter of a class found.
+pub fn found_key(class: Class) -> String {
+    format!("found/{class}")
 }
 
 /// Where the store keeps that a person has approved the first sync of a class.
@@ -164,6 +182,7 @@ impl Engine {
                 Ok(probed) => probed,
                 Err(error) => return Ok(Err(error)),
             };
+        let absent = Absent::of(&records, &probed, &stored.links);
         seen.records.extend(probed.seen);
         let farewells = probed.farewells;
         seen.let_rest(&stored);
@@ -179,7 +198,14 @@ impl Engine {
         };
         let Sifted { tracked, filing, to_tag, to_untag, .. } = sifted;
         let (links, loaded) = self.load(class, seen, &stored).await?;
-        let situation = self.situation(class, &stored, &items, &records);
+        let selected = self.crm.selected(class);
+        let situation = Situation {
+            filter_dried: selected.iter().any(|filter| {
+                filter.rows == Some(0)
+                    && stored.found.get(&filter.name).is_some_and(|rows| *rows > 0)
+            }),
+            ..self.situation(class, &stored, &items, &records)
+        };
         let partial: BTreeMap<Side, String> = [(Side::Mailbox, &items), (Side::Crm, &records)]
             .into_iter()
             .filter_map(|(side, listing)| match &listing.completeness {
@@ -213,6 +239,8 @@ impl Engine {
             situation,
             listed,
             partial,
+            absent,
+            selected,
             filing,
             to_tag,
             to_untag,
@@ -314,6 +342,7 @@ impl Engine {
                 .filter_map(|(side, listing)| emptied(listing).then_some(side))
                 .collect(),
             filter_changed: stored.filter.as_ref().is_some_and(|old| *old != filter),
+            filter_dried: false,
             held: stored.held.clone(),
             approved: stored.approved.clone(),
         }
@@ -336,6 +365,24 @@ impl Engine {
                 .caused_by(error)
         })?;
         Ok(Planned { guarded, whole, withheld })
+    }
+}
+
+impl Absent {
+    fn of(records: &Listing, probed: &Probed, links: &[Link]) -> Self {
+        let mut absent = Self::default();
+        // Of a listing that broke off, nobody was looked at.
+        if !records.is_complete() {
+            return absent;
+        }
+        for link in links.iter().filter(|link| link.state == LinkState::Active) {
+            match probed.seen.get(&link.record) {
+                Some(Seen::Left) => absent.left += 1,
+                Some(Seen::Unseen) => absent.hidden += 1,
+                Some(Seen::Here { .. } | Seen::Gone) | None => {}
+            }
+        }
+        absent
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 33] = [
     "demo",
     "sync",
     "plan",
@@ -22,6 +22,14 @@ const COMMANDS: [&str; 25] = [
     "untrack",
     "regarding",
     "filter",
+    "filter list",
+    "filter show",
+    "filter add",
+    "filter edit",
+    "filter enable",
+    "filter disable",
+    "filter reset",
+    "filter preview",
     "filter test",
     "config",
     "doctor",

@@ -21,6 +21,7 @@ RESULT = HERE / "RESULT.md"
 
 # Fewer generated cases than CI takes: a bug that needs more to be seen is not caught.
 SIZES = {"LIAISON_CASES": "300", "LIAISON_WORLDS": "4000"}
+# For the tests of one bug. Building takes what the machine needs.
 SECONDS = 600
 
 
@@ -41,11 +42,11 @@ class Copy:
         self.path = path
         self.env = os.environ | SIZES | {"CARGO_TARGET_DIR": str(ROOT / "target" / "sabotage"), "RUST_BACKTRACE": "0"}
 
-    def cargo(self, bug, *arguments):
+    def cargo(self, bug, *arguments, timeout=None):
         binary = ["--lib"] if bug.get("binary") == "lib" else ["--test", "it"]
         command = ["cargo", "test", "--locked", "--quiet", *binary, *arguments]
         env = self.env | ({"LIAISON_STORY": bug["story"]} if "story" in bug else {})
-        return subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, timeout=SECONDS)
+        return subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, timeout=timeout)
 
     def failures(self, bug):
         """The tests that fail, or None if there is nothing to run."""
@@ -53,7 +54,7 @@ class Copy:
         if built.returncode != 0:
             raise SystemExit(f"{bug['name']}: this does not compile\n{built.stderr[-3000:]}")
         try:
-            ran = self.cargo(bug, "--", *bug["tests"])
+            ran = self.cargo(bug, "--", *bug["tests"], timeout=SECONDS)
         except subprocess.TimeoutExpired:
             return ["(no end within the time limit)"]
         if "running 0 tests" in ran.stdout:

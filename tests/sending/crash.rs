@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use liaison::connector::outgoing::{Courier, Postbox, Stage as At, Take, Verdict, Waiting};
 use liaison::connector::smtp::{Outcome, Phase, Submission};
 use liaison::connector::{Connector, Error, ErrorKind, Result, Write, Written};
-use liaison::model::{Class, Document, ItemId, Listing, Record, Uid, Version};
+use liaison::model::{Class, ItemId, Record, Version};
 
 use super::stage::{Bag, Desk, Stage, sync, try_sync};
+use crate::support::around::{Around, Hand};
 
 const MAILS: usize = 10;
 
@@ -98,40 +99,17 @@ impl Courier for Mortal<dyn Courier> {
 }
 
 #[async_trait]
-impl Connector for Mortal<dyn Connector> {
-    async fn list(&self, class: Class) -> Result<Listing> {
-        self.inner.list(class).await
-    }
-
-    async fn read(
+impl Hand for Fate {
+    async fn write(
         &self,
+        inner: &dyn Connector,
         class: Class,
-        ids: &[ItemId],
-    ) -> Result<BTreeMap<ItemId, Result<Document>>> {
-        self.inner.read(class, ids).await
-    }
-
-    async fn write(&self, class: Class, writes: Vec<Write>) -> Result<Vec<Result<Written>>> {
-        self.fate.pass()?;
-        let done = self.inner.write(class, writes).await;
-        self.fate.pass()?;
+        writes: Vec<Write>,
+    ) -> Result<Vec<Result<Written>>> {
+        self.pass()?;
+        let done = inner.write(class, writes).await;
+        self.pass()?;
         done
-    }
-
-    async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
-        self.inner.find(class, uids).await
-    }
-
-    fn address(&self, class: Class, uid: &Uid) -> ItemId {
-        self.inner.address(class, uid)
-    }
-
-    async fn sent_place(&self, uid: &Uid) -> Result<Option<ItemId>> {
-        self.inner.sent_place(uid).await
-    }
-
-    async fn wait(&self, class: Class) -> Result<()> {
-        self.inner.wait(class).await
     }
 }
 
@@ -139,7 +117,7 @@ impl Connector for Mortal<dyn Connector> {
 async fn live(stage: &Stage, desk: &Desk, bag: &Arc<Bag>, fate: &Fate) {
     let probe = fate.clone();
     let store = desk.store.with_probe(Arc::new(move |_| probe.lives()));
-    let mailbox = Mortal { inner: Arc::clone(&desk.mailbox), fate: fate.clone() };
+    let mailbox = Around { inner: Arc::clone(&desk.mailbox), hand: fate.clone() };
     let postbox = Arc::clone(&stage.dataverse) as Arc<dyn Postbox>;
     let postbox = Mortal { inner: postbox, fate: fate.clone() };
     let courier = Mortal { inner: Arc::clone(bag) as Arc<dyn Courier>, fate: fate.clone() };

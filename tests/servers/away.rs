@@ -117,8 +117,8 @@ fn names(rows: &[Json]) -> BTreeSet<String> {
 #[test]
 fn a_calendar_server_that_goes_away_while_it_is_written_to() {
     let mut office = furnished();
-    // A connection falls silent before it has brought everything: the sync cannot end before its server does.
-    office.servers.dav.script(Script { stall_received: Some(8_000), ..Script::default() });
+    // The wire falls silent before it has brought everything: the sync cannot end before its server does.
+    office.servers.dav.script(Script { stall_received: Some(4_000), ..Script::default() });
     let child = syncing(&office, "contact");
     let count = |office: &Office<Wired>| {
         elsewhere::Dav::new("anna").list(&office.servers.collection(Class::Contact)).len()
@@ -163,7 +163,7 @@ fn a_calendar_server_that_goes_away_while_it_is_written_to() {
 #[test]
 fn a_program_that_is_killed_while_it_writes() {
     let office = furnished();
-    office.servers.dav.script(Script { stall_received: Some(8_000), ..Script::default() });
+    office.servers.dav.script(Script { stall_received: Some(4_000), ..Script::default() });
     let mut child = syncing(&office, "contact");
     let count =
         || elsewhere::Dav::new("anna").list(&office.servers.collection(Class::Contact)).len();

@@ -1,6 +1,7 @@
 //! Two ends in memory, faults to put around them, and a world to let rounds run in; files that nobody here wrote; real
 //! servers.
 
+pub mod around;
 pub mod cell;
 pub mod fake;
 pub mod faults;

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use async_trait::async_trait;
 use liaison::connector::{Connector, Result, Write, Written};
-use liaison::model::record::PartyRef;
-use liaison::model::{Address, Body, Class, Document, ItemId, Listing, RecordPatch, Side, Uid};
+use liaison::model::{Body, Class, RecordPatch, Side};
 use liaison::store::quarantine::{self, Quarantined};
 use liaison::sync::Progress;
 use serde_json::{Value as Json, json};
 
 use super::world::World;
+use crate::support::around::{Around, Hand};
 
 const CONTACT: &[Class] = &[Class::Contact];
 
@@ -67,44 +67,22 @@ async fn a_folder_that_cannot_be_read_is_no_empty_folder() {
 }
 
 /// What somebody changed in the organisation since its tables were looked at: rows are asked for what they do not say.
-struct Meddling {
-    inner: Arc<dyn Connector>,
-    meddle: fn(&mut RecordPatch),
-}
+struct Meddling(fn(&mut RecordPatch));
 
 #[async_trait]
-impl Connector for Meddling {
-    async fn list(&self, class: Class) -> Result<Listing> {
-        self.inner.list(class).await
-    }
-
-    async fn read(
+impl Hand for Meddling {
+    async fn write(
         &self,
+        inner: &dyn Connector,
         class: Class,
-        ids: &[ItemId],
-    ) -> Result<BTreeMap<ItemId, Result<Document>>> {
-        self.inner.read(class, ids).await
-    }
-
-    async fn write(&self, class: Class, mut writes: Vec<Write>) -> Result<Vec<Result<Written>>> {
+        mut writes: Vec<Write>,
+    ) -> Result<Vec<Result<Written>>> {
         for write in &mut writes {
             if let Write::Create { body: Body::Patch(patch), .. } = write {
-                (self.meddle)(patch);
+                (self.0)(patch);
             }
         }
-        self.inner.write(class, writes).await
-    }
-
-    async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
-        self.inner.find(class, uids).await
-    }
-
-    async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
-        self.inner.resolve(addresses).await
-    }
-
-    async fn wait(&self, class: Class) -> Result<()> {
-        self.inner.wait(class).await
+        inner.write(class, writes).await
     }
 }
 
@@ -133,7 +111,7 @@ async fn what_the_organisation_refuses_is_set_aside_and_the_rest_goes_on() {
     }
     let before = (files(&world.path("contacts")), files(&world.path("calendar")));
     let honest = Arc::clone(&world.engine.crm);
-    world.engine.crm = Arc::new(Meddling { inner: Arc::clone(&honest), meddle });
+    world.engine.crm = Arc::new(Around { inner: Arc::clone(&honest), hand: Meddling(meddle) });
     let report = world.first_sync(CLASSES).await;
     let (contact, event) = (&report.classes[&Class::Contact], &report.classes[&Class::Appointment]);
     assert_eq!((contact.linked, contact.quarantined), (1, 2), "{contact:?}");

@@ -1,6 +1,6 @@
 //! One item that the other end cannot cope with: set aside, the rest goes on, tried again with growing pauses, and not for ever.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,12 +8,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use liaison::clock::Clock;
 use liaison::connector::{Connector, Error, ErrorKind, Result, Write, Written};
-use liaison::model::{Class, Document, ItemId, Listing, Side, Uid};
+use liaison::model::{Class, Side};
 use liaison::store::quarantine;
 use liaison::sync::ClassReport;
 use serde_json::json;
 
 use super::world::World;
+use crate::support::around::{Around, Hand};
 
 const CONTACT: &[Class] = &[Class::Contact];
 
@@ -29,7 +30,6 @@ enum Fault {
 
 /// A mailbox with a sore point.
 struct Sore {
-    inner: Arc<dyn Connector>,
     fault: Arc<Mutex<Fault>>,
     tries: Arc<AtomicUsize>,
 }
@@ -51,20 +51,13 @@ fn body_text(body: &liaison::model::Body) -> String {
 }
 
 #[async_trait]
-impl Connector for Sore {
-    async fn list(&self, class: Class) -> Result<Listing> {
-        self.inner.list(class).await
-    }
-
-    async fn read(
+impl Hand for Sore {
+    async fn write(
         &self,
+        inner: &dyn Connector,
         class: Class,
-        ids: &[ItemId],
-    ) -> Result<BTreeMap<ItemId, Result<Document>>> {
-        self.inner.read(class, ids).await
-    }
-
-    async fn write(&self, class: Class, writes: Vec<Write>) -> Result<Vec<Result<Written>>> {
+        writes: Vec<Write>,
+    ) -> Result<Vec<Result<Written>>> {
         let fault = *self.fault.lock().unwrap();
         let mut results = Vec::new();
         for write in writes {
@@ -74,26 +67,14 @@ impl Connector for Sore {
             let failing = || Err(Error::new(ErrorKind::Failing, "the server answered 500"));
             results.push(match fault {
                 Fault::Breaks => failing(),
-                Fault::None => self.inner.write(class, vec![write]).await?.remove(0),
+                Fault::None => inner.write(class, vec![write]).await?.remove(0),
                 Fault::BreaksLate => {
-                    self.inner.write(class, vec![write]).await?.remove(0)?;
+                    inner.write(class, vec![write]).await?.remove(0)?;
                     failing()
                 }
             });
         }
         Ok(results)
-    }
-
-    async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
-        self.inner.find(class, uids).await
-    }
-
-    fn address(&self, class: Class, uid: &Uid) -> ItemId {
-        self.inner.address(class, uid)
-    }
-
-    async fn wait(&self, class: Class) -> Result<()> {
-        self.inner.wait(class).await
     }
 }
 
@@ -115,7 +96,8 @@ impl Place {
         world.engine.clock = clock;
         let (fault, tries) = (Arc::new(Mutex::new(fault)), Arc::<AtomicUsize>::default());
         let inner = Arc::clone(&world.engine.mailbox[&Class::Contact]);
-        let sore = Sore { inner, fault: Arc::clone(&fault), tries: Arc::clone(&tries) };
+        let hand = Sore { fault: Arc::clone(&fault), tries: Arc::clone(&tries) };
+        let sore = Around { inner, hand };
         world.engine.mailbox.insert(Class::Contact, Arc::new(sore));
         for name in ["Good", "Sore", "Fine"] {
             world.send("anna", "POST", "contacts", json!({ "lastname": name })).await;

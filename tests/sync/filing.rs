@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use liaison::filter::content::{Folder, Keep, Rule, Sender};
+use liaison::filter::content::{Keep, Rule};
 use liaison::filter::email::Automatic;
+use liaison::filter::folder::Folder;
+use liaison::filter::pattern::Pattern;
 use liaison::model::{Class, Side, Uid};
 use liaison::store::{journal, mark};
 use serde_json::json;
@@ -83,7 +85,7 @@ async fn what_the_rules_keep_out_never_leaves_the_machine() {
     let folder = Some(Folder { name: "Private".to_owned(), subfolders: true });
     world.engine.settings.filing.content.rules = vec![
         Rule { folder, ..rule(Keep::Headers) },
-        Rule { from: Sender::parse("@bank.example"), ..rule(Keep::Headers) },
+        Rule { from: Pattern::parse("@bank.example"), ..rule(Keep::Headers) },
         Rule { private: true, ..rule(Keep::Headers) },
     ];
     let class = world.engine.settings.classes.get_mut(&Class::Email).unwrap();

@@ -4,7 +4,9 @@ use crate::config::error::Result;
 use crate::config::section::Section;
 use crate::config::tree::{Node, Value};
 use crate::filter::email::token::Form;
-use crate::filter::email::{Automatic, FolderRule, Pattern, Policy};
+use crate::filter::email::{Automatic, FolderRule, Policy};
+use crate::filter::folder::Folder;
+use crate::filter::pattern::Pattern;
 use crate::model::record::PartyRef;
 
 /// The longest prefix of a tracking token, and the most digits after it.
@@ -47,10 +49,11 @@ pub(super) fn pattern(section: &Section<'_>, key: &str, node: &Node) -> Result<P
 
 fn folder<'a>(section: &Section<'a>, node: &'a Node) -> Result<FolderRule> {
     if let Value::Text(folder) = &node.value {
-        return Ok(FolderRule { folder: folder.clone(), subfolders: false, regarding: None });
+        let folder = Folder { name: folder.clone(), subfolders: false };
+        return Ok(FolderRule { folder, regarding: None });
     }
     let mut own = section.element("folders", node)?;
-    let (folder, _) = own.required("folder")?;
+    let (name, _) = own.required("folder")?;
     let subfolders = own.flag("subfolders")?.is_some_and(|(subfolders, _)| subfolders);
     let regarding = match own.text("regarding")? {
         None => None,
@@ -62,7 +65,7 @@ fn folder<'a>(section: &Section<'a>, node: &'a Node) -> Result<FolderRule> {
         })?),
     };
     own.finish()?;
-    Ok(FolderRule { folder: folder.to_owned(), subfolders, regarding })
+    Ok(FolderRule { folder: Folder { name: name.to_owned(), subfolders }, regarding })
 }
 
 fn token(section: &mut Section<'_>) -> Result<Form> {

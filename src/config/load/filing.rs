@@ -4,7 +4,9 @@ use crate::config::error::Result;
 use crate::config::section::Section;
 use crate::config::settings::Filing;
 use crate::config::tree::Node;
-use crate::filter::content::{Folder, Keep, Policy, Rule, Sender};
+use crate::filter::content::{Keep, Policy, Rule};
+use crate::filter::folder::Folder;
+use crate::filter::pattern::Pattern;
 use crate::filter::people::Create;
 
 const KEEP: &[(&str, Keep)] =
@@ -45,7 +47,7 @@ fn rule<'a>(section: &Section<'a>, node: &'a Node) -> Result<Rule> {
         None => None,
     };
     let from = match from {
-        Some((text, place)) => Some(Sender::parse(text).ok_or_else(|| {
+        Some((text, place)) => Some(Pattern::parse(text).ok_or_else(|| {
             let error = section.reading.error(place, format!("`{text}` is no sender"));
             error.hint("an address like \"ann@bank.example\", or a domain like \"@bank.example\"")
         })?),
@@ -74,7 +76,6 @@ mod tests {
 
     use super::*;
     use crate::config::load::parse;
-    use crate::model::Address;
 
     fn filing(lines: &str) -> std::result::Result<Filing, String> {
         let text = format!(
@@ -96,8 +97,8 @@ mod tests {
         )
         .unwrap();
         let folder = |name: &str, subfolders| Some(Folder { name: name.to_owned(), subfolders });
-        let ann = Sender::Address(Address::parse("ann@x.org").unwrap());
-        let bank = Sender::Domain("bank.example".to_owned());
+        let ann = Pattern::parse("ann@x.org").unwrap();
+        let bank = Pattern::parse("@bank.example").unwrap();
         let rules = [
             Rule {
                 folder: folder("Private", true),

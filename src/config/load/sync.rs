@@ -26,6 +26,8 @@ pub(super) fn read(class: Class, mut section: Section<'_>) -> Result<Sync> {
         deletes: deletes(&mut section)?,
         fields: fields(class, &mut section)?,
         filters: if class == Class::Email { Vec::new() } else { filters(class, &mut section)? },
+        organisation_filters: class != Class::Email
+            && section.flag("organisation_filters")?.is_some_and(|(take_part, _)| take_part),
         filing: if class == Class::Email { filing::read(&mut section)? } else { Filing::default() },
         send: class == Class::Email && section.flag("send")?.is_some_and(|(send, _)| send),
     };

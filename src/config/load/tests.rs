@@ -74,6 +74,7 @@ fn each_class_has_its_defaults() {
             deletes,
             fields: BTreeMap::new(),
             filters: fetch::defaults(class),
+            organisation_filters: class != Class::Email,
             filing: Filing::default(),
             send: false,
         };

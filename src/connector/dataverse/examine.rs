@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::batch::{MAX_OPERATIONS, Part, Reply};
 use super::error::refused;
+use super::fetch::Fetch;
 use super::{Dataverse, Options, list, odata};
 use crate::clock::Clock;
 use crate::connector::finding::{Finding, Grade, Topic};
@@ -112,13 +113,34 @@ pub(super) async fn ask(dataverse: &Dataverse, purpose: &Purpose) -> Result<Vec<
 fn filters(dataverse: &Dataverse, purpose: &Purpose) -> (Vec<(Class, String)>, Vec<Finding>) {
     let (mut paths, mut findings) = (Vec::new(), Vec::new());
     for class in purpose.directions.keys().filter(|class| **class != Class::Email) {
-        match list::filters(dataverse, *class) {
-            Ok(queries) => paths.extend(
-                queries
-                    .iter()
-                    .map(|(_, query)| (*class, query.fetch.path_of_one(&query.entity_set))),
-            ),
+        match list::filters(dataverse, *class, &dataverse.selection) {
+            Ok(asked) => paths.extend(asked.iter().map(|list::Asked { query, .. }| {
+                (*class, query.fetch.path_of_one(&query.entity_set))
+            })),
             Err(error) => findings.push(Finding::failed(Topic::Capabilities, &error)),
+        }
+    }
+    let told = dataverse.told();
+    for error in [&told.own, &told.system].into_iter().filter_map(|read| read.as_ref().err()) {
+        let says = format!("the organisation's sync filters cannot be read: {error}");
+        findings.push(Finding::new(Topic::Capabilities, Grade::Limited, says));
+    }
+    for filter in told.own.iter().chain(&told.system).flatten().filter(|filter| filter.active) {
+        let Some(table) = Table::named(&filter.table) else { continue };
+        if !purpose.directions.contains_key(&table.class()) || table.class() == Class::Email {
+            continue;
+        }
+        let id = table.id_column();
+        match Fetch::reduced(&filter.fetchxml, table.logical_name(), id, &[id]) {
+            Ok(fetch) => {
+                let path = fetch.path_of_one(&dataverse.metadata.of(table).entity_set);
+                paths.push((table.class(), path));
+            }
+            Err(error) => {
+                let says = format!("the sync filter “{}”: {}", filter.name, error.message);
+                let finding = Finding::new(Topic::Capabilities, Grade::Bad, says);
+                findings.push(finding.hint("correct it in the CRM, or turn it off there"));
+            }
         }
     }
     (paths, findings)
@@ -133,7 +155,7 @@ fn accepted(dataverse: &Dataverse, asked: &[(Class, String)], replies: &[Reply])
             let says = format!("a filter of the {class}s is not accepted: {}", error.message);
             findings.push(
                 Finding::new(Topic::Capabilities, Grade::Bad, says)
-                    .hint(format!("correct `filters` in [sync.{class}]")),
+                    .hint(format!("correct `filters` in [sync.{class}], or in the CRM")),
             );
         }
     }

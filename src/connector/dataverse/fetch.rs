@@ -214,6 +214,9 @@ impl Page {
             None if rows < PAGE && answer.get("@odata.nextLink").is_none() => false,
             None => return Err("the service does not say whether there are more pages"),
         };
+        if rows == 0 && self.number > 1 {
+            return Err("the service promised more pages and gave nothing");
+        }
         if !more {
             return Ok(None);
         }

@@ -13,7 +13,9 @@ use super::fetch::{Condition, Fetch, Page};
 use super::odata;
 use super::record::{self, Parts};
 use crate::connector::{Error, ErrorKind, Result};
-use crate::model::{Class, Completeness, ItemId, Listing, RecordId, Table, Version};
+use crate::model::{
+    Class, Completeness, ItemId, Listing, RecordId, Selected, Selection, Selector, Table, Version,
+};
 
 /// A page has at most 5,000 short rows, about a megabyte: so many are asked for in one request.
 const PAGES_AT_ONCE: usize = 20;
@@ -41,49 +43,97 @@ pub struct Found {
 }
 
 /// Rows by the table they are of, each with its tag.
-type Rows = BTreeMap<RecordId, String>;
+pub type Rows = BTreeMap<RecordId, String>;
 
-/// Lists a class.
+/// What is asked, and for which filter.
+pub(super) struct Asked<'a> {
+    pub table: Table,
+    selector: &'a Selector,
+    pub query: Query,
+}
+
+/// Lists a class, and tells what each of its filters found.
 ///
 /// # Errors
-/// [`ErrorKind::Unsupported`] for e-mail, which no filter selects, and for a class without a filter: an empty listing would
-/// look as if everything were gone. Otherwise when no filter gave anything.
-pub async fn list(dataverse: &Dataverse, class: Class) -> Result<Listing> {
-    let queries = filters(dataverse, class)?;
-    let (tables, queries): (Vec<Table>, Vec<Query>) = queries.into_iter().unzip();
-    let found = run(dataverse, queries).await?;
-    let mut rows = Rows::new();
-    let mut reason = None;
-    let mut failure = None;
-    let count = tables.len();
-    let mut failed = 0;
-    for (table, found) in tables.into_iter().zip(found) {
-        if let Some(error) = found.broken {
-            reason.get_or_insert_with(|| error.message.clone());
-            if found.rows.is_empty() {
-                failed += 1;
-                failure.get_or_insert(error);
-            }
+/// As for [`choose`].
+pub async fn list(
+    dataverse: &Dataverse,
+    class: Class,
+    selection: &Selection,
+) -> Result<(Listing, Vec<Selected>)> {
+    let Chosen { rows, selected, mut reasons } = choose(dataverse, class, selection).await?;
+    let (parts, broken) = parts(dataverse, &rows).await?;
+    reasons.extend(broken);
+    let entries = entries(&rows, &parts);
+    let completeness = if reasons.is_empty() {
+        Completeness::Complete
+    } else {
+        Completeness::Partial(reasons.join("; "))
+    };
+    Ok((Listing { entries, completeness }, selected))
+}
+
+/// What the filters of a class choose.
+#[derive(Debug)]
+pub struct Chosen {
+    pub rows: Rows,
+    pub selected: Vec<Selected>,
+    /// Why it is not everything.
+    pub reasons: Vec<String>,
+}
+
+/// Asks which records the filters of a class choose.
+///
+/// # Errors
+/// [`ErrorKind::Unsupported`] for e-mail, which no filter selects, and for a class that is known to have no filter: an empty
+/// listing would look as if everything were gone. Otherwise when no filter gave anything.
+pub async fn choose(dataverse: &Dataverse, class: Class, selection: &Selection) -> Result<Chosen> {
+    let asked = filters(dataverse, class, selection)?;
+    let found = run(dataverse, asked.iter().map(|asked| asked.query.clone()).collect()).await?;
+    let (mut rows, mut selected) = (Rows::new(), Vec::new());
+    let mut reasons = selection.doubts.get(&class).cloned().unwrap_or_default();
+    let mut failures = Vec::new();
+    let count = asked.len();
+    for (Asked { table, selector, .. }, found) in asked.into_iter().zip(found) {
+        let whole = found.broken.is_none();
+        selected.push(Selected {
+            name: selector.name.clone(),
+            origin: selector.origin,
+            rows: whole.then_some(found.rows.len()),
+        });
+        if let Some(error) = found.broken.map(|error| named(error, selector)) {
+            reasons.push(error.message.clone());
+            failures.extend(found.rows.is_empty().then_some(error));
         }
         for row in &found.rows {
             match (odata::guid(row, table.id_column()), odata::row_version(row)) {
                 (Some(guid), Some(etag)) => {
                     rows.insert(RecordId::new(table, guid), etag);
                 }
-                _ => {
-                    reason.get_or_insert_with(|| "a row came without its version".to_owned());
-                }
+                _ => reasons.push("a row came without its version".to_owned()),
             }
         }
     }
-    if let Some(failure) = failure.filter(|_| failed == count) {
+    if failures.len() == count
+        && let Some(failure) = failures.into_iter().next()
+    {
         return Err(failure);
     }
-    let (parts, broken) = parts(dataverse, &rows).await?;
-    let reason = reason.or(broken);
-    let entries = entries(&rows, &parts);
-    let completeness = reason.map_or(Completeness::Complete, Completeness::Partial);
-    Ok(Listing { entries, completeness })
+    reasons.dedup();
+    Ok(Chosen { rows, selected, reasons })
+}
+
+/// An error with the filter that it is about.
+fn named(error: Error, selector: &Selector) -> Error {
+    if selector.name.is_empty() {
+        return error;
+    }
+    let message = format!("filter “{}”: {}", selector.name, error.message);
+    let told = Error::new(error.kind, message);
+    match error.hint {
+        Some(hint) => told.hint(hint),
+        None => told,
+    }
 }
 
 fn entries(rows: &Rows, parts: &BTreeMap<Uuid, Parts>) -> BTreeMap<ItemId, Version> {
@@ -99,32 +149,38 @@ fn entries(rows: &Rows, parts: &BTreeMap<Uuid, Parts>) -> BTreeMap<ItemId, Versi
 /// What a class's filters ask, each of its table.
 ///
 /// # Errors
-/// As for [`list`], and when a filter cannot be used.
-pub(super) fn filters(dataverse: &Dataverse, class: Class) -> Result<Vec<(Table, Query)>> {
+/// As for [`choose`], and when a filter cannot be used.
+pub(super) fn filters<'a>(
+    dataverse: &Dataverse,
+    class: Class,
+    selection: &'a Selection,
+) -> Result<Vec<Asked<'a>>> {
     if class == Class::Email {
         return Err(Error::new(
             ErrorKind::Unsupported,
             "e-mails are found by Message-ID, not listed",
         ));
     }
-    let mut queries = Vec::new();
+    let mut asked = Vec::new();
     for table in Table::ALL.into_iter().filter(|table| table.class() == class) {
-        for filter in dataverse.filters.get(&table).into_iter().flatten() {
+        for selector in selection.selectors.get(&table).into_iter().flatten() {
             let id = table.id_column();
             let columns = [id, "versionnumber"];
-            let mut fetch = Fetch::reduced(filter, table.logical_name(), id, &columns)?;
+            let fetch = Fetch::reduced(&selector.fetchxml, table.logical_name(), id, &columns);
+            let mut fetch = fetch.map_err(|error| named(error, selector))?;
             if table == Table::Appointment {
                 fetch = fetch.and(single_appointments());
             }
             let entity_set = dataverse.metadata.of(table).entity_set.clone();
-            queries.push((table, Query { entity_set, id, fetch }));
+            asked.push(Asked { table, selector, query: Query { entity_set, id, fetch } });
         }
     }
-    if queries.is_empty() {
+    // What is not known may well be a filter.
+    if asked.is_empty() && !selection.doubts.contains_key(&class) {
         return Err(Error::new(ErrorKind::Unsupported, format!("no filter selects any {class}"))
-            .hint("a class without a filter does not take part"));
+            .hint("a class without a filter does not take part: `liaison filter list`"));
     }
-    Ok(queries)
+    Ok(asked)
 }
 
 /// Occurrences of a series are rows of `appointment` too; they belong to their master.

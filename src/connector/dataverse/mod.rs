@@ -6,7 +6,7 @@
 //! known here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
@@ -20,7 +20,8 @@ use super::{Connector, Error, ErrorKind, Result, Write, Written};
 use crate::clock::Clock;
 use crate::model::record::{Identity, Newcomer, PartyRef};
 use crate::model::{
-    Address, Class, Clue, Document, FileRules, Filed, ItemId, Listing, Table, Uid, name,
+    Address, Class, Clue, Document, FileRules, Filed, ItemId, Listing, Origin, Selected, Selection,
+    Selector, Table, Told, Uid, name,
 };
 
 pub mod batch;
@@ -28,6 +29,7 @@ pub mod client;
 pub mod error;
 pub mod examine;
 pub mod fetch;
+pub mod filters;
 mod lease;
 pub mod list;
 pub mod metadata;
@@ -64,7 +66,8 @@ pub struct Options {
     pub token_command: String,
     /// What makes its certificate good.
     pub trust: Trust,
-    /// `FetchXML` by table: what takes part is the union. A class without a filter does not take part.
+    /// `FetchXML` by table: what takes part is the union, until something else is selected. A class without a filter does not
+    /// take part.
     pub filters: BTreeMap<Table, Vec<String>>,
     pub limits: Limits,
 }
@@ -75,7 +78,10 @@ pub struct Dataverse {
     name: String,
     client: Client,
     metadata: Metadata,
-    filters: BTreeMap<Table, Vec<String>>,
+    told: Told,
+    selection: Selection,
+    /// What each filter found when its class was last listed.
+    found: Mutex<BTreeMap<Class, Vec<Selected>>>,
     organisation: Uuid,
     business_unit: Uuid,
     user: Uuid,
@@ -114,6 +120,7 @@ impl Dataverse {
             ["WhoAmI".to_owned(), my_row(), my_zone(), sizes, types]
                 .map(|path| Operation::new(Method::Get, path))
                 .into();
+        questions.extend(filters::questions());
         questions.extend(lease::questions());
         if kept.is_none() {
             questions.extend(Metadata::questions());
@@ -126,6 +133,8 @@ impl Dataverse {
             Reply::One(zone),
             Reply::One(sizes),
             Reply::One(types),
+            own,
+            system,
             lease_row,
             lease_table,
             rest @ ..,
@@ -153,12 +162,14 @@ impl Dataverse {
         let (me, zone) = (addresses(me.json()), standard_name(zone.json()));
         let files = read_file_rules(sizes.json(), types.json());
         let lease = lease::read(lease_row, lease_table, name::lease_guid(organisation, user));
-        let (name, filters, business_unit) = (options.name, options.filters, id("BusinessUnitId")?);
+        let (name, business_unit) = (options.name, id("BusinessUnitId")?);
         Ok(Self {
             name,
             client,
             metadata,
-            filters,
+            told: filters::read(own, system, now),
+            selection: nameless(options.filters),
+            found: Mutex::default(),
             organisation,
             business_unit,
             user,
@@ -228,7 +239,9 @@ impl Dataverse {
 #[async_trait]
 impl Connector for Dataverse {
     async fn list(&self, class: Class) -> Result<Listing> {
-        list::list(self, class).await
+        let (listing, selected) = list::list(self, class, &self.selection).await?;
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(class, selected);
+        Ok(listing)
     }
 
     async fn read(
@@ -285,10 +298,24 @@ impl Connector for Dataverse {
         self.requested().requests
     }
 
+    fn selected(&self, class: Class) -> Vec<Selected> {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.get(&class).cloned().unwrap_or_default()
+    }
+
     /// An organisation tells nobody that something changed.
     async fn wait(&self, _class: Class) -> Result<()> {
         Err(Error::new(ErrorKind::Unsupported, "a CRM cannot be waited for; it is asked again"))
     }
+}
+
+/// Filters that nobody gave a name.
+fn nameless(filters: BTreeMap<Table, Vec<String>>) -> Selection {
+    let selector =
+        |fetchxml| Selector { name: String::new(), origin: Origin::Configuration, fetchxml };
+    let of = |texts: Vec<String>| texts.into_iter().map(selector).collect();
+    let selectors = filters.into_iter().map(|(table, texts)| (table, of(texts))).collect();
+    Selection { selectors, ..Selection::default() }
 }
 
 fn nonsense() -> Error {

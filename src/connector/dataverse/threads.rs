@@ -174,6 +174,7 @@ fn called(table: &str) -> Option<&'static str> {
         | "salesorder" => "name",
         "contact" | "lead" | "systemuser" => "fullname",
         "incident" | "contract" => "title",
+        "task" | "appointment" | "recurringappointmentmaster" => "subject",
         _ => return None,
     })
 }

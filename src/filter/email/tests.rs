@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::Automatic::{All, EmailEnabled, KnownSenders, None as Nothing, Replies};
 use super::*;
+use crate::filter::folder::Folder;
 use crate::model::{Fields, Person, Table, Traits, Uid};
 
 fn message(marks: &[&str], references: &[&str], from: &str) -> Content {
@@ -185,7 +186,8 @@ fn the_blocklist_keeps_out_by_who_wrote_or_to_whom_alone() {
 
 #[test]
 fn a_folder_tracks_what_is_neither_junk_nor_blocked() {
-    let rule = FolderRule { folder: "Customers".to_owned(), subfolders: true, regarding: None };
+    let folder = Folder { name: "Customers".to_owned(), subfolders: true };
+    let rule = FolderRule { folder, regarding: None };
     let policy = Policy { automatic: Nothing, folders: vec![rule], ..Policy::default() };
     let message = message(&[], &["<tracked@example.org>"], "");
     let verdict = judge(&message, None, "INBOX/Customers/Contoso", &policy);

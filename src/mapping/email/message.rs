@@ -63,12 +63,9 @@ pub fn read_item(
     marks: &BTreeSet<String>,
     context: &Context,
 ) -> Result<Content, Unreadable> {
-    guarded(bytes, |defused| {
-        let message = parse(defused)?;
-        let mut whole = read_head(&message, bytes, marks, context)?;
-        insert(&mut whole.fields, super::DESCRIPTION, description(&message, bytes));
-        insert(&mut whole.fields, super::ATTACHMENTS, attachments(&message, bytes));
-        Ok(whole)
+    read(bytes, marks, context, |message, fields| {
+        insert(fields, super::DESCRIPTION, description(message, bytes));
+        insert(fields, super::ATTACHMENTS, attachments(message, bytes));
     })
 }
 
@@ -81,10 +78,22 @@ pub fn read_text(
     marks: &BTreeSet<String>,
     context: &Context,
 ) -> Result<Content, Unreadable> {
+    read(bytes, marks, context, |message, fields| {
+        insert(fields, super::DESCRIPTION, plain_text(message, bytes));
+    })
+}
+
+/// What the header says, and what is taken from the body.
+fn read(
+    bytes: &[u8],
+    marks: &BTreeSet<String>,
+    context: &Context,
+    take: impl FnOnce(&Message<'_>, &mut Fields),
+) -> Result<Content, Unreadable> {
     guarded(bytes, |defused| {
         let message = parse(defused)?;
         let mut whole = read_head(&message, bytes, marks, context)?;
-        insert(&mut whole.fields, super::DESCRIPTION, plain_text(&message, bytes));
+        take(&message, &mut whole.fields);
         Ok(whole)
     })
 }

@@ -26,6 +26,9 @@ pub struct Order {
     /// Only requests whose path and options hold this text.
     #[serde(default)]
     pub path: Option<String>,
+    /// Hits single operations of batches instead of whole requests: `status` and `torn-page` only, outside of change sets.
+    #[serde(default)]
+    pub inside: bool,
 }
 
 /// What goes wrong.
@@ -52,6 +55,8 @@ pub enum Fault {
     CutReply,
     /// The reply waits.
     Delay { milliseconds: u64 },
+    /// Of the rows of an operation's answer, the second half is missing, and more pages are promised.
+    TornPage,
 }
 
 fn once() -> u32 {
@@ -84,8 +89,18 @@ impl Faults {
 
     /// The fault for this request, if one is ordered: of the first order that matches.
     pub fn next(&mut self, user: &str, method: &str, path: &str) -> Option<Fault> {
+        self.take(user, method, path, false)
+    }
+
+    /// The fault for this operation of a batch.
+    pub fn inside(&mut self, user: &str, method: &str, path: &str) -> Option<Fault> {
+        self.take(user, method, path, true)
+    }
+
+    fn take(&mut self, user: &str, method: &str, path: &str, inside: bool) -> Option<Fault> {
         let matches = |order: &Order| {
-            order.user.as_deref().is_none_or(|wanted| wanted == user)
+            order.inside == inside
+                && order.user.as_deref().is_none_or(|wanted| wanted == user)
                 && order.method.as_deref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
                 && order.path.as_deref().is_none_or(|wanted| path.contains(wanted))
         };
@@ -120,6 +135,17 @@ mod tests {
             .map(|path| faults.next("anna", "POST", path).is_some())
             .to_vec();
         assert_eq!(hits, [false, false, true, true, false]);
+    }
+
+    #[test]
+    fn an_order_for_operations_does_not_hit_requests() {
+        let mut faults = Faults::default();
+        let order = r#"{"fault": "torn-page", "path": "contacts?", "inside": true}"#;
+        assert!(faults.add(serde_json::from_str(order).unwrap()));
+        assert!(faults.next("anna", "GET", "contacts?fetchXml=").is_none());
+        assert!(faults.inside("anna", "GET", "tasks?fetchXml=").is_none());
+        assert!(faults.inside("anna", "GET", "contacts?fetchXml=").is_some());
+        assert!(faults.waiting().is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::sandbox::refusal::Refusal;
 use crate::sandbox::service::batch::{self, Batch};
 use crate::sandbox::service::message::{Method, Reply, Request};
 use crate::sandbox::service::perform;
-use crate::sandbox::store::{Organisation, seed};
+use crate::sandbox::store::{Context, Organisation, seed};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
@@ -167,7 +167,8 @@ async fn api(server: &Arc<Server>, peer: &Peer, request: axum::extract::Request)
             peer.cut.after(0);
             return Reply::empty();
         }
-        Some(Fault::DropReply | Fault::CutReply | Fault::Delay { .. }) | None => {}
+        Some(Fault::DropReply | Fault::CutReply | Fault::Delay { .. } | Fault::TornPage) | None => {
+        }
     }
     let remaining = match lock(&server.limits).admit(&user, server.clock.now()) {
         Ok(remaining) => remaining,
@@ -264,9 +265,13 @@ async fn work(server: &Arc<Server>, user: String, request: Request) -> Reply {
         };
         lock(&server.limits).count(&user, batch.is_some(), operations);
         let mut organisation = lock(&server.organisation);
+        let mut one = |context: &mut Context<'_>, operation: &Request| {
+            let fault = ordered(&server, &user, operation);
+            spoilt(fault, || perform(context, operation))
+        };
         let done = identify(&organisation, &user).and_then(|id| {
             organisation.transact(&id, |context| match batch {
-                Some(Ok(batch)) => batch.run(context, &request),
+                Some(Ok(batch)) => batch.run(context, &request, &mut one),
                 Some(Err(refusal)) => Reply::refused(&refusal, &request),
                 None => perform(context, &request),
             })
@@ -274,6 +279,32 @@ async fn work(server: &Arc<Server>, user: String, request: Request) -> Reply {
         done.unwrap_or_else(|refusal| Reply::refused(&refusal, &request))
     })
     .await
+}
+
+/// The fault that is ordered for an operation of a batch.
+fn ordered(server: &Server, user: &str, operation: &Request) -> Option<Fault> {
+    let options = operation.options.iter().map(|(name, value)| format!("{name}={value}"));
+    let target = format!("{}?{}", operation.path, options.collect::<Vec<_>>().join("&"));
+    lock(&server.faults).inside(user, operation.method.as_str(), &target)
+}
+
+/// What becomes of an operation of a batch.
+fn spoilt(fault: Option<Fault>, work: impl FnOnce() -> Reply) -> Reply {
+    match fault {
+        Some(Fault::Status { status, code, retry_after }) => failing(status, &code, retry_after),
+        Some(Fault::TornPage) => torn(work()),
+        _ => work(),
+    }
+}
+
+/// Half of a page that promises more.
+fn torn(reply: Reply) -> Reply {
+    let Ok(Json::Object(mut page)) = serde_json::from_slice(&reply.body) else { return reply };
+    if let Some(Json::Array(rows)) = page.get_mut("value") {
+        rows.truncate(rows.len().div_ceil(2));
+        page.insert("@Microsoft.Dynamics.CRM.morerecords".to_owned(), Json::Bool(true));
+    }
+    Reply::json(reply.status, &Json::Object(page))
 }
 
 fn identify(organisation: &Organisation, user: &str) -> Result<String, Refusal> {

@@ -64,8 +64,13 @@ impl Batch {
             .sum()
     }
 
-    /// Runs it.
-    pub fn run(self, context: &mut Context<'_>, outer: &Request) -> Reply {
+    /// Runs it. `perform` carries out what stands alone.
+    pub fn run(
+        self,
+        context: &mut Context<'_>,
+        outer: &Request,
+        perform: &mut dyn FnMut(&mut Context<'_>, &Request) -> Reply,
+    ) -> Reply {
         let go_on =
             outer.preference("odata.continue-on-error").is_some_and(|value| value != "false");
         let boundary = format!("batchresponse_{}", context.counters.random.guid());

@@ -19,6 +19,17 @@ pub enum Method {
 }
 
 impl Method {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+
     /// The method of that name.
     pub fn parse(name: &str) -> Option<Self> {
         match name {

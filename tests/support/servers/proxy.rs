@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What happens to the connections. The counts of bytes are those of one connection.
+/// What happens to the connections. The counts of bytes are those of one connection, but where it says otherwise.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Script {
     /// The connection is cut after this many bytes from the client.
     pub cut_sent: Option<u64>,
     /// The connection is cut after this many bytes from the server.
     pub cut_received: Option<u64>,
-    /// After this many bytes from the server nothing goes either way any more, and nobody hangs up.
+    /// After this many bytes from the server, over all connections since the script was set, nothing goes either way on any of
+    /// them any more, and nobody hangs up.
     pub stall_received: Option<u64>,
     /// What each direction is late by, however much is on its way.
     pub latency: Duration,
@@ -51,8 +52,10 @@ struct Shared {
 struct State {
     script: Script,
     counted: Counted,
-    /// Since the script was set.
+    /// Connections since the script was set.
     scripted: usize,
+    /// Of this script: what came from the server over all its connections, and whether they are stalled.
+    stall: Arc<Mutex<Stall>>,
     open: Vec<TcpStream>,
     closed: bool,
 }
@@ -63,11 +66,34 @@ enum Direction {
     Received,
 }
 
-/// What two directions of a connection know of each other.
+/// What the connections of a script know of each other.
+#[derive(Debug, Default)]
+struct Stall {
+    received: u64,
+    stalled: bool,
+}
+
+/// What two directions of a connection know of each other, and of the others.
 #[derive(Debug, Default)]
 struct Connection {
     last: Mutex<Option<Direction>>,
-    stalled: Mutex<bool>,
+    stall: Arc<Mutex<Stall>>,
+}
+
+impl Connection {
+    fn is_stalled(&self) -> bool {
+        self.stall.lock().unwrap().stalled
+    }
+
+    /// How much of this may still pass from the server; the last of it stalls all.
+    fn admit(&self, limit: u64, length: usize) -> usize {
+        let mut stall = self.stall.lock().unwrap();
+        let room = usize::try_from(limit.saturating_sub(stall.received)).unwrap_or(usize::MAX);
+        let length = length.min(room);
+        stall.received += u64::try_from(length).unwrap();
+        stall.stalled |= stall.received >= limit;
+        length
+    }
 }
 
 impl Proxy {
@@ -96,6 +122,7 @@ impl Proxy {
         let mut state = self.shared.state.lock().unwrap();
         state.script = script;
         state.scripted = 0;
+        state.stall = Arc::default();
     }
 
     /// What went by since the start, or since [`Proxy::forget`].
@@ -130,15 +157,16 @@ impl Shared {
     fn connect(self: &Arc<Self>, client: TcpStream) {
         let Ok(server) = TcpStream::connect(self.target) else { return };
         drop((client.set_nodelay(true), server.set_nodelay(true)));
-        let script = {
+        let (script, stall) = {
             let mut state = self.state.lock().unwrap();
             state.counted.connections += 1;
             state.scripted += 1;
             state.open.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
             let over = state.script.connections != 0 && state.scripted > state.script.connections;
-            if over { Script::default() } else { state.script }
+            let script = if over { Script::default() } else { state.script };
+            (script, Arc::clone(&state.stall))
         };
-        let connection = Arc::new(Connection::default());
+        let connection = Arc::new(Connection { stall, ..Connection::default() });
         for direction in [Direction::Sent, Direction::Received] {
             let (client, server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             let (shared, connection) = (Arc::clone(self), Arc::clone(&connection));
@@ -182,26 +210,24 @@ impl Shared {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => break false,
             };
-            let room = cut.into_iter().chain(stall).min().map_or(u64::MAX, |limit| limit - passed);
+            let room = cut.map_or(u64::MAX, |limit| limit - passed);
             let length = length.min(usize::try_from(room).unwrap_or(usize::MAX));
             passed += u64::try_from(length).unwrap();
-            if *connection.stalled.lock().unwrap() {
+            if connection.is_stalled() {
                 continue;
             }
+            let length = stall.map_or(length, |limit| connection.admit(limit, length));
             self.count(direction, length, connection);
             drop(later.send((Instant::now() + script.latency, buffer[..length].to_vec())));
             if cut == Some(passed) {
                 break true;
-            }
-            if stall == Some(passed) {
-                *connection.stalled.lock().unwrap() = true;
             }
         };
         drop(later);
         drop(writer.join());
         if is_cut {
             drop((from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both)));
-        } else if !*connection.stalled.lock().unwrap() {
+        } else if !connection.is_stalled() {
             drop(to.shutdown(Shutdown::Write));
         }
     }

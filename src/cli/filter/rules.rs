@@ -1,4 +1,4 @@
-//! `liaison filter`: what the rules would do, without doing it.
+//! `liaison filter test`: what the rules for messages would do, without doing it.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,33 +6,21 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
-use super::explain::word;
-use super::output::{Answer, Page};
-use super::{Installation, progress};
+use crate::cli::explain::word;
+use crate::cli::output::{Answer, Page};
+use crate::cli::{Installation, progress};
 use crate::filter::email::Verdict;
 use crate::model::record::PartyRef;
 
 /// Larger files are no messages that anybody tries rules on.
 const SIZE_LIMIT: u64 = 64 << 20;
 
-/// Try the rules that say what takes part
-#[derive(Debug, clap::Args)]
-pub struct Filter {
-    #[command(subcommand)]
-    what: What,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum What {
-    Test(Test),
-}
-
 /// Tell what the rules would do with messages, and why
 ///
 /// Nothing is written anywhere. The CRM is asked what the messages answer and who wrote them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: liaison filter test offer.eml --folder Customers/Contoso")]
-struct Test {
+pub(super) struct Test {
     /// Messages as files (RFC 5322)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -41,17 +29,8 @@ struct Test {
     folder: String,
 }
 
-impl Filter {
-    /// # Errors
-    /// When a file cannot be read, or the CRM not be asked.
-    pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
-        let What::Test(test) = self.what;
-        test.run(here).await
-    }
-}
-
 impl Test {
-    async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
+    pub(super) async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
         let mut messages = Vec::new();
         for file in &self.files {
             let size = fs::metadata(file).map(|found| found.len());
