@@ -91,7 +91,7 @@ pub fn answer(report: &Report, waiting: Waiting) -> Answer {
         troubles(&mut page, *class, report);
     }
     let standby = report.classes.values().filter_map(|class| class.error.as_ref());
-    if let Some(standby) = standby.filter(|error| error.kind == STANDBY).last() {
+    if let Some(standby) = standby.rev().find(|error| error.kind == STANDBY) {
         page.gap();
         page.wrapped("", &standby.message);
         page.wrapped("→ ", standby.hint.as_deref().unwrap_or_default());

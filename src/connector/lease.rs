@@ -19,6 +19,16 @@ pub struct Instance {
     pub id: Uuid,
     /// The computer that it is on, for people.
     pub host: String,
+    /// Where its state is: of one place there is one state, so that another installation at the same place came after it. Empty
+    /// where that is not known.
+    pub place: String,
+}
+
+impl Instance {
+    /// Whether this installation stands where the other one stood: the other one's state is gone.
+    pub fn succeeds(&self, other: &Self) -> bool {
+        self.id != other.id && !self.place.is_empty() && self.place == other.place
+    }
 }
 
 /// Who syncs.

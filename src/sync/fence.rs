@@ -317,6 +317,8 @@ fn role(me: &Instance, entry: Entry) -> Role {
     match &entry.tenure.holder {
         None => Role::Free(Some(entry)),
         Some(holder) if holder.id == me.id => Role::Holder(entry),
+        // A state that was lost asks nobody: it was this one.
+        Some(holder) if me.succeeds(holder) => Role::Free(Some(entry)),
         Some(_) => Role::Other(entry),
     }
 }
