@@ -31,6 +31,9 @@ pub mod connector;
 // One round: look, plan, do.
 pub mod sync;
 
+// Rows of the CRM without the CRM: a copy, the edits that wait, and how they are replayed.
+pub mod offline;
+
 // A Dataverse-compatible organisation in SQLite, served on loopback: the other side of the wire.
 pub mod sandbox;
 

@@ -54,6 +54,7 @@ const WALLS: &[(&str, &[&str])] = &[
             "connector",
             "sandbox",
             "sync",
+            "offline",
             "store",
             "mapping",
             "model",

@@ -24,6 +24,7 @@ mod crash;
 mod filters;
 mod instances;
 mod mapping;
+mod offline;
 mod planner;
 mod scenario;
 mod sending;

@@ -5,9 +5,10 @@ use serde_json::{Value as Json, json};
 
 use super::output::{Answer, Page, count, short};
 use super::status::moment;
-use super::{Exit, Installation, Stop};
+use super::{Exit, Installation, Stop, outbox};
 use crate::model::{Class, Fields, Side, Value};
 use crate::store::conflict::{self, Conflict, ConflictId, Dispute};
+use crate::store::replica::collision::Collision;
 use crate::store::{self, Connection, ErrorKind, link};
 use crate::sync::describe;
 
@@ -57,10 +58,29 @@ impl Conflicts {
                 let all = self.all;
                 let store = here.store().await?;
                 let told = store.read(move |db| tell(db, all)).await?;
-                Ok(list(&told, all))
+                let offline = outbox::collisions(here, all).await?;
+                Ok(with_offline(list(&told, all), told.is_empty(), &offline))
             }
         }
     }
+}
+
+/// What was contested while the user was offline is listed behind.
+fn with_offline(mut answer: Answer, is_empty: bool, offline: &[(String, Collision)]) -> Answer {
+    if !offline.is_empty() && is_empty {
+        answer = Answer::new(Page::default(), answer.json);
+    }
+    for (name, collision) in offline {
+        answer.page.gap();
+        answer.page.append(&outbox::contested(name, collision));
+    }
+    if offline.iter().any(|(_, collision)| collision.choice.is_none()) {
+        answer.exit = Exit::Conflicts;
+    }
+    let json: Vec<Json> =
+        offline.iter().map(|(_, collision)| outbox::collision_json(collision)).collect();
+    answer.json["offline"] = json.into();
+    answer
 }
 
 async fn settle(here: &Installation, number: i64, winner: Winner) -> anyhow::Result<Answer> {

@@ -17,7 +17,7 @@ pub struct Lock {
 impl Lock {
     /// # Errors
     /// [`Exit::AlreadyRunning`] when another process has it.
-    pub(super) fn take(path: &Path) -> anyhow::Result<Self> {
+    pub fn take(path: &Path) -> anyhow::Result<Self> {
         let named = || format!("the lock {} cannot be used", path.display());
         let mut file = private_file(path).with_context(named)?;
         match file.try_lock() {

@@ -15,6 +15,8 @@ pub mod absent;
 pub mod budget;
 /// What a sync depends on: which computer syncs, whose state this is, what the user may do, how much may be asked.
 pub mod circumstances;
+/// From a configuration to the records of an organisation.
+pub mod desk;
 /// How a process ends.
 pub mod exit;
 /// From what a person calls a thing to the thing.
@@ -68,16 +70,24 @@ pub mod filter;
 pub mod history;
 /// `liaison instance`
 pub mod instance;
+/// `liaison offline`, `liaison online`
+pub mod offline;
 /// `liaison org`
 pub mod org;
+/// `liaison outbox`
+pub mod outbox;
 /// `liaison outgoing`
 pub mod outgoing;
 /// `liaison people`
 pub mod people;
 /// `liaison plan`
 pub mod plan;
+/// `liaison record`
+pub mod record;
 /// `liaison sandbox`
 pub mod sandbox;
+/// `liaison search`
+pub mod search;
 /// `liaison status`
 pub mod status;
 /// `liaison sync`
@@ -151,6 +161,11 @@ pub enum Command {
     Track(track::Track),
     Untrack(track::Untrack),
     Regarding(track::Regarding),
+    Record(record::Record),
+    Search(search::Search),
+    Offline(offline::Offline),
+    Online(offline::Online),
+    Outbox(outbox::Outbox),
     Filter(filter::Filter),
     Org(org::Org),
     Instance(instance::Instance),
@@ -193,6 +208,11 @@ async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Track(track) => track.run(&here()?).await,
         Command::Untrack(untrack) => untrack.run(&here()?).await,
         Command::Regarding(regarding) => regarding.run(&here()?).await,
+        Command::Record(record) => record.run(&here()?).await,
+        Command::Search(search) => search.run(&here()?).await,
+        Command::Offline(offline) => offline.run(&here()?).await,
+        Command::Online(online) => online.run(&here()?).await,
+        Command::Outbox(outbox) => outbox.run(&here()?).await,
         Command::Filter(filter) => filter.run(&here()?).await,
         Command::Org(org) => org.run(&here()?).await,
         Command::Instance(instance) => instance.run(&here()?).await,

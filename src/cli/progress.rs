@@ -21,6 +21,16 @@ pub fn bar(json: bool) -> (ProgressBar, Arc<dyn Fn(Progress) + Send + Sync>) {
     (bar, Arc::new(move |progress| show(&shown, progress)))
 }
 
+/// A bar on the standard error that its owner moves. Silent where nobody looks, or where a program reads (`json`).
+pub fn counter(json: bool, doing: &'static str) -> ProgressBar {
+    let bar = if is_watched(json) { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{msg:32} {wide_bar} {pos:>6}/{len:6}") {
+        bar.set_style(style);
+    }
+    bar.set_message(doing);
+    bar.with_finish(ProgressFinish::AndClear)
+}
+
 fn is_watched(json: bool) -> bool {
     !json && std::io::stderr().is_terminal()
 }

@@ -56,6 +56,21 @@ impl Status {
         let zone = zone::choose(&loaded.settings.mailbox.zone, crm, here.clock.now());
         let mut answer = state.answer(&loaded.settings, self.all);
         answer.notes.extend(zone.notice);
+        let (notes, copies) = super::offline::status(here).await?;
+        let is_behind = |copy: &Json| {
+            copy["offline"] == true
+                || copy["waiting"] != 0
+                || copy["parked"] != 0
+                || copy["contested"] != 0
+        };
+        if copies.iter().any(is_behind) {
+            answer.json["in_step"] = false.into();
+            if answer.exit == Exit::Done {
+                answer.exit = Exit::Partly;
+            }
+        }
+        answer.json["copies"] = copies.into();
+        answer.notes.extend(notes);
         Ok(answer)
     }
 }

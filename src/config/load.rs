@@ -17,6 +17,7 @@ use crate::model::Class;
 mod email;
 mod filing;
 mod mailbox;
+mod offline;
 mod organisation;
 mod server;
 mod sync;
@@ -95,6 +96,7 @@ pub fn parse(text: &str, file: &Path, home: Option<&Path>) -> Result<Loaded> {
         mailbox: mailbox(&mut section, &paths)?,
         sync: sync(&mut section)?,
         guard: guard(&mut section)?,
+        offline: offline::read(&mut section)?,
     };
     if settings.sync.email.send && settings.mailbox.submission.is_none() {
         let error = Error::new(file, "`send = true` in `[sync.email]`, and no server to send by");

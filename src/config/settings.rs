@@ -23,6 +23,16 @@ pub struct Settings {
     pub mailbox: Mailbox,
     pub sync: Classes<Sync>,
     pub guard: Guard,
+    pub offline: Offline,
+}
+
+/// What is taken along when the user goes offline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offline {
+    /// Logical names.
+    pub tables: Vec<String>,
+    /// The user's own filters, in `FetchXML`, by table.
+    pub filters: BTreeMap<String, Vec<String>>,
 }
 
 impl Settings {

@@ -28,6 +28,7 @@ pub mod news;
 pub mod outgoing;
 pub mod patient;
 pub mod pop3;
+pub mod records;
 pub mod sasl;
 #[cfg(test)]
 mod scripted;

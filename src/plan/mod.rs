@@ -17,6 +17,7 @@ pub mod guard;
 pub mod merge;
 pub mod operation;
 pub mod pair;
+pub mod patch;
 pub mod rules;
 pub mod settle;
 

@@ -32,6 +32,7 @@ pub mod outgoing;
 pub mod person;
 pub mod quarantine;
 pub mod regarding;
+pub mod replica;
 pub mod round;
 pub mod settled;
 pub mod spent;
@@ -206,8 +207,15 @@ impl Store {
     }
 
     fn open_patiently(path: &Path, patience: Duration) -> Result<Self> {
-        let opened =
-            open::file(path, patience, migrate::MIGRATIONS).map_err(|error| error.at(path))?;
+        Self::open_with(path, patience, migrate::MIGRATIONS)
+    }
+
+    fn open_with(
+        path: &Path,
+        patience: Duration,
+        migrations: &[migrate::Migration],
+    ) -> Result<Self> {
+        let opened = open::file(path, patience, migrations).map_err(|error| error.at(path))?;
         Ok(Self::around(Shared {
             path: Some(path.to_owned()),
             readers: opened.readers.into_iter().map(Mutex::new).collect(),

@@ -2,7 +2,7 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 33] = [
+const COMMANDS: [&str; 50] = [
     "demo",
     "sync",
     "plan",
@@ -21,6 +21,23 @@ const COMMANDS: [&str; 33] = [
     "track",
     "untrack",
     "regarding",
+    "record",
+    "record list",
+    "record get",
+    "record fields",
+    "record create",
+    "record update",
+    "record delete",
+    "search",
+    "offline",
+    "online",
+    "outbox",
+    "outbox list",
+    "outbox show",
+    "outbox retry",
+    "outbox edit",
+    "outbox drop",
+    "outbox settle",
     "filter",
     "filter list",
     "filter show",

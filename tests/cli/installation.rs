@@ -176,29 +176,8 @@ impl Organisation {
 
     /// Another organisation at an address of the test's choice.
     pub fn serve_at(address: &str) -> Self {
-        Self::serve_from(tempfile::tempdir().unwrap(), address)
-    }
-
-    /// The same organisation at the same address, after something was done to its database.
-    pub fn again(&mut self, address: &str, work: impl Fn(&rusqlite::Connection)) {
-        self.stop();
-        for file in self.databases() {
-            work(&rusqlite::Connection::open(file).unwrap());
-        }
-        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
-        *self = Self::serve_from(folder, address);
-    }
-
-    fn serve_from(folder: tempfile::TempDir, address: &str) -> Self {
-        let mut child = liaison(folder.path())
-            .args(["sandbox", "serve", "--dir", "organisation", "--listen", address])
-            .stdout(Stdio::piped())
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("serving ").unwrap().to_owned();
+        let folder = tempfile::tempdir().unwrap();
+        let (child, url) = start(folder.path(), address);
         Self { folder, child, url }
     }
 
@@ -257,12 +236,22 @@ impl Organisation {
         assert!((200..300).contains(&status), "{body}");
     }
 
-    /// What was made and removed in a table: rows, creates, deletes, and ids that were made twice.
-    pub fn audit(&self, table: &str) -> Json {
+    /// Takes back all faults that were ordered.
+    pub fn forget_faults(&self) -> (u16, String) {
+        self.request_as("admin", "DELETE", "sandbox/faults", "")
+    }
+
+    /// Serves again, at the same address.
+    pub fn resume(&mut self) {
+        let address = self.url.strip_prefix("http://").unwrap().to_owned();
+        (self.child, self.url) = start(self.folder.path(), &address);
+    }
+
+    /// For each table: how many rows were made and deleted, and the ids that were made more than once.
+    pub fn audit(&self) -> Json {
         let (status, body) = self.request_as("admin", "GET", "sandbox/audit", "");
         assert_eq!(status, 200, "{body}");
-        let all: Json = serde_json::from_str(&body).unwrap();
-        all["tables"][table].clone()
+        serde_json::from_str::<Json>(&body).unwrap()["tables"].take()
     }
 
     /// Whatever anybody does: status and body.
@@ -283,6 +272,19 @@ impl Organisation {
         let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
         (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
     }
+}
+
+fn start(folder: &Path, address: &str) -> (Child, String) {
+    let mut child = liaison(folder)
+        .args(["sandbox", "serve", "--dir", "organisation", "--listen", address])
+        .stdout(Stdio::piped())
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let url = line.trim().strip_prefix("serving ").unwrap_or_else(|| panic!("{line}")).to_owned();
+    (child, url)
 }
 
 impl Drop for Organisation {

@@ -41,7 +41,7 @@ fn who_wakes_up_after_another_took_over_ends_its_batch_and_stops() {
 
     laptop.settle();
     assert_eq!((count(), office.cards().len()), (CONTACTS, CONTACTS));
-    let audit = office.organisation.audit("contact");
+    let audit = office.organisation.audit()["contact"].clone();
     assert_eq!((&audit["creates"], &audit["deleted"]), (&CONTACTS.into(), &0.into()), "{audit:#}");
     assert_eq!(audit["repeated"], serde_json::json!([]));
     desk.run(&["sync"]).ends(STANDBY);

@@ -145,7 +145,7 @@ impl Scene<'_> {
             let listed = lists.iter().any(|list| list.contains(&format!("\"{said}\"")));
             assert!(here == *said || listed, "{what} of {name} is {here}; {said} is lost");
         }
-        let audit = self.office.organisation.audit("contact");
+        let audit = self.office.organisation.audit()["contact"].clone();
         assert_eq!(audit["repeated"], json!([]));
         assert_eq!((&audit["deleted"], &audit["creates"]), (&json!(0), &json!(names.len())));
     }

@@ -48,7 +48,7 @@ fn an_organisation_is_changed_by_a_command_that_says_what_it_means() {
     let names: Vec<_> = other.rows("contacts?$select=lastname");
     assert!(names.iter().all(|row| row["lastname"] != "Smith"), "{names:#?}");
     assert_eq!((office.contacts().len(), office.cards().len()), (2, 2));
-    assert_eq!(office.organisation.audit("contact")["deleted"], 0);
+    assert_eq!(office.organisation.audit()["contact"]["deleted"], 0);
     desk.run(&["org", "remove", "test"]).ends(0);
     assert_eq!(desk.json(&["org", "list"])["organisations"].as_array().unwrap().len(), 1);
 }

@@ -41,7 +41,7 @@ fn the_first_syncs_and_the_second_looks_until_it_is_told_to() {
     laptop.run(&["sync"]).ends(STANDBY).says("“desk” is the computer that syncs");
     let row = office.organisation.rows("userqueries?$filter=statecode%20eq%201");
     assert_eq!(row.len(), 1, "one row, which shows nowhere: {row:#?}");
-    assert_eq!(office.organisation.audit("contact")["repeated"], serde_json::json!([]));
+    assert_eq!(office.organisation.audit()["contact"]["repeated"], serde_json::json!([]));
 }
 
 #[test]

@@ -10,11 +10,15 @@ use serde_json::json;
 
 use super::output::{self, Answer, Page, count, short};
 use super::waiting::Waiting;
-use super::{Common, Exit, Installation, conflicts, explain, history, plan, progress, sync};
+use super::{
+    Arguments, Common, Exit, Installation, conflicts, explain, history, plan, progress, sync,
+};
 use crate::model::Class;
 use crate::store::hold;
 use crate::sync::Report;
 
+/// The chapter without the CRM.
+pub mod offline;
 /// What the demo proves about itself.
 pub mod proof;
 /// The directory, the served organisation, the configuration.
@@ -76,6 +80,7 @@ async fn play(stage: &Stage) -> anyhow::Result<Figures> {
     acts.people_change_things(&mut story).await?;
     acts.second_sync(&mut story).await?;
     acts.questions(&mut story).await?;
+    acts.journey(&mut story).await?;
     acts.quiet(&mut story, &before).await?;
     story.bar.finish_and_clear();
     acts.figures.requests = acts.opened.engine.crm.requests();
@@ -254,6 +259,15 @@ impl Acts<'_> {
         let moved = world::calendar::meeting_uid(world::calendar::MOVED);
         let answer = history::of(&kept, &moved).await?;
         story.command(&format!("history {moved}"), &answer)
+    }
+
+    /// What was entered without the CRM comes into the mailbox as everything else does.
+    async fn journey(&mut self, story: &mut Story) -> anyhow::Result<()> {
+        offline::journey(self.stage, story).await?;
+        let report = self.sync().await?;
+        story.line("   What she made on the train is in the mailbox after the next sync:")?;
+        story.line("")?;
+        story.command("sync", &self.answer(&report).await?)
     }
 
     /// A quiet world plans nothing.

@@ -114,7 +114,7 @@ fn filters(dataverse: &Dataverse, purpose: &Purpose) -> (Vec<(Class, String)>, V
     let (mut paths, mut findings) = (Vec::new(), Vec::new());
     for class in purpose.directions.keys().filter(|class| **class != Class::Email) {
         match list::filters(dataverse, *class, &dataverse.selection) {
-            Ok(asked) => paths.extend(asked.iter().map(|list::Asked { query, .. }| {
+            Ok(asked) => paths.extend(asked.iter().map(|list::ByFilter { query, .. }| {
                 (*class, query.fetch.path_of_one(&query.entity_set))
             })),
             Err(error) => findings.push(Finding::failed(Topic::Capabilities, &error)),

@@ -107,6 +107,11 @@ impl Fetch {
         self.asked(entity_set, [("top", "1".to_owned())])
     }
 
+    /// The path of at most so many rows.
+    pub fn path_of_first(&self, entity_set: &str, limit: usize) -> String {
+        self.asked(entity_set, [("top", limit.clamp(1, PAGE).to_string())])
+    }
+
     fn asked(
         &self,
         entity_set: &str,

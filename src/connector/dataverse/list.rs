@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::Dataverse;
 use super::batch::{Part, Reply};
+use super::client::Client;
 use super::error::refused;
 use super::fetch::{Condition, Fetch, Page};
 use super::odata;
@@ -26,12 +27,15 @@ const MOST_PAGES: usize = 2000;
 /// How many records' parts are asked for in one query, so that mostly one page holds them all.
 const PARENTS_AT_ONCE: usize = 500;
 
+/// A query of this program.
+pub type Query = Asked<'static>;
+
 /// A query, and the table whose set it goes to.
 #[derive(Debug, Clone)]
-pub struct Query {
+pub struct Asked<'a> {
     pub entity_set: String,
     /// The id column of its rows: every row must have one.
-    pub id: &'static str,
+    pub id: &'a str,
     pub fetch: Fetch,
 }
 
@@ -46,7 +50,7 @@ pub struct Found {
 pub type Rows = BTreeMap<RecordId, String>;
 
 /// What is asked, and for which filter.
-pub(super) struct Asked<'a> {
+pub(super) struct ByFilter<'a> {
     pub table: Table,
     selector: &'a Selector,
     pub query: Query,
@@ -94,7 +98,7 @@ pub async fn choose(dataverse: &Dataverse, class: Class, selection: &Selection) 
     let mut reasons = selection.doubts.get(&class).cloned().unwrap_or_default();
     let mut failures = Vec::new();
     let count = asked.len();
-    for (Asked { table, selector, .. }, found) in asked.into_iter().zip(found) {
+    for (ByFilter { table, selector, .. }, found) in asked.into_iter().zip(found) {
         let whole = found.broken.is_none();
         selected.push(Selected {
             name: selector.name.clone(),
@@ -154,7 +158,7 @@ pub(super) fn filters<'a>(
     dataverse: &Dataverse,
     class: Class,
     selection: &'a Selection,
-) -> Result<Vec<Asked<'a>>> {
+) -> Result<Vec<ByFilter<'a>>> {
     if class == Class::Email {
         return Err(Error::new(
             ErrorKind::Unsupported,
@@ -172,7 +176,7 @@ pub(super) fn filters<'a>(
                 fetch = fetch.and(single_appointments());
             }
             let entity_set = dataverse.metadata.of(table).entity_set.clone();
-            asked.push(Asked { table, selector, query: Query { entity_set, id, fetch } });
+            asked.push(ByFilter { table, selector, query: Query { entity_set, id, fetch } });
         }
     }
     // What is not known may well be a filter.
@@ -249,6 +253,14 @@ fn exceptions_of(dataverse: &Dataverse, masters: &[RecordId]) -> Query {
 /// # Errors
 /// When the first request got no answer. What breaks later is told by [`Found::broken`].
 pub async fn run(dataverse: &Dataverse, queries: Vec<Query>) -> Result<Vec<Found>> {
+    pages(&dataverse.client, queries).await
+}
+
+/// As [`run`], for whatever tables.
+///
+/// # Errors
+/// As for [`run`].
+pub async fn pages(client: &Client, queries: Vec<Asked<'_>>) -> Result<Vec<Found>> {
     let mut found: Vec<Found> = queries.iter().map(|_| Found::default()).collect();
     let mut seen: Vec<BTreeSet<Uuid>> = queries.iter().map(|_| BTreeSet::new()).collect();
     let mut waiting: Vec<(usize, Page)> =
@@ -265,7 +277,7 @@ pub async fn run(dataverse: &Dataverse, queries: Vec<Query>) -> Result<Vec<Found
             .collect();
         let first_request = pages == 0;
         pages += parts.len();
-        let replies = match dataverse.client.read(parts).await {
+        let replies = match client.read(parts).await {
             Ok(replies) => replies,
             Err(error) if first_request => return Err(error),
             Err(error) => {
@@ -280,7 +292,7 @@ pub async fn run(dataverse: &Dataverse, queries: Vec<Query>) -> Result<Vec<Found
             else {
                 continue;
             };
-            match take_page(dataverse, asked, &page, reply, (found, seen)) {
+            match take_page(client, asked, &page, reply, (found, seen)) {
                 Ok(Some(_)) if pages >= MOST_PAGES => found.broken = Some(endless()),
                 Ok(Some(page)) => next.push((query, page)),
                 Ok(None) => {}
@@ -310,8 +322,8 @@ fn break_off<'a>(
 
 /// Adds the rows of a page that were not seen yet; gives the next page.
 fn take_page(
-    dataverse: &Dataverse,
-    query: &Query,
+    client: &Client,
+    query: &Asked<'_>,
     page: &Page,
     reply: Reply,
     (found, seen): (&mut Found, &mut BTreeSet<Uuid>),
@@ -319,7 +331,7 @@ fn take_page(
     let unclear = |reason: &str| Error::new(ErrorKind::Malformed, reason);
     let Reply::One(answer) = reply else { return Err(unclear("a page is no page")) };
     if !answer.is_success() {
-        let error = refused(&answer, "list", None, dataverse.client.clock().now());
+        let error = refused(&answer, "list", None, client.clock().now());
         // A list speaks of no row in particular: nothing is gone.
         return Err(match error.kind {
             ErrorKind::Missing | ErrorKind::Stale | ErrorKind::Exists => {

@@ -38,6 +38,7 @@ pub mod people;
 mod postbox;
 pub mod read;
 pub mod record;
+pub mod table;
 pub mod threads;
 pub mod write;
 

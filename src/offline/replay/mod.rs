@@ -1,0 +1,376 @@
+//! Sending what waits, wave by wave ([`wave`]), and settling what came of it ([`settle`]). Before a wave leaves, it is on the disk
+//! that it does: whatever happens then, each of its edits is looked at before anything is sent again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Desk, Error, Result, search, view};
+use crate::connector::records::{
+    Action, Definition, Definitions, Found, Operation, Outcome, Records,
+};
+use crate::connector::{self, ErrorKind};
+use crate::model::row::{self, RowId, Values};
+use crate::plan::patch;
+use crate::store::replica::collision::{self, Collision};
+use crate::store::replica::outbox::{self as edits, Edit, Kind, State};
+use crate::store::replica::row as rows;
+use crate::store::{self, Transaction};
+use settle::Verdict;
+use wave::Wave;
+
+pub mod settle;
+pub mod wave;
+
+/// How many edits are looked over for one wave; all of them where that gives none.
+const AT_ONCE: u32 = 3000;
+
+/// How often in a row the organisation may ask for a pause, give no answer, or change under our hands.
+const PATIENCE: u32 = 10;
+
+/// A longer pause is handed on.
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+
+/// After an answer that did not come.
+const BREATH: Duration = Duration::from_millis(500);
+
+/// What a replay came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Edits that came to their end.
+    pub settled: u64,
+    pub collisions: u64,
+    pub parked: u64,
+    /// What is left: waiting for the organisation, and for a person.
+    pub waiting: u64,
+    pub open_parked: u64,
+    /// Requests that it took, and how long.
+    pub requests: u64,
+    pub seconds: f64,
+    /// Why it ended early.
+    pub stopped: Option<connector::Error>,
+}
+
+/// Told after each wave: how many edits are settled, of how many.
+pub type Tell<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+
+/// Sends what waits until nothing is left that can go.
+///
+/// # Errors
+/// When the store is lost, or what the tables look like cannot be learnt. An organisation that is away is part of the report.
+pub async fn replay(desk: &Desk, crm: &dyn Records, tell: Tell<'_>) -> Result<Report> {
+    let mut report = Report::default();
+    let (before, started) = (crm.requests(), desk.clock.monotonic());
+    let (all, _) = desk.store.read(edits::count).await?;
+    let mut failures = 0;
+    while failures < PATIENCE {
+        let Some(wave) = prepare(desk).await? else { break };
+        let definitions = desk.definitions_of(wave.looks.iter().chain(&wave.writes)).await?;
+        let sent = send(crm, &definitions, &wave).await;
+        let pause = match sent {
+            Ok(answers) => {
+                let now = desk.clock.now();
+                let asked = throttled(&answers);
+                let done = apply(desk, definitions, wave, answers, now).await?;
+                report.settled += done.settled;
+                report.collisions += done.collisions;
+                report.parked += done.parked;
+                tell(report.settled, all.max(report.settled));
+                if done.moved {
+                    failures = 0
+                } else {
+                    failures += 1
+                }
+                asked
+            }
+            Err(error) => {
+                failures += 1;
+                if !error.kind.leaves_open() {
+                    unsent(desk, wave).await?;
+                }
+                let pause = pause(&error);
+                if pause.is_none() || failures >= PATIENCE {
+                    report.stopped = Some(error);
+                    break;
+                }
+                pause
+            }
+        };
+        if let Some(pause) = pause {
+            tracing::info!(seconds = pause.as_secs_f64(), "replay waits");
+            tokio::time::sleep(pause).await;
+        }
+    }
+    (report.waiting, report.open_parked) = desk.store.read(edits::count).await?;
+    report.requests = crm.requests() - before;
+    report.seconds = desk.clock.monotonic().saturating_sub(started).as_secs_f64();
+    Ok(report)
+}
+
+/// The next wave, noted as sent.
+async fn prepare(desk: &Desk) -> Result<Option<Wave>> {
+    let wave = desk
+        .store
+        .promise(|tx| {
+            let mut wave = wave::next(edits::open(tx, AT_ONCE)?);
+            if wave.looks.is_empty() && wave.writes.is_empty() {
+                wave = wave::next(edits::open(tx, u32::MAX)?);
+            }
+            let numbers: Vec<i64> = wave.writes.iter().map(|edit| edit.number).collect();
+            edits::sending(tx, &numbers)?;
+            Ok(wave)
+        })
+        .await?;
+    Ok((!wave.looks.is_empty() || !wave.writes.is_empty()).then_some(wave))
+}
+
+async fn send(
+    crm: &dyn Records,
+    definitions: &Definitions,
+    wave: &Wave,
+) -> connector::Result<Vec<connector::Result<Outcome>>> {
+    let looks = wave.looks.iter().map(|edit| (edit, Action::Read));
+    let writes = wave.writes.iter().map(|edit| (edit, action(edit)));
+    let operations: Vec<Operation> = looks
+        .chain(writes)
+        .map(|(edit, action)| Operation { row: edit.row.clone(), action })
+        .collect();
+    crm.send(definitions, &operations).await
+}
+
+fn action(edit: &Edit) -> Action {
+    let values = || {
+        let values =
+            edit.edits.iter().map(|(column, change)| (column.clone(), change.ours.clone()));
+        let is_new = edit.kind == Kind::Create;
+        values.filter(|(_, ours)| !(is_new && ours.is_null())).collect::<Values>()
+    };
+    let version = edit.version.clone();
+    match edit.kind {
+        Kind::Create => Action::Create(values()),
+        Kind::Update => Action::Update { version, values: values() },
+        Kind::Delete => Action::Delete { version },
+    }
+}
+
+/// How long to wait before the same is tried again; `None`: it is not.
+fn pause(error: &connector::Error) -> Option<Duration> {
+    match error.kind {
+        ErrorKind::Throttled(pause) => Some(pause).filter(|pause| *pause <= LONGEST_PAUSE),
+        // The answer was lost, or the way is: one look tells.
+        ErrorKind::Unreachable | ErrorKind::Failing => Some(BREATH),
+        _ => None,
+    }
+}
+
+/// The longest pause that single operations were refused for.
+fn throttled(answers: &[connector::Result<Outcome>]) -> Option<Duration> {
+    answers.iter().filter_map(|answer| pause(answer.as_ref().err()?)).max()
+}
+
+/// The organisation refused the wave as a whole: nothing of it was done.
+async fn unsent(desk: &Desk, wave: Wave) -> Result<()> {
+    desk.store
+        .write(move |tx| {
+            for mut edit in wave.writes {
+                edit.state = State::Waiting;
+                edit.attempts += 1;
+                edits::update(tx, &edit)?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// What applying the answers to a wave came to.
+#[derive(Debug, Default)]
+struct Applied {
+    settled: u64,
+    collisions: u64,
+    parked: u64,
+    /// Whether anything is nearer to its end than before.
+    moved: bool,
+}
+
+async fn apply(
+    desk: &Desk,
+    definitions: Definitions,
+    wave: Wave,
+    answers: Vec<connector::Result<Outcome>>,
+    now: Timestamp,
+) -> Result<Applied> {
+    let looks = wave.looks.len();
+    let judged: Vec<(Edit, Verdict)> = wave
+        .looks
+        .into_iter()
+        .chain(wave.writes)
+        .zip(answers)
+        .enumerate()
+        .map(|(place, (mut edit, answer))| {
+            if place < looks {
+                let verdict = settle::looked(&edit, answer);
+                (edit, verdict)
+            } else {
+                edit.attempts += 1;
+                let verdict = settle::written(&edit, answer);
+                (edit, verdict)
+            }
+        })
+        .collect();
+    let judged = behind_unmade(judged);
+    let applied = desk
+        .store
+        .write(move |tx| {
+            let mut applied = Applied::default();
+            for (edit, verdict) in judged {
+                if let Some(definition) = definitions.get(&edit.row.table) {
+                    one(tx, definition, edit, verdict, (now, &mut applied))?;
+                }
+            }
+            Ok(applied)
+        })
+        .await;
+    applied.map_err(Error::from)
+}
+
+/// What was refused because the row that it refers to was not made is not to blame: it goes again behind that one.
+fn behind_unmade(judged: Vec<(Edit, Verdict)>) -> Vec<(Edit, Verdict)> {
+    let mut unmade: BTreeSet<RowId> = BTreeSet::new();
+    let mut out = Vec::with_capacity(judged.len());
+    for (edit, verdict) in judged {
+        let is_behind = super::outbox::mentions(&edit).any(|row| unmade.contains(&row));
+        let verdict = match verdict {
+            Verdict::Park { .. } if is_behind => Verdict::Unsent,
+            verdict => verdict,
+        };
+        let is_made = matches!(verdict, Verdict::There { .. } | Verdict::Agreed { .. });
+        if edit.kind == Kind::Create && !is_made {
+            unmade.insert(edit.row.clone());
+        }
+        out.push((edit, verdict));
+    }
+    out
+}
+
+fn one(
+    tx: &Transaction<'_>,
+    definition: &Definition,
+    mut edit: Edit,
+    verdict: Verdict,
+    (now, applied): (Timestamp, &mut Applied),
+) -> store::Result<()> {
+    match verdict {
+        Verdict::There { version } => {
+            let mut values = rows::get(tx, &edit.row)?.map(|kept| kept.values).unwrap_or_default();
+            for (column, change) in &edit.edits {
+                values.insert(column.clone(), change.ours.clone());
+            }
+            keep(tx, definition, &edit.row, (&version, values, true))?;
+            edits::rebase(tx, &edit.row, &edit.version, &version)?;
+            finish(tx, &edit, now, applied)
+        }
+        Verdict::Gone => {
+            search::forget(tx, &edit.row)?;
+            rows::remove(tx, &edit.row)?;
+            finish(tx, &edit, now, applied)
+        }
+        Verdict::Agreed { found, collisions } => {
+            // Later edits of the row were made on this one: they follow only if it stands there as it was meant.
+            if settle::says(&found, &edit.edits) {
+                edits::rebase(tx, &edit.row, &edit.version, &found.version)?;
+            }
+            seen(tx, definition, &edit.row, found)?;
+            contest(tx, &edit, collisions, (now, applied))?;
+            finish(tx, &edit, now, applied)
+        }
+        Verdict::Again { found, rest, collisions } => {
+            contest(tx, &edit, collisions, (now, applied))?;
+            (edit.version, edit.edits, edit.state) = (found.version.clone(), rest, State::Waiting);
+            edits::update(tx, &edit)?;
+            applied.moved = true;
+            seen(tx, definition, &edit.row, found)
+        }
+        Verdict::Unsent => {
+            applied.moved |= edit.state == State::Look && edit.attempts < PATIENCE;
+            edit.state = State::Waiting;
+            edits::update(tx, &edit)
+        }
+        Verdict::Look => {
+            applied.moved |= edit.state == State::Waiting && edit.attempts < PATIENCE;
+            edit.state = State::Look;
+            edits::update(tx, &edit)
+        }
+        Verdict::Park { reason, found } => {
+            if let Some(found) = found {
+                edit.version.clone_from(&found.version);
+                seen(tx, definition, &edit.row, found)?;
+            }
+            (edit.state, edit.reason) = (State::Parked, reason);
+            edits::update(tx, &edit)?;
+            applied.parked += 1;
+            applied.moved = true;
+            search::index(tx, definition, &edit.row)
+        }
+    }
+}
+
+fn finish(
+    tx: &Transaction<'_>,
+    edit: &Edit,
+    now: Timestamp,
+    applied: &mut Applied,
+) -> store::Result<()> {
+    applied.settled += 1;
+    applied.moved = true;
+    edits::done(tx, edit.number, now)
+}
+
+/// Keeps a row as it stands there.
+fn seen(
+    tx: &Transaction<'_>,
+    definition: &Definition,
+    row: &RowId,
+    found: Found,
+) -> store::Result<()> {
+    keep(tx, definition, row, (&found.version, found.values, false))
+}
+
+fn keep(
+    tx: &Transaction<'_>,
+    definition: &Definition,
+    row: &RowId,
+    (version, values, is_stale): (&str, Values, bool),
+) -> store::Result<()> {
+    let name = view::name(definition, &values);
+    rows::put(tx, row, version, &values, (&name, is_stale))?;
+    search::index(tx, definition, row)
+}
+
+fn contest(
+    tx: &Transaction<'_>,
+    edit: &Edit,
+    collisions: Vec<patch::Collision>,
+    (now, applied): (Timestamp, &mut Applied),
+) -> store::Result<()> {
+    for patch::Collision { column, change: row::Change { base, ours }, theirs } in collisions {
+        applied.collisions += 1;
+        collision::add(
+            tx,
+            &Collision {
+                number: 0,
+                edit: edit.number,
+                row: edit.row.clone(),
+                name: edit.name.clone(),
+                column,
+                base,
+                ours,
+                theirs,
+                noted: now,
+                choice: None,
+            },
+        )?;
+    }
+    Ok(())
+}

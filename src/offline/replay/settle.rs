@@ -1,0 +1,189 @@
+//! What an answer means for an edit. Pure: the edit and what came back in, a verdict out. An edit whose fate is not known is
+//! looked at, never repeated; a colleague's value is never overwritten, and the user's never lost.
+
+use crate::connector::records::{Found, Outcome};
+use crate::connector::{Error, ErrorKind, Result};
+use crate::model::row::{Edits, same};
+use crate::plan::patch::{self, Collision};
+use crate::store::replica::outbox::{Edit, Kind};
+
+/// What becomes of an edit.
+#[derive(Debug, PartialEq)]
+pub enum Verdict {
+    /// It is there, in this version.
+    There { version: String },
+    /// The row is gone, as it should be.
+    Gone,
+    /// The row is there already and says so, perhaps with what colleagues added: nothing is to be written.
+    Agreed { found: Found, collisions: Vec<Collision> },
+    /// What is left of it goes out again, made on what stands there now.
+    Again { found: Found, rest: Edits, collisions: Vec<Collision> },
+    /// It had no effect, and may be sent as it is.
+    Unsent,
+    /// The row must be looked at before anything else.
+    Look,
+    /// A person has to say what becomes of it. `version` is the one that was seen, if that is new.
+    Park { reason: String, found: Option<Found> },
+}
+
+/// What the answer to a write means.
+pub fn written(edit: &Edit, answer: Result<Outcome>) -> Verdict {
+    let error = match answer {
+        Ok(Outcome::Written(version)) => return Verdict::There { version },
+        Ok(Outcome::Deleted) => return Verdict::Gone,
+        Ok(Outcome::Read(_)) => return Verdict::Look,
+        Err(error) => error,
+    };
+    match error.kind {
+        ErrorKind::Missing if edit.kind == Kind::Delete => Verdict::Gone,
+        ErrorKind::Stale | ErrorKind::Exists | ErrorKind::Missing => Verdict::Look,
+        kind if kind.leaves_open() || kind == ErrorKind::Malformed => Verdict::Look,
+        ErrorKind::Throttled(_) | ErrorKind::Unauthorised => Verdict::Unsent,
+        _ => park(&error),
+    }
+}
+
+/// What a look at the row means for an edit that waits for it.
+pub fn looked(edit: &Edit, answer: Result<Outcome>) -> Verdict {
+    let found = match answer {
+        Ok(Outcome::Read(found)) => found,
+        Ok(Outcome::Written(_) | Outcome::Deleted) => return Verdict::Look,
+        Err(error) => return unseen(edit, &error),
+    };
+    match edit.kind {
+        // Nobody else makes a row of this id: it is ours, whatever was done to it since.
+        Kind::Create => Verdict::Agreed { found, collisions: Vec::new() },
+        Kind::Delete if found.version == edit.version => Verdict::Unsent,
+        Kind::Delete => Verdict::Park {
+            reason: "a colleague changed it after you deleted it".to_owned(),
+            found: Some(found),
+        },
+        Kind::Update if found.version == edit.version => Verdict::Unsent,
+        Kind::Update => {
+            let merged = patch::merge(&edit.edits, &found.values);
+            match merged.rest.is_empty() {
+                true => Verdict::Agreed { found, collisions: merged.collisions },
+                false => Verdict::Again { found, rest: merged.rest, collisions: merged.collisions },
+            }
+        }
+    }
+}
+
+fn unseen(edit: &Edit, error: &Error) -> Verdict {
+    match (error.kind, edit.kind) {
+        (ErrorKind::Missing, Kind::Create) => Verdict::Unsent,
+        (ErrorKind::Missing, Kind::Delete) => Verdict::Gone,
+        (ErrorKind::Missing, Kind::Update) => Verdict::Park {
+            reason: "a colleague deleted the record that you changed".to_owned(),
+            found: None,
+        },
+        (ErrorKind::Throttled(_) | ErrorKind::Unauthorised, _) => Verdict::Look,
+        (kind, _) if kind.leaves_open() => Verdict::Look,
+        _ => park(error),
+    }
+}
+
+fn park(error: &Error) -> Verdict {
+    let said = std::error::Error::source(error).map(|said| format!(": {said}"));
+    Verdict::Park { reason: format!("{}{}", error.message, said.unwrap_or_default()), found: None }
+}
+
+/// Whether a row that was found says all that an edit says: then edits of the same row that were made on it may follow.
+pub fn says(found: &Found, edits: &Edits) -> bool {
+    edits.iter().all(|(column, change)| {
+        same(found.values.get(column).unwrap_or(&serde_json::Value::Null), &change.ours)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use serde_json::{Value as Json, json};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::model::RowId;
+    use crate::model::row::{Change, Values};
+    use crate::store::replica::outbox::State;
+
+    fn edit(kind: Kind) -> Edit {
+        let change = Change { base: json!("old"), ours: json!("ours") };
+        Edit {
+            number: 1,
+            row: RowId::new("contact", Uuid::nil()),
+            kind,
+            version: "1".to_owned(),
+            edits: Edits::from([("jobtitle".to_owned(), change)]),
+            name: String::new(),
+            state: State::Look,
+            attempts: 1,
+            reason: String::new(),
+            entered: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn found(version: &str, job: &Json) -> Result<Outcome> {
+        let values = Values::from([("jobtitle".to_owned(), job.clone())]);
+        Ok(Outcome::Read(Found { id: Uuid::nil(), version: version.to_owned(), values }))
+    }
+
+    fn word(verdict: &Verdict) -> &'static str {
+        match verdict {
+            Verdict::There { .. } => "there",
+            Verdict::Gone => "gone",
+            Verdict::Agreed { collisions, .. } if collisions.is_empty() => "agreed",
+            Verdict::Agreed { .. } => "contested",
+            Verdict::Again { .. } => "again",
+            Verdict::Unsent => "unsent",
+            Verdict::Look => "look",
+            Verdict::Park { .. } => "parked",
+        }
+    }
+
+    #[test]
+    fn an_answer_that_leaves_it_open_is_looked_up_and_never_repeated() {
+        let refused = |kind| Err(Error::new(kind, "no"));
+        for (kind, error, expected) in [
+            (Kind::Create, ErrorKind::Unreachable, "look"),
+            (Kind::Update, ErrorKind::Failing, "look"),
+            (Kind::Update, ErrorKind::Malformed, "look"),
+            (Kind::Create, ErrorKind::Exists, "look"),
+            (Kind::Update, ErrorKind::Stale, "look"),
+            (Kind::Update, ErrorKind::Missing, "look"),
+            (Kind::Delete, ErrorKind::Stale, "look"),
+            (Kind::Delete, ErrorKind::Missing, "gone"),
+            (Kind::Update, ErrorKind::Throttled(Duration::ZERO), "unsent"),
+            (Kind::Update, ErrorKind::Unauthorised, "unsent"),
+            (Kind::Update, ErrorKind::Forbidden, "parked"),
+            (Kind::Create, ErrorKind::Rejected, "parked"),
+        ] {
+            let verdict = written(&edit(kind), refused(error));
+            assert_eq!(word(&verdict), expected, "{kind:?} {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_look_decides_from_what_is_there() {
+        let missing = || Err(Error::new(ErrorKind::Missing, "no"));
+        let (old, ours, theirs) = (json!("old"), json!("ours"), json!("theirs"));
+        for (kind, answer, expected) in [
+            (Kind::Create, missing(), "unsent"),
+            (Kind::Create, found("7", &theirs), "agreed"),
+            (Kind::Update, found("1", &old), "unsent"),
+            (Kind::Update, found("2", &old), "again"),
+            (Kind::Update, found("2", &ours), "agreed"),
+            (Kind::Update, found("2", &theirs), "contested"),
+            (Kind::Update, missing(), "parked"),
+            (Kind::Delete, found("1", &old), "unsent"),
+            (Kind::Delete, found("2", &old), "parked"),
+            (Kind::Delete, missing(), "gone"),
+            (Kind::Update, Err(Error::new(ErrorKind::Unreachable, "no")), "look"),
+            (Kind::Update, Err(Error::new(ErrorKind::Forbidden, "no")), "parked"),
+        ] {
+            let told = format!("{kind:?} {answer:?}");
+            assert_eq!(word(&looked(&edit(kind), answer)), expected, "{told}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! An organisation that asks for pauses, lets tokens expire, and loses replies after doing the work: the same end, and nothing
+//! twice.
+
+use super::scene::{Scene, office};
+
+#[test]
+fn pauses_expired_tokens_and_lost_replies_change_nothing() {
+    let mut scene = Scene::set(7, 300);
+    scene.colleagues_work();
+    let batch = |fault: &str, skip: u32| {
+        format!(r#"{{"fault": {fault}, "path": "$batch", "user": "anna", "skip": {skip}}}"#)
+    };
+    // WhoAmI and the definitions come first; then waves.
+    for (skip, fault) in [
+        (1, r#"{"status": {"status": 429, "code": "0x80072322", "retry_after": 1}}"#),
+        (0, r#"{"status": {"status": 429, "code": "0x80072321", "retry_after": 2}}"#),
+        (0, r#""drop-reply""#),
+        (0, r#""unauthorized""#),
+        (0, r#""cut-reply""#),
+        (0, r#"{"html": {"status": 503}}"#),
+        (0, r#""drop-request""#),
+    ] {
+        scene.organisation.steer("faults", &batch(fault, skip));
+    }
+    scene.organisation.steer("expire", r#"{"user": "anna"}"#);
+    let report = scene.online();
+    assert!(report["replay"]["stopped"].is_null(), "{report:#}");
+    scene.check();
+}
+
+#[test]
+fn without_an_answer_nothing_is_lost_and_the_next_one_settles_it() {
+    let (organisation, anna) = office();
+    anna.run(&["offline"]).ends(0);
+    anna.run(&["record", "create", "contact", "firstname=Ann", "lastname=Smith"]).ends(0);
+    organisation
+        .steer("faults", r#"{"fault": "drop-reply", "path": "$batch", "count": 50, "skip": 1}"#);
+    anna.run(&["online"]).ends(75).says("1 edit in the outbox");
+    anna.run(&["outbox", "list"]).ends(0).says("looked up first");
+    assert_eq!(organisation.rows("contacts?$select=fullname").len(), 1);
+    let (status, _) = organisation.forget_faults();
+    assert_eq!(status, 204);
+    anna.run(&["online"]).ends(0);
+    assert_eq!(organisation.rows("contacts?$select=fullname").len(), 1);
+    assert_eq!(organisation.audit()["contact"]["creates"], 1);
+    anna.run(&["outbox", "list"]).ends(0).says("nothing waits");
+}
