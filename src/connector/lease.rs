@@ -75,7 +75,7 @@ pub trait Lease: Send + Sync {
     /// # Errors
     /// [`ErrorKind::Exists`], [`ErrorKind::Stale`] or [`ErrorKind::Missing`] when somebody was faster;
     /// [`ErrorKind::Forbidden`] when this user can write nothing down.
-    async fn write(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry>;
+    async fn put(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry>;
 }
 
 /// Whether somebody else was faster.
@@ -108,7 +108,7 @@ impl Lease for PatientLease {
         patiently(self.longest, || self.inner.look()).await
     }
 
-    async fn write(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry> {
-        patiently(self.longest, || self.inner.write(tenure, instead_of)).await
+    async fn put(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry> {
+        patiently(self.longest, || self.inner.put(tenure, instead_of)).await
     }
 }

@@ -241,15 +241,6 @@ impl Organisation {
         self.request_as("admin", "DELETE", "sandbox/faults", "")
     }
 
-    /// Serves again, at the same address, after something was done to its database.
-    pub fn again(&mut self, work: impl Fn(&rusqlite::Connection)) {
-        self.stop();
-        for file in self.databases() {
-            work(&rusqlite::Connection::open(file).unwrap());
-        }
-        self.resume();
-    }
-
     /// Serves again, at the same address.
     pub fn resume(&mut self) {
         let address = self.url.strip_prefix("http://").unwrap().to_owned();

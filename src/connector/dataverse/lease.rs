@@ -228,7 +228,7 @@ impl Lease for Dataverse {
         self.look_at_lease().await
     }
 
-    async fn write(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry> {
+    async fn put(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry> {
         let description = serde_json::to_string(&Written::of(tenure)).map_err(|error| {
             Error::new(ErrorKind::Local, "who syncs cannot be written down").caused_by(error)
         })?;
