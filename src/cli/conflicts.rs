@@ -66,11 +66,7 @@ impl Conflicts {
 }
 
 /// What was contested while the user was offline is listed behind.
-fn with_offline(
-    mut answer: Answer,
-    is_empty: bool,
-    offline: &[(String, Collision)],
-) -> Answer {
+fn with_offline(mut answer: Answer, is_empty: bool, offline: &[(String, Collision)]) -> Answer {
     if !offline.is_empty() && is_empty {
         answer = Answer::new(Page::default(), answer.json);
     }

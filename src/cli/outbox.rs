@@ -187,9 +187,9 @@ pub fn contested(name: &str, found: &Collision) -> Page {
     page.line(format!("  yours   {}", value(&found.ours)));
     page.line(format!("  theirs  {}", value(&found.theirs)));
     let state = match found.choice {
-        None => format!(
-            "theirs stands; `liaison outbox settle {number} mine --org {name}` takes yours"
-        ),
+        None => {
+            format!("theirs stands; `liaison outbox settle {number} mine --org {name}` takes yours")
+        }
         Some(Choice::Mine) => "you took yours".to_owned(),
         Some(Choice::Theirs) => "you let theirs stand".to_owned(),
     };

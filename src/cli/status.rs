@@ -48,7 +48,10 @@ impl Status {
         answer.notes.extend(zone.notice);
         let (notes, copies) = super::offline::status(here).await?;
         let is_behind = |copy: &Json| {
-            copy["offline"] == true || copy["waiting"] != 0 || copy["parked"] != 0 || copy["contested"] != 0
+            copy["offline"] == true
+                || copy["waiting"] != 0
+                || copy["parked"] != 0
+                || copy["contested"] != 0
         };
         if copies.iter().any(is_behind) {
             answer.json["in_step"] = false.into();

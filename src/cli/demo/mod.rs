@@ -10,7 +10,9 @@ use serde_json::json;
 
 use super::output::{self, Answer, Page, count, short};
 use super::waiting::Waiting;
-use super::{Arguments, Common, Exit, Installation, conflicts, explain, history, plan, progress, sync};
+use super::{
+    Arguments, Common, Exit, Installation, conflicts, explain, history, plan, progress, sync,
+};
 use crate::model::Class;
 use crate::store::hold;
 use crate::sync::Report;

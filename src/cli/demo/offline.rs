@@ -20,12 +20,36 @@ const FAIR: &str = "Fair 2031";
 /// What Anna types on the train.
 const EDITS: [&[&str]; 10] = [
     &["create", "account", "name=Ostbahn Kantinen", "address1_city=Graz"],
-    &["create", "contact", "firstname=Ida", "lastname=Bahn", "parentcustomerid=account:Ostbahn Kantinen"],
-    &["create", "contact", "firstname=Otto", "lastname=Gleis", "parentcustomerid=account:Ostbahn Kantinen"],
+    &[
+        "create",
+        "contact",
+        "firstname=Ida",
+        "lastname=Bahn",
+        "parentcustomerid=account:Ostbahn Kantinen",
+    ],
+    &[
+        "create",
+        "contact",
+        "firstname=Otto",
+        "lastname=Gleis",
+        "parentcustomerid=account:Ostbahn Kantinen",
+    ],
     &["create", "task", "subject=Send Ida the menu", "regardingobjectid=contact:Ida Bahn"],
-    &["create", "task", "subject=Call Otto", "regardingobjectid=contact:Otto Gleis", "prioritycode=High"],
+    &[
+        "create",
+        "task",
+        "subject=Call Otto",
+        "regardingobjectid=contact:Otto Gleis",
+        "prioritycode=High",
+    ],
     &["create", "lead", "firstname=Mia", "lastname=Weiche", "subject=Night trains"],
-    &["update", "account", CATERER, "telephone1=+43 1 5550100", "websiteurl=https://linz.example.com"],
+    &[
+        "update",
+        "account",
+        CATERER,
+        "telephone1=+43 1 5550100",
+        "websiteurl=https://linz.example.com",
+    ],
     &["update", "opportunity", FAIR, "closeprobability=80"],
     &["update", "task", "Book the stand", "percentcomplete=50"],
     &["delete", "lead", "Old Lead"],
@@ -41,8 +65,12 @@ pub(super) async fn journey(stage: &Stage, story: &mut Story) -> anyhow::Result<
     if stage.api.has(User::Anna, &format!("accounts({account})")).await? {
         return story.line("   Anna made the journey in an earlier run.");
     }
-    let (account, lead, task, fair) =
-        (account.to_string(), id("lead").to_string(), id("task").to_string(), id("fair").to_string());
+    let (account, lead, task, fair) = (
+        account.to_string(),
+        id("lead").to_string(),
+        id("task").to_string(),
+        id("fair").to_string(),
+    );
     let name = format!("name={CATERER}");
     for line in [
         ["record", "create", "account", &name, "--id", &account].as_slice(),
