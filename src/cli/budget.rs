@@ -45,14 +45,12 @@ impl Meter for Budget {
         let (limit, organisation) = (self.limit.load(Ordering::Relaxed), self.organisation.clone());
         let counted = self.store.write(move |tx| {
             let spent = u64::from(spent::of(tx, &organisation, day)?.operations);
-            match pause(limit, spent, operations, second) {
-                Some(pause) => Ok(Some((spent, pause))),
-                None => {
-                    let operations = u32::try_from(operations).unwrap_or(u32::MAX);
-                    spent::add(tx, &organisation, day, operations)?;
-                    Ok(None)
-                }
+            let pause = pause(limit, spent, operations, second);
+            if pause.is_none() {
+                let operations = u32::try_from(operations).unwrap_or(u32::MAX);
+                spent::add(tx, &organisation, day, operations)?;
             }
+            Ok(pause.map(|pause| (spent, pause)))
         });
         match counted.await {
             Ok(None) => Ok(()),
@@ -130,10 +128,10 @@ mod tests {
             budget().spend(operations).await.unwrap();
         }
         let refused = budget().spend(1).await.unwrap_err();
-        assert_eq!(refused.kind, ErrorKind::Throttled(Duration::from_secs(60)));
+        assert_eq!(refused.kind, ErrorKind::Throttled(Duration::from_mins(1)));
         let of = |now| store.read_blocking(|db| today(db, "here", now)).unwrap();
         assert_eq!(of(clock.now()), Spent { requests: 5, operations: 9 });
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         budget().spend(1).await.unwrap();
         assert_eq!(of(clock.now()), Spent { requests: 1, operations: 1 });
     }

@@ -48,7 +48,7 @@ impl Identity {
         } else {
             released.then_some(Reserve::Released)
         };
-        Ok(Self { instance: Instance { id, host: here.host }, reserve })
+        Ok(Self { instance: here.instance(id), reserve })
     }
 
     /// The installation that this state is from now on: another one, where it was copied or moved, so that the one that it was
@@ -76,7 +76,7 @@ impl Identity {
     async fn make(store: &Store, here: Place, clock: &Clock) -> store::Result<Self> {
         let id = clock.unique();
         keep(store, id, &here, false).await?;
-        Ok(Self { instance: Instance { id, host: here.host }, reserve: None })
+        Ok(Self { instance: here.instance(id), reserve: None })
     }
 }
 
@@ -91,6 +91,12 @@ impl Place {
             }
         };
         Self { host, machine, folder: folder.display().to_string() }
+    }
+
+    fn instance(&self, id: Uuid) -> Instance {
+        let place = format!("{}\n{}\n{}", self.host, self.machine, self.folder);
+        let place = Uuid::new_v5(&Uuid::NAMESPACE_OID, place.as_bytes()).to_string();
+        Instance { id, host: self.host.clone(), place }
     }
 
     /// This place, to somebody at another one.

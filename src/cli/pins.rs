@@ -79,6 +79,9 @@ async fn pin(
     settings: &Settings,
     dataverse: &Dataverse,
 ) -> store::Result<Option<Stop>> {
+    if let Some(stop) = stranger(settings, dataverse) {
+        return Ok(Some(stop));
+    }
     let mailbox = settings.mailbox.address.to_string();
     let pins = [
         (meta::ORGANISATION, "organisation", dataverse.organisation().to_string()),
@@ -102,9 +105,6 @@ async fn pin(
         .await?;
     if stop.is_some() {
         return Ok(stop);
-    }
-    if let Some(stop) = stranger(settings, dataverse) {
-        return Ok(Some(stop));
     }
     if missing {
         store
@@ -132,7 +132,7 @@ fn stranger(settings: &Settings, dataverse: &Dataverse) -> Option<Stop> {
 fn instruct(name: &str) -> String {
     format!(
         "nothing was touched. If that is a mistake, correct the address or the sign-in of `{name}`; if you mean to \
-         change, `liaison org use {name}` shows what it means and asks"
+         change, `liaison org use {name}` shows what it means and asks; or start afresh with another --state folder"
     )
 }
 

@@ -58,7 +58,6 @@ impl Sync {
     /// # Errors
     /// When no round can begin. A class that fails is part of the answer.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
-        super::offline::refuse_sync(here).await?;
         if self.dry_run {
             return plan::show(here, &self.classes, plan::LINES).await;
         }
@@ -91,7 +90,7 @@ pub fn answer(report: &Report, waiting: Waiting) -> Answer {
         troubles(&mut page, *class, report);
     }
     let standby = report.classes.values().filter_map(|class| class.error.as_ref());
-    if let Some(standby) = standby.filter(|error| error.kind == STANDBY).last() {
+    if let Some(standby) = standby.rev().find(|error| error.kind == STANDBY) {
         page.gap();
         page.wrapped("", &standby.message);
         page.wrapped("→ ", standby.hint.as_deref().unwrap_or_default());

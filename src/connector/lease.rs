@@ -19,6 +19,16 @@ pub struct Instance {
     pub id: Uuid,
     /// The computer that it is on, for people.
     pub host: String,
+    /// Where its state is: of one place there is one state, so that another installation at the same place came after it. Empty
+    /// where that is not known.
+    pub place: String,
+}
+
+impl Instance {
+    /// Whether this installation stands where the other one stood: the other one's state is gone.
+    pub fn succeeds(&self, other: &Self) -> bool {
+        self.id != other.id && !self.place.is_empty() && self.place == other.place
+    }
 }
 
 /// Who syncs.
@@ -65,7 +75,7 @@ pub trait Lease: Send + Sync {
     /// # Errors
     /// [`ErrorKind::Exists`], [`ErrorKind::Stale`] or [`ErrorKind::Missing`] when somebody was faster;
     /// [`ErrorKind::Forbidden`] when this user can write nothing down.
-    async fn write(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry>;
+    async fn put(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry>;
 }
 
 /// Whether somebody else was faster.
@@ -98,7 +108,7 @@ impl Lease for PatientLease {
         patiently(self.longest, || self.inner.look()).await
     }
 
-    async fn write(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry> {
-        patiently(self.longest, || self.inner.write(tenure, instead_of)).await
+    async fn put(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry> {
+        patiently(self.longest, || self.inner.put(tenure, instead_of)).await
     }
 }

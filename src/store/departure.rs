@@ -30,17 +30,8 @@ const FORGOTTEN: &[&str] = &[
     "regarding",
 ];
 
-/// What is known of whose state this is, and facts that were told by the organisation.
-const FACTS: &[&str] = &[
-    meta::ORGANISATION,
-    meta::USER,
-    meta::ZONE,
-    meta::METADATA,
-    meta::STANDING,
-    meta::LEASE,
-    meta::BUDGET,
-    meta::MISMATCH,
-];
+/// What is said of the mailbox and of this installation, whatever the organisation.
+const OURS: [&str; 2] = [meta::MAILBOX, meta::INSTANCE];
 
 /// How many pairs of a class would be released.
 ///
@@ -76,13 +67,7 @@ pub fn leave(tx: &Transaction<'_>, at: Timestamp) -> Result<()> {
     for table in FORGOTTEN {
         tx.execute(&format!("DELETE FROM {table}"), [])?;
     }
-    for fact in FACTS {
-        meta::remove(tx, fact)?;
-    }
-    tx.execute(
-        "DELETE FROM meta WHERE key LIKE 'filter/%' OR key LIKE 'started/%' OR key LIKE 'source/%'
-         OR key = 'people/started'",
-        [],
-    )?;
+    // Which folders refuse keywords is a fact of the mailbox, too.
+    tx.execute("DELETE FROM meta WHERE key NOT IN (?1, ?2) AND key NOT LIKE 'keywords/%'", OURS)?;
     Ok(())
 }

@@ -179,7 +179,7 @@ impl Fence {
     async fn take(&self) -> Result<(), Denied> {
         for _ in 0..ATTEMPTS {
             let Role::Free(old) = self.role() else { break };
-            match self.lease.write(&self.tenure(old.as_ref(), Some(&self.me)), old.as_ref()).await {
+            match self.lease.put(&self.tenure(old.as_ref(), Some(&self.me)), old.as_ref()).await {
                 Ok(entry) => self.set(Role::Holder(entry)),
                 Err(error) if is_barred(error.kind) => {
                     tracing::warn!(%error, "that this computer syncs cannot be written down");
@@ -211,7 +211,7 @@ impl Fence {
             attempt += 1;
             let old = self.lease.look().await?;
             let tenure = self.tenure(old.as_ref(), Some(&self.me));
-            match self.lease.write(&tenure, old.as_ref()).await {
+            match self.lease.put(&tenure, old.as_ref()).await {
                 Ok(entry) => {
                     self.set(Role::Holder(entry));
                     return Ok(old.map(|old| old.tenure));
@@ -229,7 +229,7 @@ impl Fence {
     pub async fn release(&self) -> connector::Result<bool> {
         self.look().await?;
         let Role::Holder(entry) = self.role() else { return Ok(false) };
-        let free = self.lease.write(&self.tenure(Some(&entry), None), Some(&entry)).await?;
+        let free = self.lease.put(&self.tenure(Some(&entry), None), Some(&entry)).await?;
         self.set(Role::Free(Some(free)));
         Ok(true)
     }
@@ -250,7 +250,7 @@ impl Fence {
     pub(super) async fn end(&self, wrote: bool) -> store::Result<()> {
         if let (Role::Holder(entry), true) = (self.role(), wrote) {
             let tenure = Tenure { last_round: Some(self.clock.now()), ..entry.tenure.clone() };
-            match self.lease.write(&tenure, Some(&entry)).await {
+            match self.lease.put(&tenure, Some(&entry)).await {
                 Ok(entry) => self.set(Role::Holder(entry)),
                 Err(error) => tracing::warn!(%error, "when this computer synced could not be told"),
             }
@@ -317,6 +317,8 @@ fn role(me: &Instance, entry: Entry) -> Role {
     match &entry.tenure.holder {
         None => Role::Free(Some(entry)),
         Some(holder) if holder.id == me.id => Role::Holder(entry),
+        // A state that was lost asks nobody: it was this one.
+        Some(holder) if me.succeeds(holder) => Role::Free(Some(entry)),
         Some(_) => Role::Other(entry),
     }
 }

@@ -19,6 +19,7 @@ use crate::connector::organisation::Organisation;
 
 mod appointments;
 mod examine;
+mod lease;
 mod messages;
 mod rows;
 mod service;

@@ -95,14 +95,14 @@ impl Scene<'_> {
         let cards: Vec<String> = self.office.cards().into_keys().collect();
         for _ in 0..EDITS {
             let name = self.dice.pick(&cards).clone();
-            let phone = self.said.new();
+            let phone = self.said.something();
             self.office.edit(&name, "TEL", &phone);
             self.said.last.insert((name, "phone"), phone);
         }
         let rows = self.office.contacts();
         for _ in 0..EDITS {
             let row = self.dice.pick(&rows);
-            let (id, job) = (row["contactid"].as_str().unwrap(), self.said.new());
+            let (id, job) = (row["contactid"].as_str().unwrap(), self.said.something());
             let columns = format!(r#"{{"jobtitle":"{job}"}}"#);
             self.office.organisation.change(&format!("contacts({id})"), &columns);
             let name = row["lastname"].as_str().unwrap().to_owned();
@@ -152,7 +152,7 @@ impl Scene<'_> {
 }
 
 impl Said {
-    fn new(&mut self) -> String {
+    fn something(&mut self) -> String {
         self.number += 1;
         format!("+{}", self.number)
     }

@@ -41,7 +41,7 @@ fn an_organisation_is_changed_by_a_command_that_says_what_it_means() {
     desk.run(&["status"]).says("test");
     desk.run(&["org", "use", "other", "--yes"]).ends(0).says("2 contact pairs");
     desk.run(&["org", "use", "other", "--yes"]).ends(0).says("already");
-    desk.run(&["sync"]).ends(4).says("wait for your word");
+    desk.run(&["sync"]).ends(4).says("for your word");
     assert_eq!(other.rows("contacts?$select=contactid").len(), 0, "nothing before it was approved");
     desk.settle();
     // Whoever was untracked stays so; both sides keep what they have.
@@ -83,8 +83,8 @@ fn another_users_token_stops_before_the_first_write() {
     let command = format!("cat '{}'", token.display());
     office.here.configure(&office.organisation.url, &command, ALL);
     office.edit("Smith", "TEL", "2");
-    desk.run(&["sync"]).ends(78).says("belongs to the CRM user");
-    desk.run(&["status"]).ends(78).says("belongs to the CRM user").says("nothing was touched");
+    desk.run(&["sync"]).ends(78).says("the CRM knows you as bo@example.org");
+    desk.run(&["status"]).ends(78).says("the CRM knows you as bo@example.org").says("sign in as");
     office.configure(ALL);
     desk.settle();
     desk.run(&["status"]).ends(0);

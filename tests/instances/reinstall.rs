@@ -57,7 +57,6 @@ fn a_state_that_is_lost_at_any_moment_costs_nothing() {
 fn set_up(desk: &Computer<'_>, lasts: Option<Duration>) {
     desk.run(&["plan"]);
     desk.run(&["approve", "--all"]).ends(0);
-    desk.claim();
     let Some(lasts) = lasts else { return desk.settle() };
     let mut sync = desk.start(&["sync"]);
     std::thread::sleep(lasts);

@@ -247,7 +247,8 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store, user:
     mail.email.automatic = liaison::filter::email::Automatic::All;
     mail.rules.direction = liaison::model::fields::Direction::ToCrm;
     // The same installation, however often it is started anew.
-    let instance = Instance { id: uuid::Uuid::from_u128(1), host: "here".to_owned() };
+    let (id, host) = (uuid::Uuid::from_u128(1), "here".to_owned());
+    let instance = Instance { id, host, place: String::new() };
     let looked = crm.lease().clone();
     let crm = Arc::new(crm);
     let lease = Arc::clone(&crm) as Arc<dyn Lease>;

@@ -79,6 +79,8 @@ struct Written {
     /// `None`: nobody's.
     instance: Option<String>,
     host: String,
+    #[serde(default)]
+    place: String,
     epoch: u64,
     since: String,
     last_round: Option<String>,
@@ -86,9 +88,11 @@ struct Written {
 
 impl Written {
     fn of(tenure: &Tenure) -> Self {
+        let holder = tenure.holder.as_ref();
         Self {
-            instance: tenure.holder.as_ref().map(|holder| holder.id.to_string()),
-            host: tenure.holder.as_ref().map(|holder| holder.host.clone()).unwrap_or_default(),
+            instance: holder.map(|holder| holder.id.to_string()),
+            host: holder.map(|holder| holder.host.clone()).unwrap_or_default(),
+            place: holder.map(|holder| holder.place.clone()).unwrap_or_default(),
             epoch: tenure.epoch,
             since: tenure.since.to_string(),
             last_round: tenure.last_round.map(|at| at.to_string()),
@@ -101,7 +105,7 @@ impl Written {
             None => None,
         };
         Some(Tenure {
-            holder: id.map(|id| Instance { id, host: self.host }),
+            holder: id.map(|id| Instance { id, host: self.host, place: self.place }),
             epoch: self.epoch,
             since: self.since.parse().ok()?,
             last_round: self.last_round.and_then(|at| at.parse().ok()),
@@ -115,7 +119,11 @@ fn entry(row: &Map<String, Json>) -> Option<Entry> {
     let text = row.get("description").and_then(Json::as_str).unwrap_or_default();
     let written = serde_json::from_str::<Written>(text).ok().and_then(Written::tenure);
     let tenure = written.unwrap_or_else(|| Tenure {
-        holder: Some(Instance { id: Uuid::nil(), host: "an unknown computer".to_owned() }),
+        holder: Some(Instance {
+            id: Uuid::nil(),
+            host: "an unknown computer".to_owned(),
+            place: String::new(),
+        }),
         epoch: 0,
         since: jiff::Timestamp::UNIX_EPOCH,
         last_round: None,
@@ -220,7 +228,7 @@ impl Lease for Dataverse {
         self.look_at_lease().await
     }
 
-    async fn write(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry> {
+    async fn put(&self, tenure: &Tenure, instead_of: Option<&Entry>) -> Result<Entry> {
         let description = serde_json::to_string(&Written::of(tenure)).map_err(|error| {
             Error::new(ErrorKind::Local, "who syncs cannot be written down").caused_by(error)
         })?;
@@ -248,7 +256,11 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_what_is_not_ours_is_somebodys() {
         let tenure = Tenure {
-            holder: Some(Instance { id: Uuid::from_u128(7), host: "desk".to_owned() }),
+            holder: Some(Instance {
+                id: Uuid::from_u128(7),
+                host: "desk".to_owned(),
+                place: "there".to_owned(),
+            }),
             epoch: 3,
             since: "2026-03-01T12:00:00Z".parse().unwrap(),
             last_round: Some("2026-03-02T12:00:00.5Z".parse().unwrap()),

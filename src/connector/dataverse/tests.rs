@@ -317,3 +317,32 @@ async fn an_examination_goes_on_where_an_answer_is_refused() {
     let dataverse = organisation(vec![answer(503, &[], "")], Limits::default()).await;
     assert!(examine::ask(&dataverse, &purpose).await.is_err());
 }
+
+#[tokio::test]
+async fn a_lease_without_versions_is_compared_just_before_it_is_changed() {
+    use crate::connector::lease::{Entry, Lease, Tenure};
+    let row = |epoch: u64| {
+        let said = json!({
+            "instance": null, "host": "", "place": "", "epoch": epoch, "since": "2026-03-01T12:00:00Z",
+            "last_round": null,
+        });
+        (200, json!({ "@odata.etag": "W/\"5\"", "description": said.to_string() }))
+    };
+    let tenure = |epoch| Tenure {
+        holder: None,
+        epoch,
+        since: "2026-03-01T12:00:00Z".parse().unwrap(),
+        last_round: None,
+    };
+    let entry = |epoch| Entry { tenure: tenure(epoch), version: Version::new("5") };
+    let of = async |script: Vec<Response<Body>>| {
+        let mut dataverse = organisation(script, Limits::default()).await;
+        dataverse.lease.versioned = false;
+        dataverse.put(&tenure(3), Some(&entry(2))).await
+    };
+    let done = of(vec![replies(&[row(2)]), replies(&[row(3)])]).await;
+    assert_eq!(done.unwrap().tenure, tenure(3));
+    // Somebody was there in between: nothing is written, and looked at once more.
+    let raced = of(vec![replies(&[row(9)]), replies(&[row(9)])]).await;
+    assert_eq!(raced.unwrap_err().kind, ErrorKind::Stale);
+}

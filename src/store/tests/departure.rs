@@ -8,6 +8,9 @@ use crate::store::{
     observation, quarantine, round, tagged,
 };
 
+const LEARNT: [&str; 5] =
+    [meta::ORGANISATION, meta::USER, meta::STANDING, "filter/contact", "started/contact"];
+
 #[test]
 fn what_was_learnt_is_forgotten_and_what_was_said_is_kept() {
     let store = Store::in_memory().unwrap();
@@ -16,12 +19,11 @@ fn what_was_learnt_is_forgotten_and_what_was_said_is_kept() {
         populate(tx)?;
         mark::set(tx, Class::Contact, &Uid::new("anna"), false, at(1_010))?;
         tagged::add(tx, &items)?;
-        for key in
-            [meta::ORGANISATION, meta::USER, meta::STANDING, "filter/contact", "started/contact"]
-        {
+        for key in LEARNT {
             meta::set(tx, key, "one")?;
         }
         meta::set(tx, meta::INSTANCE, "this")?;
+        meta::set(tx, "keywords/INBOX", "imap")?;
         assert_eq!(departure::pairs(tx, Class::Contact)?, 2);
         assert_eq!(departure::mails(tx)?, 0);
         let before = (round::latest(tx, 9)?.len(), conflict::all(tx)?.len());
@@ -39,11 +41,10 @@ fn what_was_learnt_is_forgotten_and_what_was_said_is_kept() {
         assert!(quarantine::all(db, side, class)?.is_empty());
         assert!(journal::unknown(db)?.is_empty(), "nobody looks for these any more");
         assert!(conflict::open(db)?.is_empty() && conflict::choices(db)?.is_empty());
-        for key in
-            [meta::ORGANISATION, meta::USER, meta::STANDING, "filter/contact", "started/contact"]
-        {
+        for key in LEARNT {
             assert_eq!(meta::get(db, key)?, None, "{key}");
         }
+        assert_eq!(meta::get(db, "keywords/INBOX")?.as_deref(), Some("imap"));
         assert_eq!(meta::get(db, meta::MAILBOX)?.as_deref(), Some("anna@example.org"));
         assert_eq!(meta::get(db, meta::INSTANCE)?.as_deref(), Some("this"));
         assert_eq!(mark::all(db, class)?.get(&Uid::new("anna")), Some(&false));
