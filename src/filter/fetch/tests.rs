@@ -86,10 +86,10 @@ fn conditions_that_cannot_be_read_are_refused_with_the_reason() {
 fn columns_orders_and_paging_are_taken_out() {
     let view = r#"<?xml version="1.0"?><fetch version="1.0" output-format="xml-platform" mapping="logical" count="50" page="2">
         <!-- a view --><entity name="task"><all-attributes/><attribute name="subject"/><order attribute="subject"/>
-        <filter><condition operator="eq" attribute="ownerid" uiname="Anna" uitype="systemuser" value="{1}"/></filter>
+        <filter><condition operator="eq" attribute="ownerid" uiname="Anna" uitype="systemuser" value="{00000000-0000-4000-8000-000000000001}"/></filter>
         </entity></fetch>"#;
     let filter = Filter::fetchxml("view", Class::Task, view).unwrap();
-    let expected = r#"<fetch><entity name="task"><attribute name="activityid"/><attribute name="versionnumber"/><filter><condition attribute="ownerid" operator="eq" value="{1}"/></filter></entity></fetch>"#;
+    let expected = r#"<fetch><entity name="task"><attribute name="activityid"/><attribute name="versionnumber"/><filter><condition attribute="ownerid" operator="eq" value="{00000000-0000-4000-8000-000000000001}"/></filter></entity></fetch>"#;
     assert_eq!(filter.as_fetchxml(), expected);
     assert_eq!(filter.table(), Table::Task);
 }
