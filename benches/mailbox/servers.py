@@ -145,6 +145,8 @@ service lmtp {{
 
 
 class Radicale(Server):
+    """Its limit of occurrences counts events, too: vdirsyncer asks for all of a calendar at once."""
+
     def __init__(self, folder, data, python):
         folder.mkdir(parents=True, exist_ok=True)
         port = free_port()
@@ -162,6 +164,8 @@ delay = 0
 type = owner_only
 [storage]
 filesystem_folder = {data}
+[reporting]
+max_expand_occurrence = 1000000
 [logging]
 level = warning
 """)

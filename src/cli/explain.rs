@@ -58,6 +58,8 @@ struct Known {
     bases: Option<Bases>,
     /// Whether each half is as it was when both last agreed.
     settled: (bool, bool),
+    /// Whether its record was not listed the last time, though it is linked.
+    unlisted: bool,
     decision: Option<Decision>,
     mark: Option<bool>,
     /// What it is about, by the user's word.
@@ -91,6 +93,7 @@ impl Known {
                 messages || same(record, link.record_version.as_ref()),
             )
         });
+        let unlisted = class != Class::Email && thing.link.is_some() && record.is_none();
         let problem = |side, head: Option<&observation::Head>| Some((side, head?.problem.clone()?));
         let problems = [problem(Side::Mailbox, item), problem(Side::Crm, record)];
         let marks = mark::all(db, class)?;
@@ -109,6 +112,7 @@ impl Known {
         Ok(Self {
             bases,
             settled,
+            unlisted,
             decision,
             mark: thing.uid.as_ref().and_then(|uid| marks.get(uid)).copied(),
             wish,
@@ -225,6 +229,9 @@ impl Known {
             }
             (LinkState::Released { gone: Side::Crm }, _) => {
                 "released: gone in the CRM, the item stays"
+            }
+            (LinkState::Active, _) if self.unlisted => {
+                "its record is in no sync filter, or not yours to read: the item stays"
             }
             (LinkState::Active, (true, true)) => "both sides agree",
             (LinkState::Active, (false, true)) => "the mailbox changed; the next sync looks at it",

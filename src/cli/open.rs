@@ -104,6 +104,7 @@ impl Installation {
     /// organisation, user or mailbox.
     pub async fn open(&self, tell: Tell) -> anyhow::Result<Opened> {
         let loaded = self.load()?;
+        super::offline::refuse_sync(self).await?;
         let lock = self.lock()?;
         let store = self.store().await?;
         self.open_with(&loaded.settings, store, lock, tell).await

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::output::{Answer, Page, count};
+use super::output::{Answer, Page, count, short};
 use super::sync::{ClassName, chosen};
 use super::{Exit, Installation, progress};
 use crate::model::{Class, Side};
@@ -96,6 +96,13 @@ pub fn page(previews: &BTreeMap<Class, Preview>, lines: usize) -> Page {
             if let Some(hint) = &error.hint {
                 page.line(format!("  → {hint}"));
             }
+        }
+        for reason in &preview.report.partial {
+            page.gap();
+            page.line(format!(
+                "{class}s: not everything was seen ({}): nothing is deleted",
+                short(reason, 400)
+            ));
         }
         let go: Vec<&str> = preview.go.iter().map(|(_, line)| line.as_str()).collect();
         group(&mut page, &format!("{class}s, would be done"), &go, lines);

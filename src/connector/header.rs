@@ -30,6 +30,8 @@ pub fn message_id(start: &[u8]) -> Option<Uid> {
 }
 
 fn field_value(line: &[u8]) -> Option<Vec<u8>> {
+    // Most lines are told by their first sign.
+    line.first().filter(|first| first.eq_ignore_ascii_case(&b'M'))?;
     let colon = line.iter().position(|byte| *byte == b':')?;
     let name = line.get(..colon)?.trim_ascii_end();
     name.eq_ignore_ascii_case(b"Message-ID")

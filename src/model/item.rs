@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use super::record::{Record, RecordPatch};
 
@@ -77,13 +78,14 @@ impl fmt::Display for Class {
 }
 
 /// How one side addresses an item: a file below its collection, `folder/unique` of a message, or
-/// `table/guid` of a record (see [`super::RecordId`]). Opaque to everything that decides.
+/// `table/guid` of a record (see [`super::RecordId`]). Opaque to everything that decides. Copies share the text: a mailbox has
+/// very many of them, and each is in several lists.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ItemId(String);
+pub struct ItemId(Arc<str>);
 
 impl ItemId {
-    pub fn new(id: impl Into<String>) -> Self {
-        Self(id.into())
+    pub fn new(id: impl AsRef<str>) -> Self {
+        Self(Arc::from(id.as_ref()))
     }
 
     pub fn as_str(&self) -> &str {
@@ -122,13 +124,13 @@ impl fmt::Display for Version {
     }
 }
 
-/// The item's global name: iCalendar or vCard `UID`, or the normalised `Message-ID`.
+/// The item's global name: iCalendar or vCard `UID`, or the normalised `Message-ID`. Copies share the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Uid(String);
+pub struct Uid(Arc<str>);
 
 impl Uid {
-    pub fn new(uid: impl Into<String>) -> Self {
-        Self(uid.into())
+    pub fn new(uid: impl AsRef<str>) -> Self {
+        Self(Arc::from(uid.as_ref()))
     }
 
     pub fn as_str(&self) -> &str {

@@ -23,10 +23,7 @@ pub const NOTE_ON: &str = "objectid";
 pub fn of(table: &str, chosen: &Chosen, found: &BTreeMap<String, Vec<String>>) -> Vec<String> {
     let made = [found.get(table), chosen.filters.get(table)];
     let made: Vec<String> = made.into_iter().flatten().flatten().cloned().collect();
-    match made.is_empty() {
-        true => usual(table).into_iter().collect(),
-        false => made,
-    }
+    if made.is_empty() { usual(table).into_iter().collect() } else { made }
 }
 
 /// One's own active rows; of what has a time, what is near.

@@ -39,7 +39,7 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0004_outgoing.sql"),
         include_str!("migrations/0004_checks.sql"),
     ],
-    &[include_str!("migrations/0005_spent.sql")],
+    &[include_str!("migrations/0005_settled.sql"), include_str!("migrations/0005_spent.sql")],
 ];
 
 /// `LIAS`: marks the file as ours, for `file(1)` and for ourselves.

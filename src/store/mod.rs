@@ -71,13 +71,25 @@ struct Shared {
     path: Option<PathBuf>,
     /// Before the writer, so that its connection is the last to close: that one empties and removes the write-ahead log.
     readers: Vec<Mutex<Connection>>,
-    writer: Mutex<Connection>,
+    writer: Mutex<Writer>,
     /// Held to the end: tells other processes that this one is there.
     _presence: Option<open::Presence>,
 }
 
+/// The connection that writes, and how it is set: to set a connection costs it all the statements it has prepared.
+struct Writer {
+    connection: Connection,
+    durability: Option<Durability>,
+}
+
+impl Writer {
+    fn new(connection: Connection) -> Mutex<Self> {
+        Mutex::new(Self { connection, durability: None })
+    }
+}
+
 /// What a commit promises.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Durability {
     /// Survives the end of the process. A power failure may take the last moments, never the order: what was observed is
     /// looked at again.
@@ -105,7 +117,7 @@ impl Store {
         Ok(Self::around(Shared {
             path: None,
             readers: Vec::new(),
-            writer: Mutex::new(writer),
+            writer: Writer::new(writer),
             _presence: None,
         }))
     }
@@ -219,7 +231,7 @@ impl Store {
         Ok(Self::around(Shared {
             path: Some(path.to_owned()),
             readers: opened.readers.into_iter().map(Mutex::new).collect(),
-            writer: Mutex::new(opened.writer),
+            writer: Writer::new(opened.writer),
             _presence: Some(opened.presence),
         }))
     }
@@ -234,13 +246,16 @@ impl Store {
         work: impl FnOnce(&Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut writer = locked(&self.shared.writer);
-        // SQLite ignores a change of this inside a transaction.
-        writer.execute_batch(match durability {
-            Durability::Process => "PRAGMA query_only = OFF; PRAGMA synchronous = NORMAL",
-            Durability::Power => "PRAGMA query_only = OFF; PRAGMA synchronous = FULL",
-        })?;
+        if writer.durability != Some(durability) {
+            // SQLite ignores a change of this inside a transaction.
+            writer.connection.execute_batch(match durability {
+                Durability::Process => "PRAGMA query_only = OFF; PRAGMA synchronous = NORMAL",
+                Durability::Power => "PRAGMA query_only = OFF; PRAGMA synchronous = FULL",
+            })?;
+            writer.durability = Some(durability);
+        }
         // At once: a transaction that reads first and writes later can fail with no way to wait.
-        let tx = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let result = work(&tx)?;
         self.pass(BEFORE_COMMIT)?;
         tx.commit()?;
@@ -252,22 +267,19 @@ impl Store {
     }
 
     fn look<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        if self.shared.readers.is_empty() {
+        let Some(first) = self.shared.readers.first() else {
             let mut writer = locked(&self.shared.writer);
-            writer.execute_batch("PRAGMA query_only = ON")?;
-            return snapshot(&mut writer, work);
-        }
-        snapshot(&mut self.reader(), work)
-    }
-
-    /// A reader that is free, else the first to become so.
-    fn reader(&self) -> MutexGuard<'_, Connection> {
+            writer.durability = None;
+            writer.connection.execute_batch("PRAGMA query_only = ON")?;
+            return snapshot(&mut writer.connection, work);
+        };
         let free = self.shared.readers.iter().find_map(|reader| match reader.try_lock() {
             Ok(guard) => Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         });
-        free.unwrap_or_else(|| locked(self.shared.readers.first().unwrap_or(&self.shared.writer)))
+        // Else the first to become so.
+        snapshot(&mut free.unwrap_or_else(|| locked(first)), work)
     }
 
     fn pass(&self, point: &'static str) -> Result<()> {
@@ -302,7 +314,7 @@ fn snapshot<T>(
 }
 
 /// A panic in earlier work rolled its transaction back: the connection is as good as before.
-fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+fn locked<T>(connection: &Mutex<T>) -> MutexGuard<'_, T> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -14,6 +14,9 @@ pub struct Settled {
     pub settings: String,
     /// How many items were listed.
     pub listed: u32,
+    /// How many links there are that are kept in step, and how many that are released.
+    pub linked: u32,
+    pub released: u32,
 }
 
 /// Whether and how a class is settled.
@@ -21,9 +24,17 @@ pub struct Settled {
 /// # Errors
 /// Only the store's own.
 pub fn get(connection: &Connection, class: Class) -> Result<Option<Settled>> {
-    let mut statement =
-        connection.prepare_cached("SELECT settings, listed FROM settled WHERE class = ?1")?;
-    let read = |row: &rusqlite::Row<'_>| Ok(Settled { settings: row.get(0)?, listed: row.get(1)? });
+    let mut statement = connection.prepare_cached(
+        "SELECT settings, listed, linked, released FROM settled WHERE class = ?1",
+    )?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Settled {
+            settings: row.get(0)?,
+            listed: row.get(1)?,
+            linked: row.get(2)?,
+            released: row.get(3)?,
+        })
+    };
     Ok(statement.query_row([class.as_str()], read).optional()?)
 }
 
@@ -33,9 +44,15 @@ pub fn get(connection: &Connection, class: Class) -> Result<Option<Settled>> {
 /// Only the store's own.
 pub fn set(tx: &Transaction<'_>, class: Class, settled: &Settled) -> Result<()> {
     tx.prepare_cached(
-        "INSERT INTO settled (class, settings, listed) VALUES (?1, ?2, ?3)
-         ON CONFLICT (class) DO UPDATE SET settings = excluded.settings, listed = excluded.listed",
+        "INSERT OR REPLACE INTO settled (class, settings, listed, linked, released)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![class.as_str(), settled.settings, settled.listed])?;
+    .execute(params![
+        class.as_str(),
+        settled.settings,
+        settled.listed,
+        settled.linked,
+        settled.released
+    ])?;
     Ok(())
 }

@@ -262,6 +262,7 @@ impl Engine {
         if pass == 0 && whole {
             self.remember_filter(class, &look.selected).await?;
         }
+        report.count_links(self, class).await?;
         report.count_waiting(self, class).await?;
         Ok(Some(report))
     }
@@ -288,6 +289,7 @@ impl Engine {
         };
         hold::record(self, class, round, &look, &plan, &people).await?;
         let mut report = ClassReport::looked(&look, &plan);
+        report.count_links(self, class).await?;
         report.count_waiting(self, class).await?;
         let line = |step: Step| {
             let line = describe::step(&step, &look.world);

@@ -23,6 +23,10 @@ use crate::store::{self};
 /// How many items are read at a time: bounds memory, and what a crash makes us read again.
 const CHUNK: usize = 500;
 
+/// How many heads of messages are asked for at a time: the server goes on while the last ones are judged and stored. They go on
+/// in portions as above.
+const HEADS: usize = 2000;
+
 /// How many such portions wait before judging, and before storing.
 const AHEAD: usize = 1;
 
@@ -188,11 +192,19 @@ struct Arrivals<'a> {
 impl Looker<'_> {
     /// Reads until everything is read, the side is out of service, or nobody wants more.
     async fn read(&self, ids: &[ItemId], to: Sender<connector::Result<Documents>>) {
-        for ids in ids.chunks(CHUNK) {
-            let documents = self.documents(ids).await;
-            let is_last = documents.is_err();
-            if to.send(documents).await.is_err() || is_last {
-                return;
+        let at_once = if self.class == Class::Email { HEADS } else { CHUNK };
+        for ids in ids.chunks(at_once) {
+            let mut documents = match self.documents(ids).await {
+                Ok(documents) => documents,
+                // Nobody left to tell is no trouble.
+                Err(error) => return drop(to.send(Err(error)).await),
+            };
+            while !documents.is_empty() {
+                let next = documents.keys().nth(CHUNK).cloned();
+                let rest = next.map(|next| documents.split_off(&next)).unwrap_or_default();
+                if to.send(Ok(std::mem::replace(&mut documents, rest))).await.is_err() {
+                    return;
+                }
             }
         }
     }

@@ -132,12 +132,19 @@ impl ClassReport {
         self.error = pass.error;
     }
 
+    /// Counts the links. A round that changed nothing knows their number from the last one.
+    pub(super) async fn count_links(&mut self, engine: &Engine, class: Class) -> store::Result<()> {
+        let (linked, released) = engine.store.read(move |db| link::count(db, class)).await?;
+        (self.linked, self.released) = (linked as usize, released as usize);
+        Ok(())
+    }
+
     pub(super) async fn count_waiting(
         &mut self,
         engine: &Engine,
         class: Class,
     ) -> store::Result<()> {
-        let ((linked, released), held, conflicts, quarantined) = engine
+        let (held, conflicts, quarantined) = engine
             .store
             .read(move |db| {
                 let held = hold::open_holds(db)?
@@ -147,14 +154,9 @@ impl ClassReport {
                     .sum();
                 let quarantined = quarantine::all(db, Side::Mailbox, class)?.len()
                     + quarantine::all(db, Side::Crm, class)?.len();
-                // Counted by the store: every quiet round comes here, whatever the number of links.
-                let (links, conflicts) =
-                    (link::count(db, class)?, conflict::count_open(db, class)?);
-                Ok((links, held, conflicts, quarantined))
+                Ok((held, conflict::count_open(db, class)?, quarantined))
             })
             .await?;
-        self.linked = linked as usize;
-        self.released = released as usize;
         self.held = held;
         self.conflicts = conflicts as usize;
         self.quarantined = quarantined;

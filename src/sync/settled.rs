@@ -11,6 +11,7 @@ use super::observe::UNREAD;
 use super::{ClassReport, Engine};
 use crate::model::{Class, Side};
 use crate::store;
+use crate::store::link;
 use crate::store::quarantine::{self, Quarantined};
 use crate::store::settled::{self, Settled};
 
@@ -30,7 +31,7 @@ impl Engine {
         }
         let listed = report.listed.get(&Side::Mailbox).copied().unwrap_or_default();
         let listed = u32::try_from(listed).unwrap_or(u32::MAX);
-        let settled = Settled { settings: self.digest(class), listed };
+        let settings = self.digest(class);
         self.store
             .write(move |tx| {
                 let aside = quarantine::all(tx, Side::Mailbox, class)?;
@@ -40,7 +41,8 @@ impl Engine {
                 if aside.iter().any(waits) {
                     return Ok(());
                 }
-                settled::set(tx, class, &settled)
+                let (linked, released) = link::count(tx, class)?;
+                settled::set(tx, class, &Settled { settings, listed, linked, released })
             })
             .await
     }
@@ -48,11 +50,18 @@ impl Engine {
     /// What is to be said of a class that was left as it is.
     pub(super) async fn quiet(&self, class: Class) -> store::Result<ClassReport> {
         let settled = self.store.read(move |db| settled::get(db, class)).await?;
-        let listed = settled.map_or(0, |settled| settled.listed as usize);
+        let listed = settled.as_ref().map_or(0, |settled| settled.listed as usize);
         let mut report = ClassReport {
             listed: BTreeMap::from([(Side::Mailbox, listed), (Side::Crm, 0)]),
             ..ClassReport::default()
         };
+        match settled {
+            // Since then no link has changed.
+            Some(Settled { linked, released, .. }) => {
+                (report.linked, report.released) = (linked as usize, released as usize);
+            }
+            None => report.count_links(self, class).await?,
+        }
         report.count_waiting(self, class).await?;
         Ok(report)
     }

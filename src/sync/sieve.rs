@@ -29,7 +29,7 @@ use found::{RULES_KEY, inherit};
 use twins::Twins;
 
 /// So many messages wait for one question.
-const ASK_AT: usize = 4000;
+const ASK_AT: usize = 1000;
 
 /// What a message is called that waits for the CRM.
 const NOT_ASKED: &str = "the CRM could not be asked";
@@ -43,6 +43,7 @@ const REPEATED: &str = "another message has its Message-ID, and another date";
 pub(super) struct Sieve {
     policy: email::Policy,
     me: BTreeSet<Address>,
+    /// What the store knows, with what is stored of what passed.
     remembered: Remembered,
     /// The digest of the policy.
     rules: String,
@@ -224,7 +225,8 @@ impl Sieve {
             self.twins.filed(content);
             if !self.remembered.prints.contains_key(&content.uid) {
                 let print = twins::print(content).map(|print| (content.uid.clone(), print));
-                self.findings.prints.extend(print);
+                self.findings.prints.extend(print.clone());
+                self.remembered.prints.extend(print);
             }
             return;
         }
@@ -247,12 +249,16 @@ impl Sieve {
         match (had, has) {
             (false, true) => {
                 self.findings.tagged.insert(id.clone());
-                if was_seen && said == Some(false) {
+                self.remembered.tagged.insert(id.clone());
+                if said == Some(false) && was_seen {
                     self.mark(engine, uid, true, is_linked.is_some().then_some(id));
+                } else if said == Some(false) {
+                    self.sifted.to_untag.insert(id.clone());
                 }
             }
             (true, false) => {
                 self.findings.untagged.insert(id.clone());
+                self.remembered.tagged.remove(id);
                 if is_linked == Some(true) || said == Some(true) {
                     self.mark(engine, uid, false, is_linked.is_some().then_some(id));
                 }

@@ -198,23 +198,8 @@ impl Engine {
         };
         let Sifted { tracked, filing, to_tag, to_untag, .. } = sifted;
         let (links, loaded) = self.load(class, seen, &stored).await?;
-        let selected = self.crm.selected(class);
-        let situation = Situation {
-            filter_dried: selected.iter().any(|filter| {
-                filter.rows == Some(0)
-                    && stored.found.get(&filter.name).is_some_and(|rows| *rows > 0)
-            }),
-            ..self.situation(class, &stored, &items, &records)
-        };
-        let partial: BTreeMap<Side, String> = [(Side::Mailbox, &items), (Side::Crm, &records)]
-            .into_iter()
-            .filter_map(|(side, listing)| match &listing.completeness {
-                Completeness::Partial(reason) if class != Class::Email || side == Side::Mailbox => {
-                    Some((side, reason.clone()))
-                }
-                Completeness::Partial(_) | Completeness::Complete => None,
-            })
-            .collect();
+        let situation = self.situation(class, &stored, &items, &records);
+        let partial = not_seen(class, &items, &records);
         let world = World {
             class,
             organisation: self.settings.organisation,
@@ -240,7 +225,7 @@ impl Engine {
             listed,
             partial,
             absent,
-            selected,
+            selected: self.crm.selected(class),
             filing,
             to_tag,
             to_untag,
@@ -342,7 +327,10 @@ impl Engine {
                 .filter_map(|(side, listing)| emptied(listing).then_some(side))
                 .collect(),
             filter_changed: stored.filter.as_ref().is_some_and(|old| *old != filter),
-            filter_dried: false,
+            filter_dried: self.crm.selected(class).iter().any(|filter| {
+                let before = stored.found.get(&filter.name);
+                filter.rows == Some(0) && before.is_some_and(|rows| *rows > 0)
+            }),
             held: stored.held.clone(),
             approved: stored.approved.clone(),
         }
@@ -366,6 +354,19 @@ impl Engine {
         })?;
         Ok(Planned { guarded, whole, withheld })
     }
+}
+
+/// Why a side was not seen whole. Messages are not listed in the CRM at all.
+fn not_seen(class: Class, items: &Listing, records: &Listing) -> BTreeMap<Side, String> {
+    [(Side::Mailbox, items), (Side::Crm, records)]
+        .into_iter()
+        .filter_map(|(side, listing)| match &listing.completeness {
+            Completeness::Partial(reason) if class != Class::Email || side == Side::Mailbox => {
+                Some((side, reason.clone()))
+            }
+            Completeness::Partial(_) | Completeness::Complete => None,
+        })
+        .collect()
 }
 
 impl Absent {

@@ -99,7 +99,11 @@ fn a_filter_that_cannot_be_used_is_named_and_stops_nothing_else() {
         "500 `condition`",
         "cannot be used any more",
     ]);
-    stage.here.run(&["doctor", "crm"]).says("the sync filter “Ten”").says("with top or aggregate");
+    stage
+        .here
+        .run(&["doctor", "crm"])
+        .says("the sync filter “Ten”")
+        .says("does not say which rows take part");
 }
 
 #[test]

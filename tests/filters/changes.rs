@@ -145,6 +145,7 @@ fn what_goes_to_a_colleague_stays_in_the_mailbox_whether_it_can_be_read_or_not()
     stage.sync().ends(0);
     assert_eq!(stage.items(), sorted(&["Abel", "Bach", "Cage"]));
     stage.says(&["1 record is in no sync filter any more (reassigned", "its item stays"]);
+    stage.here.run(&["explain", "N Bach"]).ends(0).says("its record is in no sync filter");
     stage.privilege(&json!({"user": "anna", "privilege": "prvReadContact", "depth": "Basic"}));
     stage.sync();
     assert_eq!(stage.items(), sorted(&["Abel", "Bach", "Cage"]));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use liaison::model::{Class, Field, Fields, ItemId, Side, Value};
 use liaison::plan::guard::{Limits, Situation, Stop, guard};
-use liaison::plan::operation::Kind;
+use liaison::plan::operation::{Kind, Reason};
 use liaison::plan::{DeleteRule, Rules, Step};
 
 use super::simulation::Simulation;
@@ -65,6 +65,16 @@ fn a_changed_filter_deletes_nothing() {
     let (_, steps) = deleted_in_crm(3, 1);
     let changed = Situation { filter_changed: true, ..situation(3) };
     assert_eq!(guard(steps, &Limits::default(), &changed).held.len(), 1);
+}
+
+#[test]
+fn a_filter_that_finds_nothing_any_more_deletes_nothing() {
+    let (_, mut steps) = deleted_in_crm(3, 1);
+    let dried = Situation { filter_dried: true, ..situation(3) };
+    // Gone for certain: no filter has a say in that.
+    assert_eq!(guard(steps.clone(), &Limits::default(), &dried).held.len(), 0);
+    steps.iter_mut().for_each(|step| step.reason = Reason::LeftFilter);
+    assert_eq!(guard(steps, &Limits::default(), &dried).held[0].0, Stop::FilterDried);
 }
 
 #[test]

@@ -37,8 +37,8 @@ impl List {
             let found = ask(&reached, *class, union).await;
             page.gap();
             page.line(format!("{class}s"));
-            let rows = union.sources.iter().map(|source| columns(source, &found)).collect();
-            show(&mut page, rows);
+            let rows: Vec<_> = union.sources.iter().map(|it| columns(it, &found)).collect();
+            show(&mut page, &rows);
             json.extend(union.sources.iter().map(|it| to_json(Some(*class), it, &found)));
             doubts.extend(union.doubts.iter().map(|doubt| format!("{class}s: {doubt}")));
         }
@@ -47,7 +47,8 @@ impl List {
             page.line("of the organisation, about what is not synced here");
             let none = BTreeMap::new();
             let elsewhere = reached.filters.elsewhere.iter();
-            show(&mut page, elsewhere.clone().map(|source| columns(source, &none)).collect());
+            let rows: Vec<_> = elsewhere.clone().map(|it| columns(it, &none)).collect();
+            show(&mut page, &rows);
             json.extend(elsewhere.map(|source| to_json(None, source, &none)));
         }
         let mut answer = Answer::new(page, json!({ "filters": json, "doubts": doubts }));
@@ -56,28 +57,35 @@ impl List {
     }
 }
 
-fn show(page: &mut Page, rows: Vec<Vec<String>>) {
+fn show(page: &mut Page, rows: &[Vec<String>]) {
     if rows.is_empty() {
         page.line("  no filter: nothing comes from the CRM");
     }
-    page.table("<<<<>", &rows);
+    page.table("<<<<>", rows);
 }
 
-/// What each query of a class finds.
+/// What each query of a class finds, by its text.
 async fn ask(reached: &Reached, class: Class, union: &Union) -> BTreeMap<String, Found> {
-    let mut found = BTreeMap::new();
+    let mut selection = Selection::default();
     for (table, selector) in union.selectors() {
-        let fetchxml = selector.fetchxml.clone();
-        let alone =
-            Selection { selectors: [(table, vec![selector])].into(), ..Selection::default() };
-        let rows = match reached.dataverse.choose(class, &alone).await {
-            Ok(chosen) if chosen.reasons.is_empty() => Ok(chosen.rows.len()),
-            Ok(chosen) => Err(chosen.reasons.join("; ")),
-            Err(error) => Err(error.message),
-        };
-        found.insert(fetchxml, rows);
+        selection.selectors.entry(table).or_default().push(selector);
     }
-    found
+    // As they are asked: table by table.
+    let texts: Vec<&String> =
+        selection.selectors.values().flatten().map(|selector| &selector.fetchxml).collect();
+    if texts.is_empty() {
+        return BTreeMap::new();
+    }
+    match reached.dataverse.choose(class, &selection).await {
+        Ok(chosen) => {
+            let why = chosen.reasons.join("; ");
+            let found = chosen.selected.into_iter().map(|it| it.rows.ok_or_else(|| why.clone()));
+            texts.into_iter().cloned().zip(found).collect()
+        }
+        Err(error) => {
+            texts.into_iter().map(|text| (text.clone(), Err(error.message.clone()))).collect()
+        }
+    }
 }
 
 fn of<'a>(source: &Source, found: &'a BTreeMap<String, Found>) -> Option<&'a Found> {

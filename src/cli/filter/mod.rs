@@ -114,13 +114,14 @@ impl Definition {
                 .ok_or_else(|| usage(format!("{class}s have no table `{table}`"), "see --help"))
         });
         let mut tables = Table::ALL.into_iter().filter(|table| table.class() == class);
-        let table = match (named.transpose()?.or(known), tables.next(), tables.next()) {
-            (Some(table), _, _) | (None, Some(table), None) => table,
-            _ => {
-                let hint = "--table appointment or --table recurringappointmentmaster";
-                return Err(usage(format!("filter “{name}”: which table?"), hint).into());
-            }
+        let only = match (tables.next(), tables.next()) {
+            (only, None) => only,
+            (_, Some(_)) => None,
         };
+        let table = named.transpose()?.or(known).or(only).ok_or_else(|| {
+            let hint = "--table appointment or --table recurringappointmentmaster";
+            usage(format!("filter “{name}”: which table?"), hint)
+        })?;
         Ok(fetch::Filter::conditions(name, table, &self.conditions).map_err(refused)?)
     }
 }

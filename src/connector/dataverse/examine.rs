@@ -153,6 +153,10 @@ fn accepted(dataverse: &Dataverse, asked: &[(Class, String)], replies: &[Reply])
         if let Err(error) = rows(dataverse, reply) {
             good.remove(class);
             let says = format!("a filter of the {class}s is not accepted: {}", error.message);
+            // Several may be refused for one reason.
+            if findings.iter().any(|finding: &Finding| finding.says == says) {
+                continue;
+            }
             findings.push(
                 Finding::new(Topic::Capabilities, Grade::Bad, says)
                     .hint(format!("correct `filters` in [sync.{class}], or in the CRM")),

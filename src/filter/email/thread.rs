@@ -77,6 +77,9 @@ pub fn parent(
     form: &Form,
     filed: &BTreeMap<Clue, Filed>,
 ) -> Option<(Method, Filed)> {
+    if filed.is_empty() {
+        return None;
+    }
     clues(message, form).into_iter().find_map(|clue| {
         let method = match &clue {
             Clue::Name(_) => Method::InReplyTo,

@@ -70,10 +70,11 @@ impl Form {
 
 /// Where `word` stands in `text`; ASCII letters know no case.
 fn find_ascii(text: &str, word: &str) -> Option<usize> {
-    let mut starts = text.char_indices().map(|(at, _)| at);
-    starts.find(|at| {
+    let first = word.bytes().next()?;
+    let starts = text.bytes().enumerate().filter(|(_, byte)| byte.eq_ignore_ascii_case(&first));
+    starts.map(|(at, _)| at).find(|at| {
         let part = text.get(*at..).and_then(|rest| rest.get(..word.len()));
-        !word.is_empty() && part.is_some_and(|part| part.eq_ignore_ascii_case(word))
+        part.is_some_and(|part| part.eq_ignore_ascii_case(word))
     })
 }
 

@@ -61,9 +61,11 @@ pub fn looked(edit: &Edit, answer: Result<Outcome>) -> Verdict {
         Kind::Update if found.version == edit.version => Verdict::Unsent,
         Kind::Update => {
             let merged = patch::merge(&edit.edits, &found.values);
-            match merged.rest.is_empty() {
-                true => Verdict::Agreed { found, collisions: merged.collisions },
-                false => Verdict::Again { found, rest: merged.rest, collisions: merged.collisions },
+            let (rest, collisions) = (merged.rest, merged.collisions);
+            if rest.is_empty() {
+                Verdict::Agreed { found, collisions }
+            } else {
+                Verdict::Again { found, rest, collisions }
             }
         }
     }

@@ -81,17 +81,15 @@ pub fn next(edits: Vec<Edit>) -> Wave {
         }
         let is_full = wave.looks.len() + wave.writes.len() >= MAX_OPERATIONS || bytes > MAX_BYTES;
         let is_unseen = edit.version.is_empty() && edit.kind != Kind::Create;
-        if edit.state == State::Look || is_unseen {
-            held.hold(&edit, later);
-            if !is_full {
-                wave.looks.push(edit);
-            }
-            continue;
-        }
         let behind = going.contains(&edit.row)
             || (edit.kind == Kind::Delete && mentioned.contains(&edit.row));
         if is_full || behind {
             held.hold(&edit, later);
+            continue;
+        }
+        if edit.state == State::Look || is_unseen {
+            held.hold(&edit, later);
+            wave.looks.push(edit);
             continue;
         }
         bytes += weight(&edit);
@@ -148,13 +146,15 @@ mod tests {
         let edits = vec![
             edit(1, Kind::Create, 1, None),
             edit(2, Kind::Create, 2, Some(1)), // in the same request, behind it
-            edit(3, Kind::Update, 1, None),    // its version is not known before the answer
+            // What it was made on is not known before the answer.
+            Edit { version: String::new(), ..edit(3, Kind::Update, 1, None) },
             edit(4, Kind::Update, 4, Some(5)),
             edit(5, Kind::Delete, 5, None), // only when 4 is done
             edit(6, Kind::Update, 6, None),
         ];
         let wave = next(edits);
         assert_eq!(numbers(&wave.writes), [1, 2, 4, 6]);
+        assert!(wave.looks.is_empty());
         assert_eq!(wave.blocked, []);
     }
 

@@ -371,7 +371,7 @@ fn a_cursor_moves_with_what_it_covers_or_not_at_all() {
 #[test]
 fn a_word_of_the_person_unsettles() {
     let store = Store::in_memory().unwrap();
-    let done = Settled { settings: "digest".into(), listed: 7 };
+    let done = Settled { settings: "digest".into(), listed: 7, linked: 3, released: 1 };
     let settle = done.clone();
     store.write_blocking(move |tx| settled::set(tx, Class::Email, &settle)).unwrap();
     assert_eq!(store.read_blocking(|db| settled::get(db, Class::Email)).unwrap(), Some(done));
@@ -390,7 +390,7 @@ fn a_choice_for_an_address_lasts_as_long_as_it_is_one() {
     };
     let (one, two, three) = (candidate(1, "One"), candidate(2, "Two"), candidate(3, "Three"));
     let record = item("email/1");
-    let done = Settled { settings: "digest".into(), listed: 7 };
+    let done = Settled { settings: "digest".into(), listed: 7, linked: 3, released: 1 };
     store
         .write_blocking(|tx| {
             let missing = person::choose(tx, &address, &Choice::Nobody).unwrap_err();

@@ -124,7 +124,7 @@ async fn metadata_are_kept_and_a_wrong_token_is_named() {
     .await
     .unwrap();
     assert_eq!(again.metadata(), crm.metadata());
-    // Who we are, where days are counted, which files are taken, which computer syncs, and which filters there are.
+    // Who we are, where days are counted, which files are taken, which filters there are, and which computer syncs.
     assert_eq!((again.requested().requests, again.requested().operations), (1, 9));
     let spoiled = Dataverse::connect(
         organisation.options("anna", BTreeMap::new()),
