@@ -5,4 +5,5 @@ mod crash;
 mod cut;
 mod kill;
 mod ordinary;
+mod role;
 mod stage;
