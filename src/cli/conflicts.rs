@@ -79,7 +79,9 @@ fn with_offline(mut answer: Answer, is_empty: bool, offline: &[(String, Collisio
     }
     let json: Vec<Json> =
         offline.iter().map(|(_, collision)| outbox::collision_json(collision)).collect();
-    answer.json["offline"] = json.into();
+    if let Json::Object(answer) = &mut answer.json {
+        answer.insert("offline".to_owned(), json.into());
+    }
     answer
 }
 

@@ -327,7 +327,7 @@ fn refresh_page(report: &Report, size: u64) -> Page {
     for (table, reason) in &report.skipped {
         page.line(format!("{table}: not taken along: {reason}"));
     }
-    let (whole, tenth) = (size >> 20, (size & 0xf_ffff) * 10 >> 20);
+    let (whole, tenth) = (size >> 20, ((size & 0xf_ffff) * 10) >> 20);
     page.line(format!("the copy takes {whole}.{tenth} MB ({} requests)", report.requests));
     page
 }

@@ -63,13 +63,16 @@ impl Status {
                 || copy["parked"] != 0
                 || copy["contested"] != 0
         };
-        if copies.iter().any(is_behind) {
-            answer.json["in_step"] = false.into();
-            if answer.exit == Exit::Done {
-                answer.exit = Exit::Partly;
-            }
+        let behind = copies.iter().any(is_behind);
+        if behind && answer.exit == Exit::Done {
+            answer.exit = Exit::Partly;
         }
-        answer.json["copies"] = copies.into();
+        if let Json::Object(json) = &mut answer.json {
+            if behind {
+                json.insert("in_step".to_owned(), false.into());
+            }
+            json.insert("copies".to_owned(), copies.into());
+        }
         answer.notes.extend(notes);
         Ok(answer)
     }

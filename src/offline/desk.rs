@@ -11,9 +11,8 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use super::edit::{self, Parsed, Purpose};
-use super::outbox::{Draft, Entered};
 use super::view::View;
-use super::{Result, outbox, refused, search, view};
+use super::{Result, refused, view};
 use crate::clock::Clock;
 use crate::connector::records::{
     Action, Definition, Definitions, Found, Operation, Outcome, Records, Search,
@@ -21,8 +20,12 @@ use crate::connector::records::{
 use crate::connector::{self, ErrorKind};
 use crate::model::row::{self, RowId, Values};
 use crate::store::replica::outbox::Edit;
-use crate::store::replica::{definition, refresh, row as rows};
+use crate::store::replica::{definition, refresh};
 use crate::store::{self, Store, meta};
+
+pub mod wish;
+
+pub use wish::Wish;
 
 /// How long what a table looks like is taken for true while it can be asked, in hours.
 const DEFINITION_HOURS: i64 = 24;
@@ -44,33 +47,6 @@ pub struct Desk {
 impl std::fmt::Debug for Desk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Desk").field("is_online", &self.crm.is_some()).finish_non_exhaustive()
-    }
-}
-
-/// What a person wants changed, as it was written.
-#[derive(Clone)]
-pub enum Wish {
-    Create {
-        id: Option<Uuid>,
-        values: BTreeMap<String, Json>,
-    },
-    /// `row` is a GUID or a name.
-    Update {
-        row: String,
-        values: BTreeMap<String, Json>,
-    },
-    Delete {
-        row: String,
-    },
-}
-
-impl std::fmt::Debug for Wish {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Create { .. } => "Create",
-            Self::Update { .. } => "Update",
-            Self::Delete { .. } => "Delete",
-        })
     }
 }
 
@@ -197,7 +173,7 @@ impl Desk {
         Ok((definition, view))
     }
 
-    async fn one(&self, definition: &Definition, key: &str) -> Result<View> {
+    pub(super) async fn one(&self, definition: &Definition, key: &str) -> Result<View> {
         if let Ok(id) = Uuid::parse_str(key) {
             let row = RowId::new(definition.logical.clone(), id);
             return match &self.crm {
@@ -210,7 +186,7 @@ impl Desk {
     }
 
     /// A row of the copy.
-    async fn kept(&self, row: RowId) -> Result<View> {
+    pub(super) async fn kept(&self, row: RowId) -> Result<View> {
         let (of, wanted) = (row.table.clone(), row.clone());
         let (found, is_taken) = self
             .store
@@ -238,7 +214,12 @@ impl Desk {
     }
 
     /// A row of the organisation, with what waits of it over it.
-    async fn read(&self, crm: &dyn Records, definition: &Definition, row: &RowId) -> Result<View> {
+    pub(super) async fn read(
+        &self,
+        crm: &dyn Records,
+        definition: &Definition,
+        row: &RowId,
+    ) -> Result<View> {
         let definitions = Definitions::from([(definition.logical.clone(), definition.clone())]);
         let operation = Operation { row: row.clone(), action: Action::Read };
         let answer = crm.send(&definitions, &[operation]).await?.pop();
@@ -324,28 +305,26 @@ impl Desk {
         let mut found: Vec<View> = Vec::new();
         for definition in tables.values() {
             let any = names(definition, name);
-            match &self.crm {
-                Some(crm) => {
-                    let search = Search { all: Vec::new(), any, limit: NAMED + 1 };
-                    for row in crm.find(definition, &search).await? {
-                        let called = view::name(definition, &row.values);
-                        let id = RowId::new(definition.logical.clone(), row.id);
-                        found.push(View::plain(id, row.version, row.values, called));
-                    }
+            if let Some(crm) = &self.crm {
+                let search = Search { all: Vec::new(), any, limit: NAMED + 1 };
+                for row in crm.find(definition, &search).await? {
+                    let called = view::name(definition, &row.values);
+                    let id = RowId::new(definition.logical.clone(), row.id);
+                    found.push(View::plain(id, row.version, row.values, called));
                 }
-                None => {
-                    let of = definition.logical.clone();
-                    let views = self.store.read(move |db| view::list(db, &of)).await?;
-                    let is_meant = |view: &View| {
-                        any.iter().any(|(column, text)| {
-                            view.values.get(column).is_some_and(|value| {
-                                row::shown(value).to_lowercase() == text.to_lowercase()
-                            })
-                        }) || view.name.to_lowercase() == name.to_lowercase()
-                    };
-                    found.extend(views.into_iter().filter(is_meant));
-                }
+                continue;
             }
+            let of = definition.logical.clone();
+            let views = self.store.read(move |db| view::list(db, &of)).await?;
+            let says = |view: &View, (column, text): &(String, String)| {
+                let value = view.values.get(column);
+                value.is_some_and(|value| row::shown(value).to_lowercase() == text.to_lowercase())
+            };
+            let is_meant = |view: &View| {
+                any.iter().any(|wanted| says(view, wanted))
+                    || view.name.to_lowercase() == name.to_lowercase()
+            };
+            found.extend(views.into_iter().filter(is_meant));
         }
         let of = tables.keys().cloned().collect::<Vec<_>>().join(" or ");
         if found.len() > 1 {
@@ -369,7 +348,7 @@ impl Desk {
     }
 
     /// A value as its column takes it, with lookups by name resolved.
-    async fn value(
+    pub(super) async fn value(
         &self,
         definition: &Definition,
         column: &str,
@@ -384,140 +363,6 @@ impl Desk {
                 Ok(row::lookup(&view.row, Some(&view.name)))
             }
         }
-    }
-
-    /// What a person wrote, as the columns of the table take it.
-    ///
-    /// # Errors
-    /// When a column or value makes no sense: then nothing was entered.
-    pub async fn values(
-        &self,
-        definition: &Definition,
-        written: &BTreeMap<String, Json>,
-        purpose: Purpose,
-    ) -> Result<Values> {
-        let mut values = Values::new();
-        for (column, input) in written {
-            values.insert(column.clone(), self.value(definition, column, input, purpose).await?);
-        }
-        // A status and its state go together.
-        if purpose == Purpose::Update
-            && !values.contains_key("statecode")
-            && let Some(state) =
-                values.get("statuscode").and_then(|it| edit::state_of(definition, it))
-        {
-            values.insert("statecode".to_owned(), state.into());
-        }
-        Ok(values)
-    }
-
-    /// Enters what a person wants, all of it or nothing. It survives whatever comes once this returns; it is not there yet.
-    ///
-    /// # Errors
-    /// When something of it cannot be done: then nothing was entered.
-    pub async fn enter(&self, table: &str, wishes: Vec<Wish>) -> Result<Vec<Entered>> {
-        let definition = self.definition(table).await?;
-        let mut drafts = Vec::with_capacity(wishes.len());
-        for wish in wishes {
-            drafts.push(self.draft(&definition, wish).await?);
-        }
-        let now = self.clock.now();
-        let entered = self
-            .store
-            .promise(move |tx| {
-                let mut entered = Vec::with_capacity(drafts.len());
-                for draft in drafts {
-                    match outbox::enter(tx, &definition, draft, now)? {
-                        // Nothing of it counts when one is not known.
-                        Entered::Unknown { row } => return Err(unknown(&row)),
-                        done => entered.push(done),
-                    }
-                }
-                Ok(entered)
-            })
-            .await?;
-        Ok(entered)
-    }
-
-    async fn draft(&self, definition: &Definition, wish: Wish) -> Result<Draft> {
-        Ok(match wish {
-            Wish::Create { id, values } => {
-                let values = self.values(definition, &values, Purpose::Create).await?;
-                let has = |column: &str| values.get(column).is_some_and(|value| !value.is_null());
-                if let Some(column) = edit::missing(definition, has) {
-                    let logical = &definition.logical;
-                    return Err(refused(
-                        format!("a new {logical} needs `{column}`"),
-                        format!("add {column}=…"),
-                    ));
-                }
-                Draft::Create { id: id.unwrap_or_else(|| self.clock.unique()), values }
-            }
-            Wish::Update { row, values } => {
-                let values = self.values(definition, &values, Purpose::Update).await?;
-                Draft::Update { row: self.base(definition, &row).await?, values }
-            }
-            Wish::Delete { row } => Draft::Delete { row: self.base(definition, &row).await? },
-        })
-    }
-
-    /// The row that is meant, with what stands there now kept as the base of an edit.
-    async fn base(&self, definition: &Definition, key: &str) -> Result<RowId> {
-        let Some(crm) = &self.crm else {
-            return match Uuid::parse_str(key) {
-                Ok(id) => {
-                    let row = RowId::new(definition.logical.clone(), id);
-                    Ok(self.kept(row).await?.row)
-                }
-                Err(_) => Ok(self.one(definition, key).await?.row),
-            };
-        };
-        let row = match Uuid::parse_str(key) {
-            Ok(id) => RowId::new(definition.logical.clone(), id),
-            Err(_) => self.one(definition, key).await?.row,
-        };
-        let wanted = row.clone();
-        let waits = self
-            .store
-            .read(move |db| {
-                store::replica::outbox::of_row(db, &wanted).map(|open| !open.is_empty())
-            })
-            .await?;
-        if waits {
-            // What was entered was made on what is kept.
-            return Ok(row);
-        }
-        let seen = self.read(crm.as_ref(), definition, &row).await?;
-        let (definition, kept) = (definition.clone(), row.clone());
-        self.store
-            .write(move |tx| {
-                rows::put(tx, &kept, &seen.version, &seen.values, (&seen.name, false))?;
-                search::index(tx, &definition, &kept)
-            })
-            .await?;
-        Ok(row)
-    }
-
-    /// Forgets rows that were only kept as the base of an edit, and of whose table no copy is kept.
-    ///
-    /// # Errors
-    /// When the store is lost.
-    pub async fn tidy(&self, entered: &[Entered]) -> Result<()> {
-        let rows: Vec<RowId> = entered.iter().map(|entered| entered.row().clone()).collect();
-        self.store
-            .write(move |tx| {
-                let taken = refresh::all(tx)?;
-                for row in rows {
-                    let is_taken = taken.iter().any(|known| known.table == row.table);
-                    if !is_taken && store::replica::outbox::of_row(tx, &row)?.is_empty() {
-                        search::forget(tx, &row)?;
-                        rows::remove(tx, &row)?;
-                    }
-                }
-                Ok(())
-            })
-            .await?;
-        Ok(())
     }
 }
 
@@ -554,8 +399,4 @@ fn laid_over(
             Ok(View::plain(row, found.version, found.values, name))
         }
     }
-}
-
-fn unknown(row: &RowId) -> store::Error {
-    store::Error::new(store::ErrorKind::Missing, format!("{row} is not known here, or was deleted"))
 }

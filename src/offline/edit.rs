@@ -79,7 +79,7 @@ pub fn state_of(definition: &Definition, status: &Json) -> Option<i32> {
 }
 
 /// What a new row must have and does not.
-pub fn missing<'a>(definition: &'a Definition, has: impl Fn(&str) -> bool) -> Option<&'a str> {
+pub fn missing(definition: &Definition, has: impl Fn(&str) -> bool) -> Option<&str> {
     let needs = |(name, column): &(&String, &Column)| {
         column.required && column.create && matches!(column.kind, Kind::Text { .. }) && !has(name)
     };

@@ -114,21 +114,18 @@ fn update(
         return Ok(Entered::Nothing { row });
     }
     let name = view::name(definition, &after);
-    let number = match joinable(tx, definition, &row, &edits)? {
-        Some(mut last) => {
-            join(&mut last, edits);
-            last.name = name;
-            outbox::update(tx, &last)?;
-            last.number
+    let number = if let Some(mut last) = joinable(tx, definition, &row, &edits)? {
+        join(&mut last, edits);
+        last.name = name;
+        outbox::update(tx, &last)?;
+        last.number
+    } else {
+        let mut edit = new(row.clone(), Kind::Update, seen.version, (edits, name), now);
+        if !definition.versioned {
+            // The service would not notice that somebody else changed it: we look ourselves.
+            edit.state = State::Look;
         }
-        None => {
-            let mut edit = new(row.clone(), Kind::Update, seen.version, (edits, name), now);
-            if !definition.versioned {
-                // The service would not notice that somebody else changed it: we look ourselves.
-                edit.state = State::Look;
-            }
-            outbox::add(tx, &edit)?
-        }
+        outbox::add(tx, &edit)?
     };
     search::index(tx, definition, &row)?;
     Ok(Entered::Edit { number, row })

@@ -15,7 +15,7 @@ fn no_acknowledged_edit_is_missing() {
     anna.run(&["offline"]).ends(0);
     let mut acknowledged = Vec::new();
     for edit in 0..edits {
-        let values = [format!("lastname=L{edit}"), format!("parentcustomerid=account:Contoso")];
+        let values = [format!("lastname=L{edit}"), "parentcustomerid=account:Contoso".to_owned()];
         let mut child = anna
             .command(&["record", "create", "contact", "firstname=Ann", &values[0], &values[1]])
             .stdin(Stdio::null())

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::scene::{id, office};
+use crate::cli::installation::Organisation;
 
 #[test]
 fn a_record_is_worked_with_alike_online_and_offline() {
@@ -32,7 +33,7 @@ fn a_record_is_worked_with_alike_online_and_offline() {
         assert_eq!(contact["labels"]["gendercode"], "Female");
         anna.run(&["record", "update", "contact", &name, "jobtitle=Boss", "gendercode="])
             .ends(0)
-            .says("changed");
+            .says(&name);
         let contact = anna.json(&["record", "get", "contact", &name]);
         assert_eq!(contact["values"]["jobtitle"], "Boss");
         assert!(contact["values"]["gendercode"].is_null(), "{contact:#}");
@@ -189,4 +190,35 @@ fn what_was_entered_and_never_sent_becomes_one_edit() {
         (&json!("Ann Miller"), &json!("Boss"))
     );
     assert!(contacts[0]["_parentcustomerid_value"].is_string());
+}
+
+#[test]
+fn every_organisation_has_a_copy_and_an_outbox_of_its_own() {
+    let (organisation, anna) = office();
+    let other = Organisation::serve();
+    let token = |of: &Organisation| format!("cat '{}'", of.tokens().join("anna").display());
+    let second = format!(
+        "\n[organisation.other]\nurl = \"{}\"\nauth = {{ kind = \"token\", command = \"{}\" }}\n",
+        other.url,
+        token(&other)
+    );
+    anna.configure(&organisation.url, &token(&organisation), &second);
+    anna.run(&["record", "list", "account", "--org", "nobody"])
+        .ends(2)
+        .says("there are: other, test");
+    anna.run(&["offline", "account", "--org", "other"]).ends(0);
+    anna.run(&["record", "create", "account", "name=There", "--org", "other"])
+        .ends(0)
+        .says("waits");
+    anna.run(&["record", "create", "account", "name=Here"]).ends(0).says("created");
+    anna.run(&["search", "there", "--org", "other"]).ends(0).says("There");
+    anna.run(&["outbox", "list"]).ends(0).says("nothing waits");
+    // Only the organisation that the mailbox goes with holds up its sync.
+    assert_ne!(anna.run(&["plan"]).code, 75);
+    anna.run(&["online", "--org", "other"]).ends(0).says("1 edits there");
+    assert_eq!(other.rows("accounts?$select=name")[0]["name"], "There");
+    assert_eq!(organisation.rows("accounts?$select=name")[0]["name"], "Here");
+    // Another organisation behind the same name is noticed before anything is written.
+    anna.configure(&other.url, &token(&other), "");
+    anna.run(&["record", "create", "account", "name=Wrong"]).ends(1).says("another organisation");
 }

@@ -44,14 +44,16 @@ fn kills_at_random_moments_change_nothing_of_it() {
             ended = online.try_wait().unwrap().is_some();
             std::thread::sleep(Duration::from_millis(1));
         }
+        if !ended {
+            online.kill().unwrap();
+        }
+        online.wait().unwrap();
         if ended {
             // Nothing is left to replay: more is entered, until it was killed often enough.
             finished += 1;
             lasts = started.elapsed();
             scene.enter_more();
         } else {
-            online.kill().unwrap();
-            online.wait().unwrap();
             killed += 1;
             // Each takes something away; the next one has less to do.
             lasts = lasts.mul_f64(0.98);

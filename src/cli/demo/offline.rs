@@ -110,10 +110,9 @@ async fn show(stage: &Stage, story: &Story, line: &[&str]) -> anyhow::Result<()>
 }
 
 async fn run(stage: &Stage, line: &[&str]) -> anyhow::Result<Answer> {
-    let directories = &stage.here.directories;
-    let (config, state) =
-        (directories.config.display().to_string(), directories.state.display().to_string());
-    let flags = ["liaison", "--json", "--config", &config, "--state", &state];
+    let places = &stage.here.directories;
+    let (config, kept) = (places.config.display().to_string(), places.state.display().to_string());
+    let flags = ["liaison", "--json", "--config", &config, "--state", &kept];
     let arguments = Arguments::try_parse_from(flags.iter().chain(line))?;
     Box::pin(super::super::execute(arguments)).await
 }

@@ -77,11 +77,7 @@ pub async fn replay(desk: &Desk, crm: &dyn Records, tell: Tell<'_>) -> Result<Re
                 report.collisions += done.collisions;
                 report.parked += done.parked;
                 tell(report.settled, all.max(report.settled));
-                if done.moved {
-                    failures = 0
-                } else {
-                    failures += 1
-                }
+                failures = if done.moved { 0 } else { failures + 1 };
                 asked
             }
             Err(error) => {

@@ -126,9 +126,9 @@ mod tests {
         }
     }
 
-    fn found(version: &str, job: &Json) -> Result<Outcome> {
+    fn found(version: &str, job: &Json) -> Outcome {
         let values = Values::from([("jobtitle".to_owned(), job.clone())]);
-        Ok(Outcome::Read(Found { id: Uuid::nil(), version: version.to_owned(), values }))
+        Outcome::Read(Found { id: Uuid::nil(), version: version.to_owned(), values })
     }
 
     fn word(verdict: &Verdict) -> &'static str {
@@ -172,14 +172,14 @@ mod tests {
         let (old, ours, theirs) = (json!("old"), json!("ours"), json!("theirs"));
         for (kind, answer, expected) in [
             (Kind::Create, missing(), "unsent"),
-            (Kind::Create, found("7", &theirs), "agreed"),
-            (Kind::Update, found("1", &old), "unsent"),
-            (Kind::Update, found("2", &old), "again"),
-            (Kind::Update, found("2", &ours), "agreed"),
-            (Kind::Update, found("2", &theirs), "contested"),
+            (Kind::Create, Ok(found("7", &theirs)), "agreed"),
+            (Kind::Update, Ok(found("1", &old)), "unsent"),
+            (Kind::Update, Ok(found("2", &old)), "again"),
+            (Kind::Update, Ok(found("2", &ours)), "agreed"),
+            (Kind::Update, Ok(found("2", &theirs)), "contested"),
             (Kind::Update, missing(), "parked"),
-            (Kind::Delete, found("1", &old), "unsent"),
-            (Kind::Delete, found("2", &old), "parked"),
+            (Kind::Delete, Ok(found("1", &old)), "unsent"),
+            (Kind::Delete, Ok(found("2", &old)), "parked"),
             (Kind::Delete, missing(), "gone"),
             (Kind::Update, Err(Error::new(ErrorKind::Unreachable, "no")), "look"),
             (Kind::Update, Err(Error::new(ErrorKind::Forbidden, "no")), "parked"),

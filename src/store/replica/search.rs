@@ -1,4 +1,4 @@
-//! The words of all rows. What a query means is decided by the caller, who hands over words, never a query of SQLite's.
+//! The words of all rows. What a query means is decided by the caller, who hands over words, never a query in its language.
 
 use rusqlite::{Connection, Transaction, params};
 
