@@ -20,4 +20,4 @@ for line in sys.stdin:
 only=()
 [ $# = 0 ] || only=(--only "$@")
 python3 benches/mailbox/run.py --bench "$built" --python "$PWD/$python/bin/python" \
-  --results benches/mailbox/RESULTS.md "${only[@]}"
+  --results benches/mailbox/RESULTS.md ${WORK:+--work "$WORK"} "${only[@]}"

@@ -61,7 +61,7 @@ def costs(cost):
 class Bench:
     def __init__(self, wanted):
         self.dir = wanted.dir
-        self.work = wanted.dir / "work"
+        self.work = (wanted.work or wanted.dir) / "work"
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(parents=True)
         self.liaison, self.bench = wanted.liaison, wanted.bench
@@ -462,6 +462,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--dir", type=pathlib.Path, default=pathlib.Path("/tmp/liaison-bench"),
                         help="where mailboxes and copies go: 10 GB, and whoever serves the mail must get there")
+    parser.add_argument("--work", type=pathlib.Path, help="where clients keep what they have, such as /dev/shm where others keep "
+                        "the disk busy; if not given, there, too")
     parser.add_argument("--liaison", type=pathlib.Path, default=ROOT / "target/release/liaison")
     parser.add_argument("--bench", type=pathlib.Path, required=True, help="the program of benches/mailbox.rs")
     parser.add_argument("--python", type=pathlib.Path, default=ROOT / "target/python/bin/python",
@@ -491,7 +493,7 @@ def main():
 Written by `make bench-mailbox` on {datetime.date.today()}. What is compared ran in turns, {REPEATS} times, and counts with its median; CPU is the
 client's own. Turns are how often the client spoke after the server did.
 
-Machine: {machine(wanted)}. Load before: {load[0]:.1f}, after: {after[0]:.1f} (the bench itself makes about 2).
+Machine: {machine(wanted)}. What clients keep was {"in memory: nobody waited for a disk" if wanted.work else "on the disk"}. Load before: {load[0]:.1f}, after: {after[0]:.1f} (the bench itself makes about 2).
 
 {bench.table.text()}
 """
