@@ -5,8 +5,9 @@
 
 Two organisations of the sandbox are filled alike. On one, the edits are entered offline and replayed by `liaison online`; on the
 other the same operations are sent from prepared bodies, a thousand a request, by nothing but a socket. Both are timed from the
-first byte to the last answer, in turns, three times; the ratio is that of the medians. LIAISON names the program. Exit status 1 when the
-ratio passes the limit.
+first byte to the last answer, in turns, three times; the ratio is that of the medians. The operations are the same to the letter: they
+ask for the new version of what they wrote, as whoever goes on working with a row must. What they take without asking for that is
+measured beside it. LIAISON names the program. Exit status 1 when the ratio passes the limit.
 """
 
 import http.client
@@ -106,7 +107,7 @@ def fill(organisation, there):
             for number, row in rows])
 
 
-def bare(organisation, edits):
+def bare(organisation, edits, asking):
     there, new, changed, deleted = work(edits)
     fill(organisation, there)
     connection = organisation.connect()
@@ -129,6 +130,8 @@ def bare(organisation, edits):
             operations.append(("PATCH", f"{table}s({row['id']})", create, body))
     operations += [("PATCH", f"contacts({row['id']})", {"If-Match": tags[row["id"]]}, {"jobtitle": row["jobtitle"]}) for row in changed]
     operations += [("DELETE", f"contacts({row})", {"If-Match": tags[row]}, None) for row in deleted]
+    if asking:
+        operations = [ask_back(*operation) for operation in operations]
     bodies = [encode(operations[start:start + 1000]) for start in range(0, len(operations), 1000)]
     started = time.monotonic()
     for body in bodies:
@@ -136,6 +139,14 @@ def bare(organisation, edits):
         answer = connection.getresponse().read()
         assert b"HTTP/1.1 4" not in answer and b"HTTP/1.1 5" not in answer, answer[:2000]
     return time.monotonic() - started, len(bodies)
+
+
+def ask_back(method, path, headers, body):
+    if method == "DELETE":
+        return method, path, headers, body
+    table = path.split("s(")[0]
+    key = "activityid" if table == "task" else f"{table}id"
+    return method, f"{path}?$select={key}", headers | {"Prefer": "return=representation"}, body
 
 
 def ours(organisation, folder, edits):
@@ -165,14 +176,17 @@ path = "contacts"
 
 def main():
     edits = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
-    times = {"bare": [], "ours": []}
+    times = {"bare": [], "lean": [], "ours": []}
     requests = {}
     for _ in range(ROUNDS):
         for name in times:
             with tempfile.TemporaryDirectory() as folder:
                 organisation = Organisation(pathlib.Path(folder))
                 try:
-                    one = bare(organisation, edits) if name == "bare" else ours(organisation, pathlib.Path(folder), edits)
+                    if name == "ours":
+                        one = ours(organisation, pathlib.Path(folder), edits)
+                    else:
+                        one = bare(organisation, edits, name == "bare")
                 finally:
                     organisation.stop()
                 times[name].append(one[0])
@@ -181,7 +195,8 @@ def main():
     ratio = median["ours"] / median["bare"]
     for name, found in times.items():
         print(f"{name:5} {median[name]:7.2f} s   {requests[name]:3} requests   ({', '.join(f'{one:.2f}' for one in found)})")
-    print(f"ratio {ratio:7.2f}     at most {LIMIT}")
+    print(f"ours / bare {ratio:.2f}     at most {LIMIT}")
+    print(f"ours / lean {median['ours'] / median['lean']:.2f}     the same without asking for the new versions")
     return 0 if ratio <= LIMIT else 1
 
 

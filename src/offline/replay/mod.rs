@@ -7,9 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Desk, Error, Result, search, view};
-use crate::connector::records::{
-    Action, Definition, Definitions, Found, Operation, Outcome, Records,
-};
+use crate::connector::records::{Action, Definition, Found, Operation, Outcome, Records};
 use crate::connector::{self, ErrorKind};
 use crate::model::row::{self, RowId, Values};
 use crate::plan::patch;
@@ -24,7 +22,10 @@ pub mod settle;
 pub mod wave;
 
 /// How many edits are looked over for one wave; all of them where that gives none.
-const AT_ONCE: u32 = 3000;
+const AT_ONCE: u32 = 1200;
+
+/// Fewer edits than these wait for the next wave: requests are counted.
+const WORTH_A_REQUEST: usize = 900;
 
 /// How often in a row the organisation may ask for a pause, give no answer, or change under our hands.
 const PATIENCE: u32 = 10;
@@ -64,21 +65,30 @@ pub async fn replay(desk: &Desk, crm: &dyn Records, tell: Tell<'_>) -> Result<Re
     let (before, started) = (crm.requests(), desk.clock.monotonic());
     let (all, _) = desk.store.read(edits::count).await?;
     let mut failures = 0;
+    let mut sent = None;
     while failures < PATIENCE {
-        let Some(wave) = prepare(desk).await? else { break };
-        let definitions = desk.definitions_of(wave.looks.iter().chain(&wave.writes)).await?;
-        let sent = send(crm, &definitions, &wave).await;
-        let pause = match sent {
+        let (wave, answers) = match sent.take() {
+            Some(sent) => sent,
+            None => match prepare(desk).await? {
+                Some(wave) => send(desk, crm, wave).await?,
+                None => break,
+            },
+        };
+        let pause = match answers {
             Ok(answers) => {
-                let now = desk.clock.now();
-                let asked = throttled(&answers);
-                let done = apply(desk, definitions, wave, answers, now).await?;
+                let pause = throttled(&answers);
+                let next = if pause.is_none() { beside(desk, &wave).await? } else { None };
+                // What it came to is noted while the next one is on its way.
+                let (done, following) =
+                    tokio::join!(apply(desk, wave, answers), send_some(desk, crm, next));
+                let done = done?;
+                sent = following?;
                 report.settled += done.settled;
                 report.collisions += done.collisions;
                 report.parked += done.parked;
                 tell(report.settled, all.max(report.settled));
                 failures = if done.moved { 0 } else { failures + 1 };
-                asked
+                pause
             }
             Err(error) => {
                 failures += 1;
@@ -113,26 +123,58 @@ async fn prepare(desk: &Desk) -> Result<Option<Wave>> {
             if wave.looks.is_empty() && wave.writes.is_empty() {
                 wave = wave::next(edits::open(tx, u32::MAX)?);
             }
-            let numbers: Vec<i64> = wave.writes.iter().map(|edit| edit.number).collect();
-            edits::sending(tx, &numbers)?;
+            note_sent(tx, &wave)?;
             Ok(wave)
         })
         .await?;
     Ok((!wave.looks.is_empty() || !wave.writes.is_empty()).then_some(wave))
 }
 
-async fn send(
-    crm: &dyn Records,
-    definitions: &Definitions,
-    wave: &Wave,
-) -> connector::Result<Vec<connector::Result<Outcome>>> {
+/// What can leave while it is noted what came of a wave: a request of edits that do not rest on it, where it left none behind.
+async fn beside(desk: &Desk, wave: &Wave) -> Result<Option<Wave>> {
+    let Some(last) = wave.writes.last().filter(|_| wave.looks.is_empty()) else { return Ok(None) };
+    let (last, under_way) = (last.number, wave.writes.clone());
+    desk.store
+        .promise(move |tx| {
+            if edits::count_until(tx, last)? != under_way.len() {
+                return Ok(None);
+            }
+            let next = wave::beside(edits::open_after(tx, last, AT_ONCE)?, &under_way);
+            if next.looks.len() + next.writes.len() < WORTH_A_REQUEST {
+                return Ok(None);
+            }
+            note_sent(tx, &next)?;
+            Ok(Some(next))
+        })
+        .await
+        .map_err(Error::from)
+}
+
+fn note_sent(tx: &Transaction<'_>, wave: &Wave) -> store::Result<()> {
+    let numbers: Vec<i64> = wave.writes.iter().map(|edit| edit.number).collect();
+    edits::sending(tx, &numbers)
+}
+
+/// A wave and the answers to it, if there were any.
+type Sent = (Wave, connector::Result<Vec<connector::Result<Outcome>>>);
+
+async fn send_some(desk: &Desk, crm: &dyn Records, wave: Option<Wave>) -> Result<Option<Sent>> {
+    match wave {
+        Some(wave) => send(desk, crm, wave).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn send(desk: &Desk, crm: &dyn Records, wave: Wave) -> Result<Sent> {
+    let definitions = desk.definitions_of(wave.looks.iter().chain(&wave.writes)).await?;
     let looks = wave.looks.iter().map(|edit| (edit, Action::Read));
     let writes = wave.writes.iter().map(|edit| (edit, action(edit)));
     let operations: Vec<Operation> = looks
         .chain(writes)
         .map(|(edit, action)| Operation { row: edit.row.clone(), action })
         .collect();
-    crm.send(definitions, &operations).await
+    let answers = crm.send(&definitions, &operations).await;
+    Ok((wave, answers))
 }
 
 fn action(edit: &Edit) -> Action {
@@ -192,11 +234,11 @@ struct Applied {
 
 async fn apply(
     desk: &Desk,
-    definitions: Definitions,
     wave: Wave,
     answers: Vec<connector::Result<Outcome>>,
-    now: Timestamp,
 ) -> Result<Applied> {
+    let definitions = desk.definitions_of(wave.looks.iter().chain(&wave.writes)).await?;
+    let now = desk.clock.now();
     let looks = wave.looks.len();
     let judged: Vec<(Edit, Verdict)> = wave
         .looks
@@ -259,11 +301,7 @@ fn one(
 ) -> store::Result<()> {
     match verdict {
         Verdict::There { version } => {
-            let mut values = rows::get(tx, &edit.row)?.map(|kept| kept.values).unwrap_or_default();
-            for (column, change) in &edit.edits {
-                values.insert(column.clone(), change.ours.clone());
-            }
-            keep(tx, definition, &edit.row, (&version, values, true))?;
+            there(tx, definition, &edit, &version)?;
             edits::rebase(tx, &edit.row, &edit.version, &version)?;
             finish(tx, &edit, now, applied)
         }
@@ -277,7 +315,7 @@ fn one(
             if settle::says(&found, &edit.edits) {
                 edits::rebase(tx, &edit.row, &edit.version, &found.version)?;
             }
-            seen(tx, definition, &edit.row, found)?;
+            seen(tx, definition, &edit.row, &found)?;
             contest(tx, &edit, collisions, (now, applied))?;
             finish(tx, &edit, now, applied)
         }
@@ -286,7 +324,7 @@ fn one(
             (edit.version, edit.edits, edit.state) = (found.version.clone(), rest, State::Waiting);
             edits::update(tx, &edit)?;
             applied.moved = true;
-            seen(tx, definition, &edit.row, found)
+            seen(tx, definition, &edit.row, &found)
         }
         Verdict::Unsent => {
             applied.moved |= edit.state == State::Look && edit.attempts < PATIENCE;
@@ -301,7 +339,7 @@ fn one(
         Verdict::Park { reason, found } => {
             if let Some(found) = found {
                 edit.version.clone_from(&found.version);
-                seen(tx, definition, &edit.row, found)?;
+                seen(tx, definition, &edit.row, &found)?;
             }
             (edit.state, edit.reason) = (State::Parked, reason);
             edits::update(tx, &edit)?;
@@ -323,24 +361,33 @@ fn finish(
     edits::done(tx, edit.number, now)
 }
 
+/// Keeps a row as it was written. It is seen as it was before, and found by the same words.
+fn there(
+    tx: &Transaction<'_>,
+    definition: &Definition,
+    edit: &Edit,
+    version: &str,
+) -> store::Result<()> {
+    let kept = rows::get(tx, &edit.row)?;
+    let is_new = kept.is_none();
+    let mut values = kept.map(|kept| kept.values).unwrap_or_default();
+    for (column, change) in &edit.edits {
+        values.insert(column.clone(), change.ours.clone());
+    }
+    let name = view::name(definition, &values);
+    rows::put(tx, &edit.row, version, &values, (&name, true))?;
+    if is_new { search::index(tx, definition, &edit.row) } else { Ok(()) }
+}
+
 /// Keeps a row as it stands there.
 fn seen(
     tx: &Transaction<'_>,
     definition: &Definition,
     row: &RowId,
-    found: Found,
+    found: &Found,
 ) -> store::Result<()> {
-    keep(tx, definition, row, (&found.version, found.values, false))
-}
-
-fn keep(
-    tx: &Transaction<'_>,
-    definition: &Definition,
-    row: &RowId,
-    (version, values, is_stale): (&str, Values, bool),
-) -> store::Result<()> {
-    let name = view::name(definition, &values);
-    rows::put(tx, row, version, &values, (&name, is_stale))?;
+    let name = view::name(definition, &found.values);
+    rows::put(tx, row, &found.version, &found.values, (&name, false))?;
     search::index(tx, definition, row)
 }
 

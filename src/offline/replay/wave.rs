@@ -61,8 +61,20 @@ impl Held {
 
 /// The next wave of these edits, which are in the order of entry.
 pub fn next(edits: Vec<Edit>) -> Wave {
-    let mut wave = Wave::default();
+    behind(edits, Held::default())
+}
+
+/// As [`next`], of edits entered after some of which it is not noted yet what became of them.
+pub fn beside(edits: Vec<Edit>, under_way: &[Edit]) -> Wave {
     let mut held = Held::default();
+    for edit in under_way {
+        held.hold(edit, Root { number: edit.number, is_parked: false });
+    }
+    behind(edits, held)
+}
+
+fn behind(edits: Vec<Edit>, mut held: Held) -> Wave {
+    let mut wave = Wave::default();
     let mut going = BTreeSet::new();
     let mut mentioned = BTreeSet::new();
     let mut bytes = 0;
@@ -156,6 +168,19 @@ mod tests {
         assert_eq!(numbers(&wave.writes), [1, 2, 4, 6]);
         assert!(wave.looks.is_empty());
         assert_eq!(wave.blocked, []);
+    }
+
+    #[test]
+    fn what_rests_on_what_is_under_way_waits() {
+        let under_way = [edit(1, Kind::Create, 1, None), edit(2, Kind::Update, 2, Some(9))];
+        let edits = vec![
+            edit(3, Kind::Create, 3, Some(1)),
+            edit(4, Kind::Update, 2, None),
+            edit(5, Kind::Delete, 9, None),
+            edit(6, Kind::Create, 6, Some(3)),
+            edit(7, Kind::Update, 7, Some(9)),
+        ];
+        assert_eq!(numbers(&beside(edits, &under_way).writes), [7]);
     }
 
     #[test]

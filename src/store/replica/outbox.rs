@@ -202,6 +202,27 @@ pub fn open(connection: &Connection, limit: u32) -> Result<Vec<Edit>> {
     statement.query_and_then([limit], read)?.collect()
 }
 
+/// Of those that did not come to their end, the ones entered after this, in the order of entry, at most so many.
+///
+/// # Errors
+/// Only the store's own.
+pub fn open_after(connection: &Connection, number: i64, limit: u32) -> Result<Vec<Edit>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM outbox WHERE state <> 'done' AND number > ?1 ORDER BY number LIMIT ?2"
+    ))?;
+    statement.query_and_then(params![number, limit], read)?.collect()
+}
+
+/// How many did not come to their end, up to this one.
+///
+/// # Errors
+/// Only the store's own.
+pub fn count_until(connection: &Connection, number: i64) -> Result<usize> {
+    let sql = "SELECT count(*) FROM outbox WHERE state <> 'done' AND number <= ?1";
+    let count: i64 = connection.prepare_cached(sql)?.query_row([number], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or_default())
+}
+
 /// Those of one row, in the order of entry.
 ///
 /// # Errors
