@@ -91,7 +91,7 @@ impl Installation {
     /// The right to write to either side.
     ///
     /// # Errors
-    /// [`Exit::AlreadyRunning`] when another process has it.
+    /// [`super::Exit::AlreadyRunning`] when another process has it.
     pub fn lock(&self) -> anyhow::Result<Lock> {
         self.make_state_folder()?;
         Lock::take(&self.directories.state.join(LOCK))

@@ -1,4 +1,4 @@
-//! Sending what waits, wave by wave ([`wave`]), and settling what came of it ([`settle`]). Before a wave leaves, it is on the disk
+//! Sending what waits, wave by wave (`wave`), and settling what came of it (`settle`). Before a wave leaves, it is on the disk
 //! that it does: whatever happens then, each of its edits is looked at before anything is sent again.
 
 use std::collections::BTreeSet;
