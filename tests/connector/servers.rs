@@ -195,7 +195,7 @@ fn the_proxy_cuts_stalls_delays_and_counts() {
     let proxy = Proxy::start(target, Script::default());
     let connect = || {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
         stream
     };
     let said = |mut stream: &TcpStream| {
@@ -223,6 +223,7 @@ fn the_proxy_cuts_stalls_delays_and_counts() {
     proxy.script(Script { stall_received: Some(4), ..Script::default() });
     let stalled = connect();
     assert_eq!(said(&stalled), "hell");
+    stalled.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     let kind = (&stalled).read(&mut [0]).unwrap_err().kind();
     assert_eq!(kind, std::io::ErrorKind::WouldBlock, "nobody hung up");
     proxy.script(Script { latency: Duration::from_millis(60), ..Script::default() });
