@@ -1,8 +1,6 @@
 //! Anna's mailbox and her organisation, in which colleagues and the administrator work too.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 
 use serde_json::{Value as Json, json};
 
@@ -129,38 +127,18 @@ impl Stage {
 
     /// What somebody else does: status and body.
     pub fn ask(&self, user: &str, method: &str, path: &str, body: &Json) -> (u16, String) {
-        self.send(user, method, &format!("/api/data/v9.2/{path}"), body)
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.organisation.request_as(user, method, &format!("api/data/v9.2/{path}"), &body)
     }
 
     /// Orders something to go wrong.
     pub fn fault(&self, order: &Json) {
-        let (status, body) = self.send("admin", "POST", "/sandbox/faults", order);
-        assert_eq!(status, 204, "{body}");
+        self.organisation.steer("faults", &order.to_string());
     }
 
     /// Changes what a user may do.
     pub fn privilege(&self, order: &Json) {
-        let (status, body) = self.send("admin", "POST", "/sandbox/privileges", order);
-        assert_eq!(status, 204, "{body}");
-    }
-
-    fn send(&self, user: &str, method: &str, path: &str, body: &Json) -> (u16, String) {
-        let token = fs::read_to_string(self.organisation.tokens().join(user)).unwrap();
-        let host = self.organisation.url.strip_prefix("http://").unwrap();
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut stream = TcpStream::connect(host).unwrap();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            token.trim(),
-            body.len()
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
+        self.organisation.steer("privileges", &order.to_string());
     }
 
     pub fn sync(&self) -> Ran {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Desk, Error, Result, search, view};
-use crate::connector::records::{Action, Definition, Found, Operation, Outcome, Records};
+use crate::connector::records::{
+    Action, Definition, Definitions, Found, Operation, Outcome, Records,
+};
 use crate::connector::{self, ErrorKind};
 use crate::model::row::{self, RowId, Values};
 use crate::plan::patch;
@@ -67,7 +69,7 @@ pub async fn replay(desk: &Desk, crm: &dyn Records, tell: Tell<'_>) -> Result<Re
     let mut failures = 0;
     let mut sent = None;
     while failures < PATIENCE {
-        let (wave, answers) = match sent.take() {
+        let Sent { wave, definitions, answers } = match sent.take() {
             Some(sent) => sent,
             None => match prepare(desk).await? {
                 Some(wave) => send(desk, crm, wave).await?,
@@ -79,8 +81,10 @@ pub async fn replay(desk: &Desk, crm: &dyn Records, tell: Tell<'_>) -> Result<Re
                 let pause = throttled(&answers);
                 let next = if pause.is_none() { beside(desk, &wave).await? } else { None };
                 // What it came to is noted while the next one is on its way.
-                let (done, following) =
-                    tokio::join!(apply(desk, wave, answers), send_some(desk, crm, next));
+                let (done, following) = tokio::join!(
+                    apply(desk, definitions, wave, answers),
+                    send_some(desk, crm, next)
+                );
                 let done = done?;
                 sent = following?;
                 report.settled += done.settled;
@@ -155,8 +159,12 @@ fn note_sent(tx: &Transaction<'_>, wave: &Wave) -> store::Result<()> {
     edits::sending(tx, &numbers)
 }
 
-/// A wave and the answers to it, if there were any.
-type Sent = (Wave, connector::Result<Vec<connector::Result<Outcome>>>);
+/// A wave that left, and the answers to it, if there were any.
+struct Sent {
+    wave: Wave,
+    definitions: Definitions,
+    answers: connector::Result<Vec<connector::Result<Outcome>>>,
+}
 
 async fn send_some(desk: &Desk, crm: &dyn Records, wave: Option<Wave>) -> Result<Option<Sent>> {
     match wave {
@@ -174,7 +182,7 @@ async fn send(desk: &Desk, crm: &dyn Records, wave: Wave) -> Result<Sent> {
         .map(|(edit, action)| Operation { row: edit.row.clone(), action })
         .collect();
     let answers = crm.send(&definitions, &operations).await;
-    Ok((wave, answers))
+    Ok(Sent { wave, definitions, answers })
 }
 
 fn action(edit: &Edit) -> Action {
@@ -234,10 +242,10 @@ struct Applied {
 
 async fn apply(
     desk: &Desk,
+    definitions: Definitions,
     wave: Wave,
     answers: Vec<connector::Result<Outcome>>,
 ) -> Result<Applied> {
-    let definitions = desk.definitions_of(wave.looks.iter().chain(&wave.writes)).await?;
     let now = desk.clock.now();
     let looks = wave.looks.len();
     let judged: Vec<(Edit, Verdict)> = wave
