@@ -44,5 +44,8 @@ pub mod config;
 
 // What people see.
 
+// How other programs speak with the running service.
+pub mod ipc;
+
 // The command line.
 pub mod cli;
