@@ -21,6 +21,7 @@ mod architecture;
 mod cli;
 mod connector;
 mod crash;
+mod daemon;
 mod filters;
 mod instances;
 mod mapping;

@@ -1,6 +1,7 @@
 //! The command line: one file a command. A command gets its arguments and an [`Installation`] and hands back an
 //! [`Answer`]; only `output` prints, and only `exit` knows what number a process ends with. Nothing here decides what is synced.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,10 +22,16 @@ pub mod desk;
 pub mod exit;
 /// From what a person calls a thing to the thing.
 pub mod find;
+/// Who waits for a command.
+pub mod front;
 /// Which installation this is.
 pub mod identity;
+/// An installation as the running service keeps it.
+pub mod keeper;
 /// What an organisation told and is not asked again for a day.
 pub mod kept;
+/// How things stand while the service runs.
+pub mod live;
 /// The right to write, of one process at a time.
 pub mod lock;
 /// From the settings of a mailbox to what talks to it.
@@ -37,12 +44,16 @@ pub mod output;
 pub mod pins;
 /// How far a round has come, on a terminal.
 pub mod progress;
+/// What the running service carries out.
+pub mod remote;
 /// Many messages at a time.
 pub mod select;
 /// Which sync filters are in force.
 pub mod selection;
 /// What the engine must know, out of what the user set.
 pub mod settings;
+/// How things stand, as the service tells it.
+pub mod survey;
 /// What waits, and the command for it.
 pub mod waiting;
 /// In which zone days are counted.
@@ -84,6 +95,8 @@ pub mod people;
 pub mod plan;
 /// `liaison record`
 pub mod record;
+/// `liaison run`
+pub mod run;
 /// `liaison sandbox`
 pub mod sandbox;
 /// `liaison search`
@@ -98,6 +111,7 @@ pub mod track;
 pub mod undo;
 
 pub use exit::{Exit, Stop};
+pub use front::Front;
 pub use open::Installation;
 pub use output::{Answer, Page};
 
@@ -148,6 +162,7 @@ pub struct Common {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Demo(demo::Demo),
+    Run(run::Run),
     Sync(sync::Sync),
     Plan(plan::Plan),
     Approve(approve::Approve),
@@ -185,39 +200,49 @@ pub fn run() -> ExitCode {
     let json = arguments.common.json;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let answer = match runtime {
-        Ok(runtime) => runtime.block_on(execute(arguments)),
+        Ok(runtime) => runtime.block_on(execute(arguments, std::env::args_os().collect())),
         Err(error) => Err(error.into()),
     };
     output::finish(answer, json)
 }
 
-async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
-    let here = || Installation::find(&arguments.common);
-    match arguments.command {
-        Command::Demo(demo) => demo.run(&arguments.common).await,
-        Command::Sync(sync) => sync.run(&here()?).await,
-        Command::Plan(plan) => plan.run(&here()?).await,
-        Command::Approve(approve) => approve.run(&here()?).await,
-        Command::Status(status) => status.run(&here()?).await,
-        Command::Conflicts(conflicts) => conflicts.run(&here()?).await,
-        Command::People(people) => people.run(&here()?).await,
-        Command::Explain(explain) => explain.run(&here()?).await,
-        Command::History(history) => history.run(&here()?).await,
-        Command::Undo(undo) => undo.run(&here()?).await,
-        Command::Outgoing(outgoing) => outgoing.run(&here()?).await,
-        Command::Track(track) => track.run(&here()?).await,
-        Command::Untrack(untrack) => untrack.run(&here()?).await,
-        Command::Regarding(regarding) => regarding.run(&here()?).await,
-        Command::Record(record) => record.run(&here()?).await,
-        Command::Search(search) => search.run(&here()?).await,
-        Command::Offline(offline) => offline.run(&here()?).await,
-        Command::Online(online) => online.run(&here()?).await,
-        Command::Outbox(outbox) => outbox.run(&here()?).await,
-        Command::Filter(filter) => filter.run(&here()?).await,
-        Command::Org(org) => org.run(&here()?).await,
-        Command::Instance(instance) => instance.run(&here()?).await,
-        Command::Config(config) => config.run(&here()?),
-        Command::Doctor(doctor) => doctor.run(&here()?).await,
+async fn execute(arguments: Arguments, words: Vec<OsString>) -> anyhow::Result<Answer> {
+    let Arguments { common, command } = arguments;
+    let here = Installation::find(&common)?;
+    match remote::run(&here, &command, words).await? {
+        Some(answer) => Ok(answer),
+        None => execute_here(command, &here).await,
+    }
+}
+
+/// Carries a command out in this process.
+async fn execute_here(command: Command, here: &Installation) -> anyhow::Result<Answer> {
+    match command {
+        Command::Sync(sync) => sync.run(here).await,
+        Command::Plan(plan) => plan.run(here).await,
+        Command::Approve(approve) => approve.run(here).await,
+        Command::Status(status) => status.run(here).await,
+        Command::Conflicts(conflicts) => conflicts.run(here).await,
+        Command::People(people) => people.run(here).await,
+        Command::Explain(explain) => explain.run(here).await,
+        Command::History(history) => history.run(here).await,
+        Command::Undo(undo) => undo.run(here).await,
+        Command::Outgoing(outgoing) => outgoing.run(here).await,
+        Command::Track(track) => track.run(here).await,
+        Command::Untrack(untrack) => untrack.run(here).await,
+        Command::Regarding(regarding) => regarding.run(here).await,
+        Command::Record(record) => record.run(here).await,
+        Command::Search(search) => search.run(here).await,
+        Command::Offline(offline) => offline.run(here).await,
+        Command::Online(online) => online.run(here).await,
+        Command::Outbox(outbox) => outbox.run(here).await,
+        Command::Filter(filter) => filter.run(here).await,
+        Command::Org(org) => org.run(here).await,
+        Command::Instance(instance) => instance.run(here).await,
+        Command::Config(config) => config.run(here),
+        Command::Doctor(doctor) => doctor.run(here).await,
+        Command::Run(run) => run.run(here).await,
+        Command::Demo(demo) => demo.run(here).await,
         Command::Sandbox(sandbox) => sandbox.run().await,
         Command::Completions(completions) => {
             Ok(completions.run(&mut <Arguments as CommandFactory>::command()))

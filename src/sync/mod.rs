@@ -43,6 +43,7 @@ pub mod settled;
 mod sieve;
 pub mod sift;
 pub mod stock;
+pub mod stop;
 mod tag;
 pub mod undo;
 pub mod world;
@@ -62,6 +63,8 @@ pub struct Engine {
     pub settings: Settings,
     /// Keeps it from writing while another installation syncs; `None` where it is the only one for certain.
     pub fence: Option<Arc<fence::Fence>>,
+    /// Ends its rounds early.
+    pub stop: stop::Stop,
     /// Where this installation sends what the CRM wants sent.
     pub sending: Option<send::Sending>,
     pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
@@ -116,6 +119,18 @@ pub enum Progress {
     Done { class: Class },
 }
 
+impl Progress {
+    /// Of which class.
+    pub fn class(self) -> Class {
+        match self {
+            Self::Listing { class }
+            | Self::Reading { class, .. }
+            | Self::Writing { class, .. }
+            | Self::Done { class } => class,
+        }
+    }
+}
+
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
@@ -144,6 +159,7 @@ impl Engine {
     /// # Errors
     /// When the store is lost.
     pub async fn sync(&self, classes: &[Class], trigger: &str) -> store::Result<Report> {
+        let _going = self.stop.go();
         let started = self.clock.monotonic();
         let (now, name) = (self.clock.now(), trigger.to_owned());
         let round = self.store.write(move |tx| store::round::start(tx, &name, now)).await?;
@@ -154,7 +170,13 @@ impl Engine {
         for class in classes {
             let class_report = match self.standby() {
                 Some(standby) => self.stand_by(*class, round, standby).await?,
-                None => self.sync_class(*class, round).await?,
+                None => tokio::select! {
+                    biased;
+                    report = self.sync_class(*class, round) => report?,
+                    () = self.stop.idle() => ClassReport {
+                        error: self.stopping(), ..ClassReport::default()
+                    },
+                },
             };
             (self.progress)(Progress::Done { class: *class });
             report.classes.insert(*class, class_report);
@@ -174,6 +196,7 @@ impl Engine {
         for pass in 0..PASSES {
             let Some(report) = self.pass(class, round, pass).await? else {
                 total.add(self.quiet(class).await?);
+                total.quiet = pass == 0;
                 break;
             };
             let again = report.operations > 0 && report.error.is_none();
@@ -185,7 +208,8 @@ impl Engine {
                 break;
             }
         }
-        if class == Class::Email && self.class(class).may.write {
+        if class == Class::Email && self.class(class).may.write && !self.stop.is_ordered() {
+            let _hand = self.stop.write();
             self.send(&mut total).await?;
         }
         total.requests = self.crm.requests().saturating_sub(requests);
@@ -248,6 +272,7 @@ impl Engine {
             Ok(people) => people,
             Err(error) => return Ok(Some(ClassReport::failed(&error))),
         };
+        let _hand = self.stop.write();
         hold::record(self, class, round, &look, &plan, &people).await?;
         let whole = plan.whole;
         let mut report = ClassReport::looked(&look, &plan);

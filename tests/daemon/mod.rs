@@ -1,0 +1,7 @@
+//! The running service: rounds by themselves, and what others ask it by.
+
+mod ends;
+mod events;
+mod protocol;
+mod rounds;
+mod service;
