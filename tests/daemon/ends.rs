@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::service::{Service, until};
+use super::service::Service;
 use crate::cli::installation::{Installation, Organisation};
 use crate::planner::simulation::Dice;
+use crate::support::servers::process::eventually;
 
 /// A mailbox of contacts that wait for their first round, which is approved.
 fn furnished(organisation: &Organisation, cards: usize) -> Installation {
@@ -41,7 +42,7 @@ fn one_state_has_one_service_and_a_killed_one_leaves_nothing_behind() {
 #[test]
 fn the_socket_is_its_owners_alone() {
     let organisation = Organisation::serve();
-    let here = furnished(&organisation, 0);
+    let here = Installation::new(&organisation.url, &organisation.tokens());
     let service = Service::start(&here);
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
     assert_eq!(mode(&service.socket) & 0o777, 0o600);
@@ -53,11 +54,11 @@ fn a_service_that_is_told_to_end_finishes_the_write_in_hand() {
     let organisation = Organisation::serve();
     let here = furnished(&organisation, 1200);
     let mut service = Service::start(&here);
-    until("it writes", || !organisation.rows("contacts?$select=contactid&$top=1").is_empty());
+    eventually("it writes", || !organisation.rows("contacts?$select=contactid&$top=1").is_empty());
     let (code, took) = service.end();
     assert_eq!(code, Some(0), "{}", here.read("log"));
     assert!(took < Duration::from_secs(30), "{took:?}");
-    let journal = here.json(&["history", "--json"]).to_string();
+    let journal = here.json(&["history"]).to_string();
     assert!(!journal.contains("\"unknown\"") && !journal.contains("\"intended\""), "{journal}");
     here.run(&["sync"]).ends(0);
     let audit = organisation.audit();
@@ -70,19 +71,25 @@ fn a_service_that_is_killed_at_random_ends_in_step() {
     println!("seed {seed}");
     let mut dice = Dice::new(seed);
     let organisation = Organisation::serve();
-    let here = furnished(&organisation, 300);
+    let here = furnished(&organisation, 100);
+    here.run(&["sync"]).ends(0);
     for round in 0..8 {
         let mut service = Service::start(&here);
         here.card(&format!("c{round}"), &format!("Ann N{round}"), &format!("+49 31 {round}"), true);
+        for new in 0..5 {
+            let name = format!("n{round}-{new}");
+            here.card(&name, &format!("Bob {name}"), "+49 30 1", true);
+        }
         std::thread::sleep(Duration::from_millis(dice.roll(400)));
         service.kill();
     }
     let service = Service::start(&here);
     service.reaches("in-step");
     let audit = organisation.audit();
-    assert_eq!(audit["contact"]["created"], 300, "{audit}");
+    assert_eq!(audit["contact"]["created"], 140, "{audit}");
     assert_eq!(audit["contact"]["deleted"], 0, "{audit}");
-    let phones = organisation.rows("contacts?$select=telephone1&$filter=startswith(telephone1,'+49 31')");
+    let phones =
+        organisation.rows("contacts?$select=telephone1&$filter=startswith(telephone1,'+49 31')");
     assert_eq!(phones.len(), 8);
 }
 
@@ -99,7 +106,8 @@ fn the_service_manager_is_told_how_things_stand() {
     let mut read = |until: &str| {
         let mut message = [0; 4096];
         while !told.contains(until) {
-            let length = manager.recv(&mut message).unwrap_or_else(|_| panic!("no {until}: {told}"));
+            let length =
+                manager.recv(&mut message).unwrap_or_else(|_| panic!("no {until}: {told}"));
             told.push_str(std::str::from_utf8(&message[..length]).unwrap());
             told.push('\n');
         }

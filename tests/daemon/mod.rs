@@ -1,5 +1,6 @@
 //! The running service: rounds by themselves, and what others ask it by.
 
+mod day;
 mod ends;
 mod events;
 mod protocol;

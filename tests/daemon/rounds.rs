@@ -4,8 +4,9 @@ use std::fs;
 
 use serde_json::json;
 
-use super::service::{Service, until};
+use super::service::Service;
 use crate::cli::installation::{Installation, Organisation};
+use crate::support::servers::process::eventually;
 
 /// Anna's folders and her organisation, with all first plans approved.
 fn in_step(organisation: &Organisation) -> Installation {
@@ -30,7 +31,7 @@ fn what_is_saved_in_the_mailbox_appears_in_the_crm_by_itself() {
     service.reaches("in-step");
     here.card("ann", "Ann Smith", "+49 30 2", true);
     here.card("bob", "Bob Brown", "+49 30 3", true);
-    until("both are in the CRM", || {
+    eventually("both are in the CRM", || {
         contacts(&organisation) == ["\"Ann Smith\" \"+49 30 2\"", "\"Bob Brown\" \"+49 30 3\""]
     });
     let status = service.reaches("in-step");
@@ -48,7 +49,7 @@ fn what_changes_in_the_crm_is_found_in_time() {
     let id = organisation.rows("contacts?$select=contactid")[0]["contactid"].clone();
     let path = format!("contacts({})", id.as_str().unwrap());
     organisation.change(&path, r#"{"telephone1":"+49 30 9"}"#);
-    until("it is in the card", || here.read("mailbox/contacts/ann.vcf").contains("+49 30 9"));
+    eventually("it is in the card", || here.read("mailbox/contacts/ann.vcf").contains("+49 30 9"));
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn an_organisation_that_goes_away_and_comes_back_loses_nothing() {
     assert!(status["needs"].as_array().unwrap().is_empty(), "nobody can do anything: {status:#}");
     here.run(&["status"]).ends(75);
     organisation.resume();
-    until("it is in the CRM", || contacts(&organisation) == ["\"Ann Smith\" \"+49 30 2\""]);
+    eventually("it is in the CRM", || contacts(&organisation) == ["\"Ann Smith\" \"+49 30 2\""]);
     service.reaches("in-step");
 }
 
@@ -96,11 +97,11 @@ fn a_changed_configuration_is_taken_over_whole_or_not_at_all() {
     assert_eq!(status["needs"][0]["kind"], "configuration", "{status:#}");
     // The one before is still in force.
     here.card("ann", "Ann Smith", "+49 30 4", true);
-    until("it is in the CRM", || contacts(&organisation) == ["\"Ann Smith\" \"+49 30 4\""]);
+    eventually("it is in the CRM", || contacts(&organisation) == ["\"Ann Smith\" \"+49 30 4\""]);
     here.write("liaison.toml", &format!("{text}\n[sync.contact]\ntrack = \"all\"\n"));
     service.reaches("in-step");
     here.card("bob", "Bob Brown", "+49 30 5", false);
-    until("everybody is tracked", || contacts(&organisation).len() == 2);
+    eventually("everybody is tracked", || contacts(&organisation).len() == 2);
 }
 
 #[test]
@@ -114,10 +115,10 @@ fn nothing_begins_while_it_is_paused() {
     service.reaches("paused");
     here.card("ann", "Ann Smith", "+49 30 6", true);
     // A command is a person's word, and passes.
-    here.run(&["search", "Ann"]).ends(0);
+    here.run(&["explain", "Ann Smith"]).ends(0);
     assert_eq!(contacts(&organisation), ["\"Ann Smith\" \"+49 30 1\""]);
     client.ask(&json!("resume"));
-    until("it is in the CRM", || contacts(&organisation) == ["\"Ann Smith\" \"+49 30 6\""]);
+    eventually("it is in the CRM", || contacts(&organisation) == ["\"Ann Smith\" \"+49 30 6\""]);
 }
 
 #[test]
@@ -131,6 +132,6 @@ fn who_goes_offline_is_left_alone_until_they_come_back() {
     here.run(&["record", "update", "contact", "Ann Smith", "telephone1=+49 30 7"]).ends(0);
     assert_eq!(contacts(&organisation), ["\"Ann Smith\" \"+49 30 1\""]);
     here.run(&["online"]).ends(0);
-    until("it is in the card", || here.read("mailbox/contacts/ann.vcf").contains("+49 30 7"));
+    eventually("it is in the card", || here.read("mailbox/contacts/ann.vcf").contains("+49 30 7"));
     service.reaches("in-step");
 }

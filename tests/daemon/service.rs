@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use crate::cli::installation::Installation;
+use crate::support::servers::process::{eventually, waited};
 
 /// Longer than anything here takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,7 +36,7 @@ impl Service {
             .spawn()
             .unwrap();
         let mut service = Self { child, socket: here.path("state/run/control.sock") };
-        until("the service answers", || {
+        eventually("the service answers", || {
             let ended = service.child.try_wait().unwrap();
             assert!(ended.is_none(), "it ended: {}", here.read("log"));
             UnixStream::connect(&service.socket).is_ok()
@@ -84,7 +85,7 @@ impl Service {
         let start = Instant::now();
         self.signal("-TERM");
         let mut code = None;
-        until("the service ends", || {
+        eventually("the service ends", || {
             code = self.child.try_wait().unwrap();
             code.is_some()
         });
@@ -164,22 +165,4 @@ impl Client {
             }
         }
     }
-}
-
-/// Waits for a condition; `false` when it does not come about.
-pub fn waited(mut condition: impl FnMut() -> bool) -> bool {
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        if condition() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    false
-}
-
-/// Waits for a condition.
-#[track_caller]
-pub fn until(what: &str, condition: impl FnMut() -> bool) {
-    assert!(waited(condition), "it does not come about that {what}");
 }
