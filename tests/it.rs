@@ -29,5 +29,6 @@ mod planner;
 mod scenario;
 mod sending;
 mod servers;
+mod signin;
 mod support;
 mod sync;
