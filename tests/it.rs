@@ -30,5 +30,6 @@ mod planner;
 mod scenario;
 mod sending;
 mod servers;
+mod signin;
 mod support;
 mod sync;

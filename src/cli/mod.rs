@@ -16,6 +16,8 @@ pub mod absent;
 pub mod budget;
 /// What a sync depends on: which computer syncs, whose state this is, what the user may do, how much may be asked.
 pub mod circumstances;
+/// From what the configuration says about secrets to what gives them.
+pub mod credentials;
 /// From a configuration to the records of an organisation.
 pub mod desk;
 /// How a process ends.
@@ -63,6 +65,8 @@ pub mod zone;
 
 /// `liaison approve`
 pub mod approve;
+/// `liaison auth`
+pub mod auth;
 /// `liaison completions`
 pub mod completions;
 /// `liaison config`
@@ -184,6 +188,7 @@ pub enum Command {
     Filter(filter::Filter),
     Org(org::Org),
     Instance(instance::Instance),
+    Auth(auth::Auth),
     Config(config::Config),
     Doctor(doctor::Doctor),
     Sandbox(sandbox::Sandbox),
@@ -239,6 +244,7 @@ async fn execute_here(command: Command, here: &Installation) -> anyhow::Result<A
         Command::Filter(filter) => filter.run(here).await,
         Command::Org(org) => org.run(here).await,
         Command::Instance(instance) => instance.run(here).await,
+        Command::Auth(auth) => auth.run(here).await,
         Command::Config(config) => config.run(here),
         Command::Doctor(doctor) => doctor.run(here).await,
         Command::Run(run) => run.run(here).await,

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget::Budget;
+use super::credentials::SignIns;
 use super::identity::Identity;
 use super::keeper::Within;
 use super::lock::{Lock, private_folder};
-use super::mailbox::{self, Mailbox, in_folder};
+use super::mailbox::{self, Mailbox};
 use super::{Common, Front, kept, pins, selection, settings, zone};
 use crate::clock::Clock;
-use crate::config::settings::{Auth, Organisation};
+use crate::config::settings::Organisation;
 use crate::config::{self, Directories, Loaded, Settings};
 use crate::connector::dataverse::{self, Dataverse, Standing};
 use crate::connector::http::Limits;
@@ -49,6 +50,8 @@ pub struct Installation {
     pub front: Front,
     /// The service that this is part of, if it is.
     pub within: Option<Arc<Within>>,
+    /// The sign-ins that this process uses.
+    pub sign_ins: Arc<SignIns>,
 }
 
 /// Everything that a round needs.
@@ -73,8 +76,9 @@ impl Installation {
         directories.state = std::path::absolute(&directories.state)?;
         directories.runtime = std::path::absolute(&directories.runtime)?;
         let home = mailbox::home(&directories.config);
-        let (clock, front) = (Clock::system(), Front::default());
-        Ok(Self { directories, home, clock, json: common.json, front, within: None })
+        let (clock, front, sign_ins) = (Clock::system(), Front::default(), Arc::default());
+        let json = common.json;
+        Ok(Self { directories, home, clock, json, front, within: None, sign_ins })
     }
 
     /// The settings and where each comes from.
@@ -227,7 +231,7 @@ impl Installation {
 
     /// What talks to the mailbox.
     pub fn mailbox<'a>(&'a self, settings: &'a Settings) -> Mailbox<'a> {
-        Mailbox { settings, home: &self.home, clock: &self.clock }
+        Mailbox { settings, here: self }
     }
 
     /// What is needed to reach an organisation.
@@ -237,11 +241,10 @@ impl Installation {
         organisation: &Organisation,
         settings: &Settings,
     ) -> dataverse::Options {
-        let Auth::Token { command } = &organisation.auth;
         dataverse::Options {
             name: name.to_owned(),
             url: organisation.url.to_string(),
-            token_command: in_folder(&self.home, command),
+            credential: self.bearer(organisation),
             trust: organisation.trust.clone(),
             filters: settings::filters(settings),
             limits: Limits::default(),

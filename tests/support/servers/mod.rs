@@ -13,7 +13,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use liaison::connector::auth::{Account, Kind, SecretCommand};
+use liaison::connector::auth::{Account, Credential, Kind};
 use liaison::connector::net::{Security, Server};
 use liaison::connector::tls::Trust;
 
@@ -21,9 +21,11 @@ mod certificate;
 pub mod cyrus;
 pub mod dovecot;
 pub mod elsewhere;
+pub mod keyring;
 pub mod port;
 pub mod postfix;
 pub mod process;
+pub mod provider;
 pub mod proxy;
 pub mod radicale;
 pub mod sink;
@@ -45,7 +47,7 @@ pub fn stranger(user: &str) -> Account {
 }
 
 fn signed_in(user: &str, kind: Kind, command: &str) -> Account {
-    Account { user: user.to_owned(), secret: Arc::new(SecretCommand::new(kind, command)) }
+    Account { user: user.to_owned(), secret: Arc::new(Credential::command(kind, command)) }
 }
 
 fn server(port: u16, security: Security, authority: &Path) -> Server {
