@@ -88,6 +88,17 @@ impl Installation {
         Ok(tokio::task::spawn_blocking(move || Store::open(&path)).await??)
     }
 
+    /// The store, where there is one already: for what only looks.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn existing_store(&self) -> anyhow::Result<Option<Store>> {
+        match self.directories.state.join(STORE).exists() {
+            true => self.store().await.map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// The right to write to either side.
     ///
     /// # Errors
