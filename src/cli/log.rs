@@ -23,13 +23,16 @@ const LINES: usize = 100;
 /// How long after new entries are looked for, of those who wait for them.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Longer lines are shown only so far.
+/// Longer lines are taken for several, in bytes.
 const LINE_MAX: u64 = 256 * 1024;
+
+/// How many characters of an entry are shown.
+const SHOWN: usize = 4096;
 
 /// Show what the service wrote into its log
 ///
 /// The log has no content of yours in it: neither names, subjects nor addresses, unless it was asked for details (`-vv`, or
-/// LIAISON_LOG=debug).
+/// `LIAISON_LOG=debug`).
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  liaison log -n 20        the last 20 entries\n  liaison log -f           go on with what comes\n  liaison log --since 2h   or 2026-11-22, '2026-11-22 08:00'"
@@ -114,7 +117,7 @@ impl Entry {
     fn text(&self) -> String {
         let json = match self {
             Self::Line(json) => json,
-            Self::Broken(text) => return output::short(text, LINE_MAX as usize),
+            Self::Broken(text) => return output::short(text, SHOWN),
         };
         let at = self.at().map_or_else(String::new, |at| {
             at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
@@ -130,7 +133,7 @@ impl Entry {
         for (name, value) in fields.into_iter().flatten().filter(|(name, _)| *name != "message") {
             line.push_str(&format!(" {name}={}", plain(value)));
         }
-        output::short(&line, LINE_MAX as usize)
+        output::short(&line, SHOWN)
     }
 
     fn json(self) -> Json {

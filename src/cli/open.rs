@@ -93,10 +93,10 @@ impl Installation {
     /// # Errors
     /// When it cannot be opened.
     pub async fn existing_store(&self) -> anyhow::Result<Option<Store>> {
-        match self.directories.state.join(STORE).exists() {
-            true => self.store().await.map(Some),
-            false => Ok(None),
+        if !self.directories.state.join(STORE).exists() {
+            return Ok(None);
         }
+        self.store().await.map(Some)
     }
 
     /// The right to write to either side.

@@ -73,7 +73,9 @@ impl Uninstall {
             ),
             files => {
                 page.line("  the service, which is stopped first:");
-                files.iter().for_each(|file| page.line(format!("    {}", file.display())));
+                for file in files {
+                    page.line(format!("    {}", file.display()));
+                }
             }
         }
         if !self.unlink {
@@ -143,14 +145,13 @@ const WAITS: &str = "send and settle it first: `liaison sync`, `liaison online`,
 /// Removes what is ours from the state folder, and the folder if nothing else is in it. What somebody else put there stays.
 fn remove_state(state: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut removed = Vec::new();
-    // The store last: as long as it is there, what is missing is known.
-    for (folder, is_ours) in OURS {
-        let folder = state.join(folder);
+    for name in FOLDERS {
+        let folder = state.join(name);
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         for entry in entries {
             let entry = entry?;
             let is_file = entry.file_type()?.is_file();
-            if is_file && entry.file_name().to_str().is_some_and(is_ours) {
+            if is_file && entry.file_name().to_str().is_some_and(|file| is_ours(name, file)) {
                 let file = entry.path();
                 std::fs::remove_file(&file)
                     .with_context(|| format!("{} cannot be removed", file.display()))?;
@@ -164,9 +165,14 @@ fn remove_state(state: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(removed)
 }
 
-/// By folder of the state, whether a file there is ours.
-const OURS: [(&str, fn(&str) -> bool); 3] = [
-    ("log", |name| name.strip_suffix(".log").is_some_and(|number| number.parse::<u64>().is_ok())),
-    ("offline", |name| name.ends_with(".replay") || name.contains(".db")),
-    ("", |name| name == "lock" || name == "service.xml" || name.starts_with("store.db")),
-];
+/// The folders of the state that hold files of ours; the store lies in the last one: as long as it is there, what is missing is
+/// known.
+const FOLDERS: [&str; 3] = ["log", "offline", ""];
+
+fn is_ours(folder: &str, name: &str) -> bool {
+    match folder {
+        "log" => name.strip_suffix(".log").is_some_and(|number| number.parse::<u64>().is_ok()),
+        "offline" => name.ends_with(".replay") || name.contains(".db"),
+        _ => matches!(name, "lock" | "service.xml") || name.starts_with("store.db"),
+    }
+}

@@ -19,7 +19,7 @@ pub struct Holdings {
     pub has_store: bool,
     /// Pairs, by class.
     links: Vec<(Class, u32)>,
-    rounds: i64,
+    rounds: usize,
     marks: usize,
     /// Operations that wait for a word.
     held: usize,
@@ -77,10 +77,11 @@ impl Holdings {
             format!("round {}: {action} of {class} in {side}", entry.round)
         });
         let (doubtful, queued) = outgoing::waiting(db)?;
+        let rounds = round::latest(db, 1)?.first().map_or(0, |round| round.id.0);
         Ok(Self {
             has_store: true,
             links,
-            rounds: round::latest(db, 1)?.first().map_or(0, |round| round.id.0),
+            rounds: usize::try_from(rounds).unwrap_or_default(),
             marks,
             held: hold::open_holds(db)?.iter().map(|hold| hold.held.len()).sum(),
             copies: Vec::new(),
@@ -109,10 +110,7 @@ impl Holdings {
                 .map(|(class, number)| count(*number as usize, class.as_str()))
                 .collect();
             page.line(format!("    which items and records belong together: {}", pairs.join(", ")));
-            page.line(format!(
-                "    the history of {}",
-                count(self.rounds.unsigned_abs() as usize, "round")
-            ));
+            page.line(format!("    the history of {}", count(self.rounds, "round")));
             page.line(format!(
                 "    {} of yours, {} held",
                 count(self.marks, "mark"),
