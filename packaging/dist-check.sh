@@ -27,7 +27,7 @@ for command in $commands; do
   [ -e "$scratch/root/usr/share/man/man1/liaison-$command.1.gz" ] || { echo "no manual for $command" >&2; exit 1; }
 done
 for page in "$scratch"/root/usr/share/man/man?/*.gz; do
-  zcat "$page" | groff -man -Tutf8 -ww >/dev/null 2>"$scratch/said" || true
+  zcat "$page" | groff -K utf8 -man -Tutf8 -ww >/dev/null 2>"$scratch/said" || true
   if [ -s "$scratch/said" ]; then echo "$(basename "$page"): $(head -n 3 "$scratch/said")" >&2; exit 1; fi
 done
 if command -v desktop-file-validate >/dev/null; then desktop-file-validate packaging/desktop/*.desktop; fi

@@ -2,6 +2,7 @@
 //! journal or the standard error, whichever it was given. What is written at `info` or above has no content in it: that is the
 //! duty of whoever writes it, and a test looks. Libraries that write down what is sent are never heard.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -114,7 +115,8 @@ fn standard_error<S>() -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    fmt::layer().with_writer(std::io::stderr).boxed()
+    let is_terminal = std::io::stderr().is_terminal();
+    fmt::layer().with_ansi(is_terminal).with_writer(std::io::stderr).boxed()
 }
 
 /// One JSON document a line, so that what a message contains can never look like another line.

@@ -160,7 +160,7 @@ impl Redactor {
     fn is_ours(&self, word: &str) -> bool {
         word.len() <= WORD_MAX && self.words.contains(word)
             || (word.chars().count() == 1 && !word.chars().all(char::is_alphanumeric))
-            || matches!(word, "a" | "A" | "I")
+            || matches!(word, "a" | "A" | "I" | "s")
     }
 }
 

@@ -49,3 +49,28 @@ fn a_line_says_when_where_what_and_in_which_round() {
         (&7.into(), &"contact".into())
     );
 }
+
+/// The one test that sets up the log of its process.
+#[test]
+fn a_service_writes_into_its_state_folder_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let common = crate::cli::Common {
+        config: Some(folder.path().join("config.toml")),
+        state: Some(folder.path().join("state")),
+        json: false,
+        verbose: 0,
+    };
+    let here = Installation::find(&common).unwrap();
+    terminal(0);
+    tracing::info!("before");
+    assert_eq!(file::numbers(&super::folder(&here)).unwrap(), [0; 0]);
+    let round = tracing::info_span!("round", id = 7);
+    service(&here).unwrap();
+    round.in_scope(|| tracing::info!("after"));
+    tracing::info_span!("round", id = 8).in_scope(|| tracing::info!("in a span"));
+    tracing::debug!("not asked for");
+    let text = std::fs::read_to_string(file::path(&super::folder(&here), 1)).unwrap();
+    assert!(text.contains("\"after\"") && text.contains("\"in a span\""), "{text}");
+    assert!(text.contains("\"id\":8"), "{text}");
+    assert!(!text.contains("before") && !text.contains("not asked for"), "{text}");
+}
