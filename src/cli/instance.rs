@@ -182,14 +182,25 @@ fn question(page: &mut Page, role: &Role, reserve: Option<&Reserve>) {
     }
 }
 
-async fn release(here: &Installation, opened: &Opened) -> anyhow::Result<Answer> {
+/// Gives up being the computer that syncs; whether it was.
+///
+/// # Errors
+/// When that cannot be written down in the organisation, or the store is lost.
+pub async fn give_up(here: &Installation, opened: &Opened) -> anyhow::Result<bool> {
     let fence = fence(opened)?;
     if opened.identity.reserve.is_some() || !fence.release().await? {
-        let hint = "see `liaison instance status`";
-        return Err(Stop::new(Exit::Failed, "this computer is not the one that syncs", hint).into());
+        return Ok(false);
     }
     opened.identity.give_up(&opened.engine.store, &here.directories.state).await?;
     fence.keep().await?;
+    Ok(true)
+}
+
+async fn release(here: &Installation, opened: &Opened) -> anyhow::Result<Answer> {
+    if !give_up(here, opened).await? {
+        let hint = "see `liaison instance status`";
+        return Err(Stop::new(Exit::Failed, "this computer is not the one that syncs", hint).into());
+    }
     let mut page = Page::default();
     page.line("no computer syncs now: the next one that does takes the role");
     let answer = Answer::new(page, json!({ "syncs": false }));

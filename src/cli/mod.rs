@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 // What all commands share.
 
@@ -36,6 +35,8 @@ pub mod kept;
 pub mod live;
 /// The right to write, of one process at a time.
 pub mod lock;
+/// Where the program says what it does.
+pub mod logging;
 /// From the settings of a mailbox to what talks to it.
 pub mod mailbox;
 /// From a configuration to an engine.
@@ -85,6 +86,10 @@ pub mod filter;
 pub mod history;
 /// `liaison instance`
 pub mod instance;
+/// `liaison log`
+pub mod log;
+/// `liaison man`
+pub mod man;
 /// `liaison offline`, `liaison online`
 pub mod offline;
 /// `liaison org`
@@ -105,6 +110,8 @@ pub mod run;
 pub mod sandbox;
 /// `liaison search`
 pub mod search;
+/// `liaison service`
+pub mod service;
 /// `liaison status`
 pub mod status;
 /// `liaison sync`
@@ -113,6 +120,8 @@ pub mod sync;
 pub mod track;
 /// `liaison undo`
 pub mod undo;
+/// `liaison uninstall`
+pub mod uninstall;
 
 pub use exit::{Exit, Stop};
 pub use front::Front;
@@ -191,8 +200,12 @@ pub enum Command {
     Auth(auth::Auth),
     Config(config::Config),
     Doctor(doctor::Doctor),
+    Log(log::Log),
+    Service(service::Service),
+    Uninstall(uninstall::Uninstall),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Runs the command of this process's arguments.
@@ -201,7 +214,7 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(refused) => return output::usage(&refused),
     };
-    log(arguments.common.verbose);
+    logging::terminal(arguments.common.verbose);
     let json = arguments.common.json;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let answer = match runtime {
@@ -249,28 +262,13 @@ async fn execute_here(command: Command, here: &Installation) -> anyhow::Result<A
         Command::Doctor(doctor) => doctor.run(here).await,
         Command::Run(run) => run.run(here).await,
         Command::Demo(demo) => demo.run(here).await,
+        Command::Log(log) => log.run(here).await,
+        Command::Service(service) => service.run(here).await,
+        Command::Uninstall(uninstall) => uninstall.run(here).await,
         Command::Sandbox(sandbox) => sandbox.run().await,
         Command::Completions(completions) => {
             Ok(completions.run(&mut <Arguments as CommandFactory>::command()))
         }
+        Command::Man(man) => man.run(<Arguments as CommandFactory>::command()),
     }
-}
-
-/// Logs to the standard error: warnings, or more by `-v` or `LIAISON_LOG` (`debug`, `liaison::sync=trace`).
-fn log(verbose: u8) {
-    let level = match verbose {
-        0 => LevelFilter::WARN,
-        1 => LevelFilter::INFO,
-        _ => LevelFilter::DEBUG,
-    };
-    let filter = EnvFilter::builder()
-        .with_default_directive(level.into())
-        .with_env_var("LIAISON_LOG")
-        .from_env_lossy();
-    // They write down what is sent, passwords included.
-    let filter = ["async_imap", "async_imap::client", "async_imap::imap_stream", "lettre"]
-        .into_iter()
-        .filter_map(|talkative| format!("{talkative}=off").parse().ok())
-        .fold(filter, EnvFilter::add_directive);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

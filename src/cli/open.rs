@@ -101,6 +101,17 @@ impl Installation {
         Ok(tokio::task::spawn_blocking(move || Store::open(&path)).await??)
     }
 
+    /// The store, where there is one already: for what only looks.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn existing_store(&self) -> anyhow::Result<Option<Store>> {
+        if !self.directories.state.join(STORE).exists() {
+            return Ok(None);
+        }
+        self.store().await.map(Some)
+    }
+
     /// The right to write to either side.
     ///
     /// # Errors

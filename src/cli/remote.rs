@@ -114,6 +114,10 @@ fn remote(command: &Command) -> Option<wire::Command> {
         Command::Record(_) | Command::Filter(_) => return None,
         Command::Run(_)
         | Command::Auth(_)
+        | Command::Log(_)
+        | Command::Man(_)
+        | Command::Service(_)
+        | Command::Uninstall(_)
         | Command::Demo(_)
         | Command::Config(_)
         | Command::Doctor(_)

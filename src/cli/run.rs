@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::keeper::{Keeper, Within};
 use super::output::{Answer, Page};
-use super::{Installation, lock};
+use super::{Installation, lock, logging};
 use crate::daemon::{self, Gate, Options};
 use crate::ipc;
 
@@ -25,6 +25,7 @@ impl Run {
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
         here.load()?;
         let lock = lock::Lock::take(&here.lock_file()?)?;
+        logging::service(here)?;
         let store = here.store().await?;
         let gate = Gate::default();
         let within = Arc::new(Within::new(gate.clone(), store));

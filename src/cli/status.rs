@@ -29,7 +29,7 @@ const UNTRACKED: &str = "you untracked it";
 const ASIDE: usize = 3;
 
 /// Tell whether everything is in step, and what waits
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = "Example: liaison status --all")]
 pub struct Status {
     /// List everything that is set aside, with its reason

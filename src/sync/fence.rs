@@ -125,7 +125,7 @@ impl Fence {
             Role::Other(_) => self.look().await,
         };
         if let Err(error) = asked {
-            tracing::warn!(%error, "which computer syncs could not be asked");
+            error.warn("which computer syncs could not be asked");
         }
         self.keep().await
     }
@@ -182,7 +182,7 @@ impl Fence {
             match self.lease.put(&self.tenure(old.as_ref(), Some(&self.me)), old.as_ref()).await {
                 Ok(entry) => self.set(Role::Holder(entry)),
                 Err(error) if is_barred(error.kind) => {
-                    tracing::warn!(%error, "that this computer syncs cannot be written down");
+                    error.warn("that this computer syncs cannot be written down");
                     self.set(Role::Unprotected);
                 }
                 Err(error) if is_lost_race(error.kind) => {
@@ -252,7 +252,7 @@ impl Fence {
             let tenure = Tenure { last_round: Some(self.clock.now()), ..entry.tenure.clone() };
             match self.lease.put(&tenure, Some(&entry)).await {
                 Ok(entry) => self.set(Role::Holder(entry)),
-                Err(error) => tracing::warn!(%error, "when this computer synced could not be told"),
+                Err(error) => error.warn("when this computer synced could not be told"),
             }
         }
         self.keep().await

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -160,24 +161,27 @@ impl Engine {
     /// When the store is lost.
     pub async fn sync(&self, classes: &[Class], trigger: &str) -> store::Result<Report> {
         let _going = self.stop.go();
-        let started = self.clock.monotonic();
         let (now, name) = (self.clock.now(), trigger.to_owned());
         let round = self.store.write(move |tx| store::round::start(tx, &name, now)).await?;
+        let span = tracing::info_span!("round", id = round.0);
+        self.round(classes, round, trigger).instrument(span).await
+    }
+
+    async fn round(
+        &self,
+        classes: &[Class],
+        round: RoundId,
+        trigger: &str,
+    ) -> store::Result<Report> {
+        let started = self.clock.monotonic();
+        tracing::debug!(trigger, "begins");
         let mut report = Report { round: Some(round), ..Report::default() };
         if let Some(fence) = &self.fence {
             fence.begin().await?;
         }
         for class in classes {
-            let class_report = match self.standby() {
-                Some(standby) => self.stand_by(*class, round, standby).await?,
-                None => tokio::select! {
-                    biased;
-                    report = self.sync_class(*class, round) => report?,
-                    () = self.stop.idle() => ClassReport {
-                        error: self.stopping(), ..ClassReport::default()
-                    },
-                },
-            };
+            let span = tracing::info_span!("class", class = class.as_str());
+            let class_report = self.sync_or_stand_by(*class, round).instrument(span).await?;
             (self.progress)(Progress::Done { class: *class });
             report.classes.insert(*class, class_report);
         }
@@ -187,6 +191,27 @@ impl Engine {
         report.seconds = (self.clock.monotonic().saturating_sub(started)).as_secs_f64();
         let (json, now) = (report.to_json(), self.clock.now());
         self.store.write(move |tx| store::round::finish(tx, round, &json, now)).await?;
+        tracing::info!(
+            trigger,
+            operations = report.operations(),
+            seconds = report.seconds,
+            "ended"
+        );
+        Ok(report)
+    }
+
+    async fn sync_or_stand_by(&self, class: Class, round: RoundId) -> store::Result<ClassReport> {
+        let report = match self.standby() {
+            Some(standby) => self.stand_by(class, round, standby).await?,
+            None => tokio::select! {
+                biased;
+                report = self.sync_class(class, round) => report?,
+                () = self.stop.idle() => {
+                    ClassReport { error: self.stopping(), ..ClassReport::default() }
+                }
+            },
+        };
+        report.trace();
         Ok(report)
     }
 

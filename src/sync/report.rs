@@ -172,6 +172,19 @@ impl ClassReport {
         Ok(())
     }
 
+    /// Writes into the log what came of it: counts and kinds. That nothing happened is a detail.
+    pub(super) fn trace(&self) {
+        let (error, operations) = (self.error.as_ref().map(|error| error.kind), self.operations);
+        let sent = self.outgoing.sent;
+        if self.in_step() && operations + sent == 0 {
+            tracing::debug!(linked = self.linked, requests = self.requests, "in step as before");
+            return;
+        }
+        let waiting = self.held + self.conflicts + self.quarantined + self.withheld;
+        let (refused, unknown) = (self.refused, self.unknown);
+        tracing::info!(operations, sent, waiting, refused, unknown, error, "looked at");
+    }
+
     /// Whether nothing waits anywhere: only then is a class in step.
     pub fn in_step(&self) -> bool {
         self.error.is_none()
