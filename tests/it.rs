@@ -31,3 +31,5 @@ mod sending;
 mod servers;
 mod support;
 mod sync;
+#[cfg(target_os = "linux")]
+mod tray;
