@@ -120,5 +120,5 @@ async fn a_click_on_a_notification_opens_what_it_speaks_of() {
     service.says(status(State::SignIn, &[(NeedKind::SignIn, 1)]));
     until("another one", async || notifications.shown().len() == 2).await;
     assert_eq!(notifications.shown()[1].replaces, 0);
-    assert_eq!(notifications.closed(), [], "nothing was left to withdraw");
+    assert!(notifications.closed().is_empty(), "nothing was left to withdraw");
 }

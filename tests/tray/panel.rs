@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use zbus::zvariant::{OwnedValue, Value};
+use zbus::zvariant::{OwnedValue, Structure, Value};
 use zbus::{Connection, Proxy};
 
 use super::program::{Session, Tray, until};
@@ -48,12 +48,19 @@ impl Item {
         let (_, (_, _, entries)): (u32, Layout) =
             self.menu.call("GetLayout", &(0_i32, -1_i32, none)).await.unwrap();
         let entries = entries.into_iter().map(|entry| {
-            let (id, properties, _): Layout = entry.try_into().unwrap();
+            let fields = Structure::try_from(entry).unwrap().into_fields();
+            let [Value::I32(id), Value::Dict(properties), _] = &fields[..] else { panic!() };
+            let properties: BTreeMap<String, OwnedValue> =
+                properties.try_clone().unwrap().try_into().unwrap();
             let text =
                 |name: &str| properties.get(name).map(|it| String::try_from(it.clone()).unwrap());
             let enabled = properties.get("enabled").is_none_or(|it| bool::try_from(it).unwrap());
             let label = text("label").unwrap_or_default();
-            (text("type").as_deref() != Some("separator")).then_some(Entry { id, label, enabled })
+            (text("type").as_deref() != Some("separator")).then_some(Entry {
+                id: *id,
+                label,
+                enabled,
+            })
         });
         entries.flatten().collect()
     }

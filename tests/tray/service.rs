@@ -70,11 +70,6 @@ impl Service {
             exit: 75,
         });
     }
-
-    /// How many listen to events.
-    pub fn listeners(&self) -> usize {
-        self.status.receiver_count()
-    }
 }
 
 async fn serve(

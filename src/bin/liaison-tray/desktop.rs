@@ -10,7 +10,7 @@ use ksni::{Handle, TrayMethods as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing_subscriber::filter::LevelFilter;
-use zbus::fdo::RequestNameFlags;
+use zbus::connection::Builder;
 use zbus::{Connection, MessageStream};
 
 use super::bubble::{Bubbles, NotificationsProxy};
@@ -132,16 +132,8 @@ async fn run(place: Place) -> anyhow::Result<()> {
 
 /// The session bus with our name on it; nothing if there is none, or another tray has the name.
 async fn session() -> Option<Connection> {
-    let connected = timeout(BUS, Connection::session()).await;
-    let Ok(Ok(bus)) = connected else {
-        tracing::info!("there is no session bus");
-        return None;
-    };
-    let flags = RequestNameFlags::DoNotQueue.into();
-    match timeout(BUS, bus.request_name_with_flags(NAME, flags)).await {
-        Ok(Ok(_)) => Some(bus),
-        _ => None,
-    }
+    let bus = Builder::session().and_then(|bus| bus.name(NAME)).ok()?;
+    timeout(BUS, bus.replace_existing_names(false).build()).await.ok()?.ok()
 }
 
 /// Puts it into the panel, or makes it wait for one.

@@ -57,7 +57,7 @@ impl Icon {
             Self::Is(State::Held) => triangle(fill),
             Self::Is(State::Standby) => moon(fill),
             Self::Is(State::SignIn) => key(fill),
-            Self::Is(State::Error) => stop_sign(fill),
+            Self::Is(State::Error) => cross(fill),
             Self::Absent => frame(fill),
         }
     }
@@ -132,13 +132,10 @@ fn key(fill: Paint) -> Vec<(Shape, Paint)> {
     ]
 }
 
-fn stop_sign(fill: Paint) -> Vec<(Shape, Paint)> {
-    let corner = |corner: u8| on_circle(MIDDLE, 15.0, 22.5 + 45.0 * f32::from(corner));
-    vec![
-        (Shape::Area((0..8).map(corner).collect(), 0.5), fill),
-        (Shape::Line(vec![(10.8, 10.8), (21.2, 21.2)], 4.0), WHITE),
-        (Shape::Line(vec![(21.2, 10.8), (10.8, 21.2)], 4.0), WHITE),
-    ]
+/// No disc around it: red and green discs are alike to many.
+fn cross(fill: Paint) -> Vec<(Shape, Paint)> {
+    let bar = |points: [Point; 2]| (Shape::Line(points.to_vec(), 7.5), fill);
+    vec![bar([(6.5, 6.5), (25.5, 25.5)]), bar([(25.5, 6.5), (6.5, 25.5)])]
 }
 
 fn frame(fill: Paint) -> Vec<(Shape, Paint)> {
