@@ -33,3 +33,5 @@ mod servers;
 mod signin;
 mod support;
 mod sync;
+#[cfg(target_os = "linux")]
+mod tray;

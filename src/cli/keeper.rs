@@ -106,6 +106,7 @@ impl House for Keeper {
 
     async fn open(&self, tell: Tell) -> Result<Rooms, Trouble> {
         self.within.keep(None);
+        self.here.sign_ins.forget();
         let opened = match self.here.look(tell).await {
             Ok(opened) => opened,
             Err(error) => {

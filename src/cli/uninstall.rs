@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::json;
 
-use super::open::{Opened, silent};
+use super::open::silent;
 use super::output::{Answer, Page};
 use super::{Exit, Installation, Stop, instance, service};
 
@@ -125,14 +125,13 @@ impl Uninstall {
         }
         // Until the last file is gone, nobody else begins here.
         let _lock = if self.without_crm || !holdings.has_store {
-            here.lock()?
+            here.lock().await?
         } else {
-            let opened = here.open(silent()).await.context(
+            let (opened, lock) = here.open(silent()).await.context(
                 "that this computer syncs cannot be taken back in the CRM (`--without-crm` leaves it there)",
             )?;
             instance::give_up(here, &opened).await?;
-            let Opened { engine, lock, .. } = opened;
-            drop(engine);
+            drop(opened);
             lock
         };
         remove_state(state)

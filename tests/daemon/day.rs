@@ -155,7 +155,10 @@ impl Day {
     }
 
     fn a_pause_is_asked_for(&mut self) {
-        self.organisation.steer("faults", r#"{"fault":{"status":{"status":429,"code":"0x80072322","retry_after":1}}}"#);
+        self.organisation.steer(
+            "faults",
+            r#"{"fault":{"status":{"status":429,"code":"0x80072322","retry_after":1}}}"#,
+        );
         self.goes_on();
         drop(self.organisation.forget_faults());
     }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests talk to, on Debian or a descendant: Dovecot, Postfix and gnome-keyring as packages, Cyrus unpacked
-# below target/ (as a package it excludes Dovecot), an OpenID provider from npm, Radicale, Xandikos and aiosmtpd in the
-# Python environment of the tests;
-# and mbsync, vdirsyncer, khal, todoman and khard, with which other people work in such mailboxes. What is there already is
-# left alone. Starts nothing; tests start what they need themselves, on ports of their own.
+# Installs the servers that the tests talk to, on Debian or a descendant: Dovecot, Postfix, gnome-keyring and systemd's tools as
+# packages, Cyrus unpacked below target/ (as a package it excludes Dovecot), an OpenID provider from npm, Radicale, Xandikos and
+# aiosmtpd in the Python environment of the tests; a session bus and a panel with a screen in memory; and mbsync, vdirsyncer, khal,
+# todoman and khard, with which other people work in such mailboxes. What is there already is left alone. Starts nothing; tests
+# start what they need themselves, on ports of their own.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
@@ -85,7 +85,8 @@ install_provider() {
 
 # systemd reads the units that are written for it; sasl2-bin and the libraries are what Cyrus needs of its packages' dependencies; with libeatmydata1 servers do not wait for
 # the disk, on which nothing has to survive.
-install_packages ca-certificates systemd libeatmydata1 python3 python3-venv dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve postfix isync gnome-keyring dbus \
+install_packages ca-certificates systemd libeatmydata1 python3 python3-venv dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve \
+  postfix isync gnome-keyring dbus dbus-daemon xvfb xfce4-panel xfconf imagemagick \
   sasl2-bin libsasl2-modules libical3 libpcre3 libshp2 libxapian30 libnghttp2-14 libjansson4 libxml2 libpq5 libwrap0
 unpack_cyrus
 install_python

@@ -19,6 +19,7 @@ use liaison::connector::tls::Trust;
 
 mod certificate;
 pub mod cyrus;
+pub mod desktop;
 pub mod dovecot;
 pub mod elsewhere;
 pub mod keyring;
