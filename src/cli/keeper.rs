@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use clap::Parser;
 
+use super::items::Items;
 use super::open::Opened;
-use super::status::Items;
 use super::{
     Arguments, Exit, Front, Installation, Stop, execute_here, exit, offline, output, survey,
 };

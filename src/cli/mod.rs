@@ -27,6 +27,8 @@ pub mod find;
 pub mod front;
 /// Which installation this is.
 pub mod identity;
+/// How many items there are, and what was decided about them.
+mod items;
 /// An installation as the running service keeps it.
 pub mod keeper;
 /// What an organisation told and is not asked again for a day.

@@ -81,7 +81,7 @@ pub fn told(error: Error) -> Stop {
         error @ (Error::Absent | Error::Broken(_)) => Stop::new(
             Exit::TryLater,
             error.to_string(),
-            "see `liaison status`; after an upgrade: `liaison service restart`",
+            "see `liaison status`; after an upgrade: `liaison service stop`, then `start`",
         ),
     }
 }
