@@ -10,7 +10,7 @@ use super::credentials::SignIns;
 use super::identity::Identity;
 use super::lock::{Lock, private_folder};
 use super::mailbox::{self, Mailbox};
-use super::{Common, kept, pins, selection, settings, zone};
+use super::{Common, auth, kept, pins, selection, settings, zone};
 use crate::clock::Clock;
 use crate::config::settings::Organisation;
 use crate::config::{self, Directories, Loaded, Settings};
@@ -53,7 +53,7 @@ pub struct Opened {
     pub engine: Engine,
     /// The classes that take part.
     pub classes: Vec<Class>,
-    /// What the user must know: about the time zone, and about what they may not do.
+    /// What the user must know: about the time zone, what they may not do, and sign-ins that end soon.
     pub notices: Vec<String>,
     pub identity: Identity,
     pub lock: Lock,
@@ -140,7 +140,8 @@ impl Installation {
         let takes_part = |class: &Class| standing.of(*class).takes_part();
         let classes = settings.classes().filter(takes_part).collect();
         let said = standing.says.iter().filter(|said| said.bad).map(|said| said.says.clone());
-        let notices = chosen.notice.into_iter().chain(said).collect();
+        let ending = auth::warnings(self, settings);
+        let notices = chosen.notice.into_iter().chain(said).chain(ending).collect();
         Ok(Opened { engine, classes, notices, identity, lock })
     }
 

@@ -2,7 +2,7 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 50] = [
+const COMMANDS: [&str; 54] = [
     "demo",
     "sync",
     "plan",
@@ -48,6 +48,10 @@ const COMMANDS: [&str; 50] = [
     "filter reset",
     "filter preview",
     "filter test",
+    "auth",
+    "auth login",
+    "auth status",
+    "auth logout",
     "config",
     "doctor",
     "sandbox",

@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests talk to, on Debian or a descendant: Dovecot, Postfix and gnome-keyring as packages, Cyrus unpacked
-# below target/ (as a package it excludes Dovecot), an OpenID provider from npm, Radicale, Xandikos and aiosmtpd in the
-# Python environment of the tests;
-# and mbsync, vdirsyncer, khal, todoman and khard, with which other people work in such mailboxes. What is there already is
-# left alone. Starts nothing; tests start what they need themselves, on ports of their own.
+# Installs the servers that the tests talk to, on Debian or a descendant: Dovecot, Postfix and gnome-keyring as packages, Cyrus
+# unpacked below target/ (as a package it excludes Dovecot), an OpenID provider from npm, Radicale, Xandikos and aiosmtpd in
+# the Python environment of the tests; and mbsync, vdirsyncer, khal, todoman and khard, with which other people work in such
+# mailboxes. What is there already is left alone. Starts nothing; tests start what they need themselves, on ports of their own.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
