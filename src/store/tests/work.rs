@@ -8,7 +8,7 @@ use crate::store::conflict::{Dispute, Finding};
 use crate::store::hold::{Held, HoldId, Operations};
 use crate::store::journal::{Action, Answer, Intent, Outcome};
 use crate::store::round::RoundId;
-use crate::store::{ErrorKind, conflict, hold, journal};
+use crate::store::{ErrorKind, conflict, hold, journal, round};
 
 fn intent(key: &str) -> Intent {
     Intent {
