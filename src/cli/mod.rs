@@ -19,6 +19,8 @@ pub mod circumstances;
 pub mod desk;
 /// How a process ends.
 pub mod exit;
+/// The user's configuration file, changed.
+mod file;
 /// From what a person calls a thing to the thing.
 pub mod find;
 /// Which installation this is.
@@ -88,6 +90,8 @@ pub mod record;
 pub mod sandbox;
 /// `liaison search`
 pub mod search;
+/// `liaison setup`
+pub mod setup;
 /// `liaison status`
 pub mod status;
 /// `liaison sync`
@@ -116,6 +120,7 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
+  liaison setup                from your address to the first sync
   liaison demo                 see everything at work, in a folder of its own
   liaison plan                 what a round would do
   liaison approve --all        allow what waits
@@ -147,6 +152,7 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Setup(setup::Setup),
     Demo(demo::Demo),
     Sync(sync::Sync),
     Plan(plan::Plan),
@@ -194,6 +200,7 @@ pub fn run() -> ExitCode {
 async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
     let here = || Installation::find(&arguments.common);
     match arguments.command {
+        Command::Setup(setup) => setup.run(&here()?).await,
         Command::Demo(demo) => demo.run(&arguments.common).await,
         Command::Sync(sync) => sync.run(&here()?).await,
         Command::Plan(plan) => plan.run(&here()?).await,

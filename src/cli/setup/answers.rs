@@ -1,0 +1,523 @@
+//! The questions of the set-up and the answers to them: by flag, by file, from the present configuration, or kept from the last time.
+//! One table names them all, so that a question cannot be missing from any of these ways. Nothing here is a secret: where one is
+//! needed, the answer says where it is to be had.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Arg, ArgMatches, Command, FromArgMatches};
+
+use crate::cli::lock::{private_file, private_folder};
+use crate::cli::{Exit, Stop};
+use crate::config::error::did_you_mean;
+use crate::config::{Loaded, Origin};
+
+/// A question.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// The flag without its dashes, and the key in a file.
+    pub(super) name: &'static str,
+    /// The setting it becomes; `*` stands for the name of the organisation. Empty where it becomes none, or not only one.
+    pub(super) setting: &'static str,
+    value: &'static str,
+    help: &'static str,
+}
+
+const fn asked(
+    name: &'static str,
+    setting: &'static str,
+    value: &'static str,
+    help: &'static str,
+) -> Asked {
+    Asked { name, setting, value, help }
+}
+
+/// All questions, in the order in which they are asked.
+pub(super) const QUESTIONS: [Asked; 47] = [
+    asked("address", "mailbox.address", "ADDRESS", "Your e-mail address, as the CRM knows you"),
+    asked("aliases", "", "ADDRESSES", "Your other addresses, with commas between them"),
+    asked(
+        "discover",
+        "",
+        "yes|no|URL",
+        "Whether to look for your servers, or where they are described (Thunderbird's format)",
+    ),
+    asked(
+        "email",
+        "mailbox.email.kind",
+        "KIND",
+        "Where your messages are: imap, pop3, maildir or none",
+    ),
+    asked("email-host", "mailbox.email.host", "NAME", "The mail server"),
+    asked("email-port", "mailbox.email.port", "NUMBER", "Its port, where it is not the usual one"),
+    asked(
+        "email-security",
+        "mailbox.email.security",
+        "WORD",
+        "tls, starttls, or none (on this machine)",
+    ),
+    asked("email-path", "mailbox.email.path", "DIR", "The folder of a Maildir"),
+    asked("email-user", "mailbox.email.user", "NAME", "Who signs in at the mail server"),
+    asked(
+        "email-password-command",
+        "mailbox.email.password.command",
+        "COMMAND",
+        "A command that prints the password of the mailbox",
+    ),
+    asked(
+        "email-token-command",
+        "mailbox.email.token.command",
+        "COMMAND",
+        "A command that prints a bearer token for the mailbox",
+    ),
+    asked(
+        "email-ca",
+        "mailbox.email.ca",
+        "FILE",
+        "Certificates (PEM) to trust for the mail server",
+    ),
+    asked(
+        "email-pin",
+        "mailbox.email.pin",
+        "SHA256",
+        "The one certificate of the mail server to trust",
+    ),
+    asked("contacts", "", "WHERE", "The address book: its address, a folder of vCards, or none"),
+    asked(
+        "contacts-user",
+        "mailbox.contacts.user",
+        "NAME",
+        "Who signs in there, if not as for the messages",
+    ),
+    asked(
+        "contacts-password-command",
+        "mailbox.contacts.password.command",
+        "COMMAND",
+        "A command that prints the password for it, if it is another one",
+    ),
+    asked("contacts-ca", "mailbox.contacts.ca", "FILE", "Certificates (PEM) to trust for it"),
+    asked("contacts-pin", "mailbox.contacts.pin", "SHA256", "The one certificate to trust for it"),
+    asked(
+        "appointments",
+        "",
+        "WHERE",
+        "The calendar of appointments: its address, a folder, or none",
+    ),
+    asked(
+        "appointments-user",
+        "mailbox.appointments.user",
+        "NAME",
+        "Who signs in there, if not as for the messages",
+    ),
+    asked(
+        "appointments-password-command",
+        "mailbox.appointments.password.command",
+        "COMMAND",
+        "A command that prints the password for it, if it is another one",
+    ),
+    asked(
+        "appointments-ca",
+        "mailbox.appointments.ca",
+        "FILE",
+        "Certificates (PEM) to trust for it",
+    ),
+    asked(
+        "appointments-pin",
+        "mailbox.appointments.pin",
+        "SHA256",
+        "The one certificate to trust for it",
+    ),
+    asked("tasks", "", "WHERE", "The task list: its address, a folder, or none"),
+    asked(
+        "tasks-user",
+        "mailbox.tasks.user",
+        "NAME",
+        "Who signs in there, if not as for the messages",
+    ),
+    asked(
+        "tasks-password-command",
+        "mailbox.tasks.password.command",
+        "COMMAND",
+        "A command that prints the password for it, if it is another one",
+    ),
+    asked("tasks-ca", "mailbox.tasks.ca", "FILE", "Certificates (PEM) to trust for it"),
+    asked("tasks-pin", "mailbox.tasks.pin", "SHA256", "The one certificate to trust for it"),
+    asked(
+        "send",
+        "sync.email.send",
+        "yes|no",
+        "Whether e-mails that you send in the CRM are sent from here",
+    ),
+    asked(
+        "submission-host",
+        "mailbox.submission.host",
+        "NAME",
+        "The server that takes messages to be sent",
+    ),
+    asked(
+        "submission-port",
+        "mailbox.submission.port",
+        "NUMBER",
+        "Its port, where it is not the usual one",
+    ),
+    asked(
+        "submission-security",
+        "mailbox.submission.security",
+        "WORD",
+        "tls, starttls, or none (on this machine)",
+    ),
+    asked("submission-ca", "mailbox.submission.ca", "FILE", "Certificates (PEM) to trust for it"),
+    asked(
+        "submission-pin",
+        "mailbox.submission.pin",
+        "SHA256",
+        "The one certificate to trust for it",
+    ),
+    asked(
+        "organisation-url",
+        "organisation.*.url",
+        "URL",
+        "The address of the organisation, as in a browser",
+    ),
+    asked("organisation", "", "NAME", "What you call the organisation"),
+    asked(
+        "organisation-token-command",
+        "organisation.*.auth.command",
+        "COMMAND",
+        "A command that prints a bearer token for the organisation",
+    ),
+    asked(
+        "organisation-ca",
+        "organisation.*.ca",
+        "FILE",
+        "Certificates (PEM) to trust for the organisation",
+    ),
+    asked(
+        "organisation-pin",
+        "organisation.*.pin",
+        "SHA256",
+        "The one certificate of the organisation to trust",
+    ),
+    asked(
+        "same-person",
+        "",
+        "yes|no",
+        "Whether you are also the address by which the CRM knows its user",
+    ),
+    asked(
+        "organisation-filters",
+        "",
+        "yes|no",
+        "Whether the sync filters in the organisation count",
+    ),
+    asked(
+        "track-contact",
+        "sync.contact.track",
+        "WORD",
+        "Which contacts go to the CRM: manual, category or all",
+    ),
+    asked("track-task", "sync.task.track", "WORD", "Which tasks do"),
+    asked("track-appointment", "sync.appointment.track", "WORD", "Which appointments do"),
+    asked(
+        "track-email",
+        "sync.email.track",
+        "WORD",
+        "Which messages do: none, replies, known-senders, email-enabled or all",
+    ),
+    asked("claim", "", "yes|no", "Whether this computer is the one that syncs"),
+    asked("approve", "", "yes|no", "Whether the first plan is carried out"),
+];
+
+/// More than anybody answers.
+const BYTES_MAX: u64 = 256 << 10;
+
+/// Below the state folder: what was answered when the set-up was stopped.
+const DRAFT: &str = "setup.toml";
+
+/// Answers, by the names of their questions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Answers(BTreeMap<&'static str, String>);
+
+impl Answers {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(super) fn set(&mut self, name: &'static str, answer: impl Into<String>) {
+        self.0.insert(name, answer.into());
+    }
+
+    pub(super) fn remove(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+
+    /// These, and the others where these say nothing.
+    pub(super) fn or(mut self, others: Self) -> Self {
+        for (name, answer) in others.0 {
+            self.0.entry(name).or_insert(answer);
+        }
+        self
+    }
+
+    /// Reads a file: `name = "answer"`, one a line; numbers and truth values as they are in TOML.
+    ///
+    /// # Errors
+    /// When it cannot be read, or holds what is no answer to any question.
+    pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
+        let mut text = String::new();
+        fs::File::open(file)
+            .and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text))
+            .with_context(|| format!("{} cannot be read", file.display()))?;
+        Self::parse(&text).map_err(|(message, hint)| {
+            Stop::new(Exit::Usage, format!("{}: {message}", file.display()), hint).into()
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, (String, String)> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            (
+                error.message().to_owned(),
+                "write answers like this: address = \"anna@example.org\"".to_owned(),
+            )
+        })?;
+        let mut answers = Self::default();
+        for (key, value) in table {
+            let names = QUESTIONS.iter().map(|asked| asked.name);
+            let Some(name) = names.clone().find(|name| *name == key) else {
+                return Err((format!("there is no question `{key}`"), did_you_mean(&key, names)));
+            };
+            let answer = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Boolean(yes) => word(yes).to_owned(),
+                other => {
+                    let message = format!("the answer to `{key}` is {}", other.type_str());
+                    return Err((message, "write it as text, in quotation marks".to_owned()));
+                }
+            };
+            answers.set(name, answer);
+        }
+        Ok(answers)
+    }
+
+    /// What the present configuration says.
+    pub(super) fn of(loaded: &Loaded) -> Self {
+        let mut answers = Self::default();
+        let organisation = loaded.settings.sync_organisation().map(|(name, _)| name.to_owned());
+        let prefix = organisation.as_ref().map(|name| format!("organisation.{name}."));
+        let written = |setting: &str| {
+            let key = match (&prefix, setting.strip_prefix("organisation.*.")) {
+                (Some(prefix), Some(rest)) => format!("{prefix}{rest}"),
+                _ => setting.to_owned(),
+            };
+            let found = loaded.effective.iter().find(|one| one.key == key)?;
+            let is_own = matches!(found.origin, Origin::File { .. });
+            found.value.as_deref().filter(|_| is_own).map(plain)
+        };
+        for asked in QUESTIONS.iter().filter(|asked| !asked.setting.is_empty()) {
+            if let Some(answer) = written(asked.setting) {
+                answers.set(asked.name, answer);
+            }
+        }
+        for name in ["contacts", "appointments", "tasks"] {
+            let url = written(&format!("mailbox.{name}.url"));
+            let path = || written(&format!("mailbox.{name}.path"));
+            let nowhere = || "none".to_owned();
+            answers.set(name, url.or_else(path).unwrap_or_else(nowhere));
+        }
+        let aliases = loaded.settings.mailbox.aliases.iter().map(ToString::to_string);
+        let aliases: Vec<String> = aliases.collect();
+        if !aliases.is_empty() {
+            answers.set("aliases", aliases.join(", "));
+        }
+        if answers.get("email").is_none() {
+            answers.set("email", "none");
+        }
+        if let Some(filters) = written("sync.contact.organisation_filters") {
+            answers.set("organisation-filters", filters);
+        }
+        answers.0.extend(organisation.map(|name| ("organisation", name)));
+        answers
+    }
+
+    /// What was answered when the set-up was stopped.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub(super) fn draft(state: &Path) -> anyhow::Result<Self> {
+        let file = state.join(DRAFT);
+        if file.exists() { Self::read(&file) } else { Ok(Self::default()) }
+    }
+
+    /// Keeps the answers for the next time, for the owner's eyes only.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub(super) fn keep(&self, state: &Path) -> anyhow::Result<()> {
+        let table: toml::Table = self
+            .0
+            .iter()
+            .map(|(name, answer)| ((*name).to_owned(), answer.clone().into()))
+            .collect();
+        let file = state.join(DRAFT);
+        let unwritten = || format!("{} cannot be written", file.display());
+        private_folder(state).with_context(unwritten)?;
+        let beside = file.with_extension("toml.new");
+        let mut new = private_file(&beside).with_context(unwritten)?;
+        let write = |new: &mut fs::File| {
+            new.set_len(0)?;
+            new.write_all(table.to_string().as_bytes())?;
+            new.sync_all()?;
+            fs::rename(&beside, &file)
+        };
+        write(&mut new).with_context(unwritten)
+    }
+
+    /// Forgets what was kept.
+    ///
+    /// # Errors
+    /// When it is there and cannot be removed.
+    pub(super) fn forget(state: &Path) -> anyhow::Result<()> {
+        let file = state.join(DRAFT);
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("{} cannot be removed", file.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl FromArgMatches for Answers {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut answers = Self::default();
+        answers.update_from_arg_matches(matches)?;
+        Ok(answers)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for asked in &QUESTIONS {
+            if let Some(answer) = matches.get_one::<String>(asked.name) {
+                self.set(asked.name, answer.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl clap::Args for Answers {
+    fn augment_args(command: Command) -> Command {
+        QUESTIONS.iter().fold(command, |command, asked| {
+            let flag = Arg::new(asked.name).long(asked.name).value_name(asked.value);
+            command.arg(flag.help(asked.help).help_heading("Answers"))
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// `yes` or `no`.
+pub(super) fn word(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
+/// What a word of agreement means.
+pub(super) fn is_yes(answer: &str) -> Option<bool> {
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" | "true" => Some(true),
+        "n" | "no" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// A value of the configuration without what TOML needs around it.
+fn plain(value: &str) -> String {
+    let text = format!("it = {value}").parse::<toml::Table>().ok();
+    let text = text.as_ref().and_then(|table| table.get("it")?.as_str());
+    text.unwrap_or(value).to_owned()
+}
+
+/// A path as the file understands it, from where the command was given: the configuration lies elsewhere.
+///
+/// # Errors
+/// When there is no folder to start from.
+pub(super) fn from_here(path: &str) -> std::io::Result<PathBuf> {
+    std::path::absolute(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_answers_by_name_and_a_wrong_name_is_refused() {
+        let answers =
+            Answers::parse("address = \"a@b.example\"\nemail-port = 1993\nsend = true").unwrap();
+        assert_eq!(answers.get("email-port"), Some("1993"));
+        assert_eq!(answers.get("send"), Some("yes"));
+        for (text, part, hint) in [
+            ("adress = \"a\"", "no question `adress`", "`address`"),
+            ("send = [1]", "`send` is array", "quotation"),
+            ("x", "", "like this"),
+        ] {
+            let (message, told) = Answers::parse(text).unwrap_err();
+            assert!(message.contains(part) && told.contains(hint), "{message} {told}");
+        }
+    }
+
+    #[test]
+    fn what_was_answered_is_kept_for_its_owner_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        assert!(Answers::draft(&state).unwrap().is_empty());
+        let mut answers = Answers::default();
+        answers.set("address", "anna \"the\" one");
+        answers.keep(&state).unwrap();
+        answers.set("email", "imap");
+        answers.keep(&state).unwrap();
+        assert_eq!(Answers::draft(&state).unwrap(), answers);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = fs::metadata(state.join(DRAFT)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        Answers::forget(&state).unwrap();
+        Answers::forget(&state).unwrap();
+        assert!(Answers::draft(&state).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_present_configuration_answers_what_it_says_itself() {
+        let text = "[organisation.one]\nurl = \"https://one.example\"\nsync = true\n\
+            auth = { kind = \"token\", command = \"print \\\"it\\\"\" }\n[mailbox]\naddress = \"a@b.example\"\n\
+            [mailbox.contacts]\nkind = \"vdir\"\npath = \"cards\"\n[sync.contact]\ntrack = \"all\"\n";
+        let loaded = crate::config::parse(text, Path::new("/x/config.toml"), None).unwrap();
+        let answers = Answers::of(&loaded);
+        for (name, expected) in [
+            ("organisation", Some("one")),
+            ("organisation-url", Some("https://one.example")),
+            ("organisation-token-command", Some("print \"it\"")),
+            ("contacts", Some("cards")),
+            ("tasks", Some("none")),
+            ("email", Some("none")),
+            ("track-contact", Some("all")),
+            ("track-task", None),
+        ] {
+            assert_eq!(answers.get(name), expected, "{name}");
+        }
+    }
+}

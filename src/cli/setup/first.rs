@@ -1,0 +1,93 @@
+//! The first round: whether this computer is the one that syncs, what would be done, and doing it.
+
+use serde_json::{Value as Json, json};
+
+use super::interview::Question;
+use super::{Wizard, told};
+use crate::cli::approve::Approve;
+use crate::cli::open::silent;
+use crate::cli::output::{Answer, Page};
+use crate::cli::sync::Sync;
+use crate::cli::{Exit, instance, plan};
+
+/// Lines of each kind of the first plan.
+const LINES: usize = 8;
+
+/// Shows the first plan, and carries it out if that is wanted.
+pub(super) async fn round(wizard: &mut Wizard<'_>) -> anyhow::Result<Answer> {
+    let is_ours = claim(wizard).await?;
+    if !is_ours {
+        let mut page = Page::default();
+        page.line("Everything is set up. This computer looks, and writes nothing.");
+        let json = told(wizard, vec![("syncs", Json::from(false))]);
+        let answer = Answer::new(page, json).exit(Exit::Standby);
+        return Ok(answer.note("→ make it the one that syncs: `liaison instance claim`"));
+    }
+    let shown = plan::show(wizard.here, &[], LINES).await?;
+    wizard.interview.say(&shown.page)?;
+    let mut more = vec![("syncs", Json::from(true)), ("plan", shown.json.clone())];
+    match shown.exit {
+        // Nothing to ask about: both sides are in step, or will be by themselves.
+        Exit::Done | Exit::Held => {}
+        exit => {
+            let mut page = Page::default();
+            page.line(
+                "Everything is set up, but the first plan could not be made whole: see above.",
+            );
+            let answer = Answer::new(page, told(wizard, more)).exit(exit);
+            return Ok(answer.note("→ look again: `liaison plan`"));
+        }
+    }
+    let approved = wizard.interview.agree(Question {
+        name: "approve",
+        asks: "Carry this out now? (yes/no)",
+        help: "no: it waits; `liaison plan --all` shows all of it, `liaison approve` allows it",
+        usual: Some("no"),
+    })?;
+    more.push(("approved", Json::from(approved)));
+    if !approved {
+        let mut page = Page::default();
+        page.line("Everything is set up. The first plan waits for your word.");
+        let answer = Answer::new(page, told(wizard, more)).exit(shown.exit);
+        return Ok(answer.note("→ see all of it with `liaison plan --all`, allow it with `liaison approve --all`, then `liaison sync`"));
+    }
+    let allowed = Approve::everything().run(wizard.here).await?;
+    let synced = Sync::round().run(wizard.here).await?;
+    more.extend([("approval", allowed.json), ("sync", synced.json)]);
+    let mut page = synced.page;
+    page.gap();
+    page.line("Everything is set up.");
+    let mut answer = Answer::new(page, told(wizard, more)).exit(synced.exit);
+    answer.notes = synced.notes;
+    Ok(answer.note("→ how does it stand? `liaison status`"))
+}
+
+/// Whether this computer is the one that syncs, or is made so.
+async fn claim(wizard: &mut Wizard<'_>) -> anyhow::Result<bool> {
+    let opened = wizard.here.open(silent()).await?;
+    let other = opened.engine.standby().map(|standby| standby.message);
+    drop(opened);
+    let mut page = Page::default();
+    let usual = match &other {
+        Some(other) => {
+            page.wrapped("! ", other);
+            page.line("If this computer is to sync, the other one stops at its next round.");
+            "no"
+        }
+        None => "yes",
+    };
+    wizard.interview.say(&page)?;
+    let is_wanted = wizard.interview.agree(Question {
+        name: "claim",
+        asks: "Make this computer the one that syncs? (yes/no)",
+        help: "exactly one computer moves data; every other one only looks",
+        usual: Some(usual),
+    })?;
+    if !is_wanted {
+        return Ok(false);
+    }
+    let claimed = instance::claim(wizard.here).await?;
+    wizard.interview.say(&claimed.page)?;
+    wizard.checks.push(json!({ "instance": claimed.json }));
+    Ok(true)
+}
