@@ -15,6 +15,8 @@ pub mod absent;
 pub mod budget;
 /// What a sync depends on: which computer syncs, whose state this is, what the user may do, how much may be asked.
 pub mod circumstances;
+/// From what the configuration says about secrets to what gives them.
+pub mod credentials;
 /// From a configuration to the records of an organisation.
 pub mod desk;
 /// How a process ends.
@@ -54,6 +56,8 @@ pub mod zone;
 
 /// `liaison approve`
 pub mod approve;
+/// `liaison auth`
+pub mod auth;
 /// `liaison completions`
 pub mod completions;
 /// `liaison config`
@@ -175,6 +179,7 @@ pub enum Command {
     Filter(filter::Filter),
     Org(org::Org),
     Instance(instance::Instance),
+    Auth(auth::Auth),
     Config(config::Config),
     Doctor(doctor::Doctor),
     Sandbox(sandbox::Sandbox),
@@ -223,6 +228,7 @@ async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
         Command::Filter(filter) => filter.run(&here()?).await,
         Command::Org(org) => org.run(&here()?).await,
         Command::Instance(instance) => instance.run(&here()?).await,
+        Command::Auth(auth) => auth.run(&here()?).await,
         Command::Config(config) => config.run(&here()?),
         Command::Doctor(doctor) => doctor.run(&here()?).await,
         Command::Sandbox(sandbox) => sandbox.run().await,

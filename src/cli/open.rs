@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget::Budget;
+use super::credentials::SignIns;
 use super::identity::Identity;
 use super::lock::{Lock, private_folder};
-use super::mailbox::{self, Mailbox, in_folder};
+use super::mailbox::{self, Mailbox};
 use super::{Common, kept, pins, selection, settings, zone};
 use crate::clock::Clock;
-use crate::config::settings::{Auth, Organisation};
+use crate::config::settings::Organisation;
 use crate::config::{self, Directories, Loaded, Settings};
 use crate::connector::dataverse::{self, Dataverse, Standing};
 use crate::connector::http::Limits;
@@ -42,6 +43,8 @@ pub struct Installation {
     pub clock: Clock,
     /// Whether a program reads the answer.
     pub json: bool,
+    /// The sign-ins that this process uses.
+    pub sign_ins: Arc<SignIns>,
 }
 
 /// An engine, and the promise that no other process of this state writes meanwhile.
@@ -68,7 +71,8 @@ impl Installation {
         directories.config = std::path::absolute(&directories.config)?;
         directories.state = std::path::absolute(&directories.state)?;
         let home = mailbox::home(&directories.config);
-        Ok(Self { directories, home, clock: Clock::system(), json: common.json })
+        let (clock, sign_ins) = (Clock::system(), Arc::default());
+        Ok(Self { directories, home, clock, json: common.json, sign_ins })
     }
 
     /// The settings and where each comes from.
@@ -202,7 +206,7 @@ impl Installation {
 
     /// What talks to the mailbox.
     pub fn mailbox<'a>(&'a self, settings: &'a Settings) -> Mailbox<'a> {
-        Mailbox { settings, home: &self.home, clock: &self.clock }
+        Mailbox { settings, here: self }
     }
 
     /// What is needed to reach an organisation.
@@ -212,11 +216,10 @@ impl Installation {
         organisation: &Organisation,
         settings: &Settings,
     ) -> dataverse::Options {
-        let Auth::Token { command } = &organisation.auth;
         dataverse::Options {
             name: name.to_owned(),
             url: organisation.url.to_string(),
-            token_command: in_folder(&self.home, command),
+            credential: self.bearer(organisation),
             trust: organisation.trust.clone(),
             filters: settings::filters(settings),
             limits: Limits::default(),

@@ -17,6 +17,7 @@ use crate::model::Class;
 mod email;
 mod filing;
 mod mailbox;
+mod oauth;
 mod offline;
 mod organisation;
 mod server;
@@ -91,9 +92,10 @@ pub fn parse(text: &str, file: &Path, home: Option<&Path>) -> Result<Loaded> {
     let paths = Paths { folder: file.parent().unwrap_or(Path::new("")), home };
 
     let mut section = Section::root(&reading, &root);
+    let mailbox = mailbox(&mut section, &paths)?;
     let settings = Settings {
-        organisations: organisations(&mut section, &paths)?,
-        mailbox: mailbox(&mut section, &paths)?,
+        organisations: organisations(&mut section, &paths, mailbox.address.as_str())?,
+        mailbox,
         sync: sync(&mut section)?,
         guard: guard(&mut section)?,
         offline: offline::read(&mut section)?,
@@ -115,12 +117,13 @@ const BYTES_MAX: usize = 1024 * 1024;
 fn organisations(
     root: &mut Section<'_>,
     paths: &Paths<'_>,
+    user: &str,
 ) -> Result<BTreeMap<String, Organisation>> {
     let mut found = BTreeMap::new();
     let mut syncing: Option<String> = None;
     for (name, section) in root.named("organisation")? {
         let place = section.place;
-        let organisation = organisation::read(name, section, paths)?;
+        let organisation = organisation::read(name, section, paths, user)?;
         if organisation.sync
             && let Some(first) = syncing.replace(name.to_owned())
         {
