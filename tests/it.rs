@@ -29,5 +29,6 @@ mod planner;
 mod scenario;
 mod sending;
 mod servers;
+mod setup;
 mod support;
 mod sync;

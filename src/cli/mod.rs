@@ -249,9 +249,11 @@ fn log(verbose: u8) {
         .with_default_directive(level.into())
         .with_env_var("LIAISON_LOG")
         .from_env_lossy();
-    // They write down what is sent, passwords included.
-    let filter = ["async_imap", "async_imap::client", "async_imap::imap_stream", "lettre"]
+    // They write down what is sent, passwords included; or complain of certificates, which is told better elsewhere.
+    let talkative = ["async_imap", "async_imap::client", "async_imap::imap_stream", "lettre"];
+    let filter = talkative
         .into_iter()
+        .chain(["rustls_platform_verifier"])
         .filter_map(|talkative| format!("{talkative}=off").parse().ok())
         .fold(filter, EnvFilter::add_directive);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();

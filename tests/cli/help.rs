@@ -2,7 +2,8 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 50] = [
+const COMMANDS: [&str; 51] = [
+    "setup",
     "demo",
     "sync",
     "plan",

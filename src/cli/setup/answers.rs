@@ -36,14 +36,14 @@ const fn asked(
 }
 
 /// All questions, in the order in which they are asked.
-pub(super) const QUESTIONS: [Asked; 47] = [
+pub(super) const QUESTIONS: [Asked; 56] = [
     asked("address", "mailbox.address", "ADDRESS", "Your e-mail address, as the CRM knows you"),
     asked("aliases", "", "ADDRESSES", "Your other addresses, with commas between them"),
     asked(
         "discover",
         "",
         "yes|no|URL",
-        "Whether to look for your servers, or where they are described (Thunderbird's format)",
+        "Whether to look for your servers, or where they are described (in Thunderbird's format)",
     ),
     asked(
         "email",
@@ -62,6 +62,12 @@ pub(super) const QUESTIONS: [Asked; 47] = [
     asked("email-path", "mailbox.email.path", "DIR", "The folder of a Maildir"),
     asked("email-user", "mailbox.email.user", "NAME", "Who signs in at the mail server"),
     asked(
+        "email-sign-in",
+        "",
+        "WAY",
+        "How: keyring (a password), command (prints it), token (a command prints a bearer token), systemd or oauth",
+    ),
+    asked(
         "email-password-command",
         "mailbox.email.password.command",
         "COMMAND",
@@ -72,6 +78,12 @@ pub(super) const QUESTIONS: [Asked; 47] = [
         "mailbox.email.token.command",
         "COMMAND",
         "A command that prints a bearer token for the mailbox",
+    ),
+    asked(
+        "email-credential",
+        "mailbox.email.password.credential",
+        "NAME",
+        "The systemd credential with the password of the mailbox",
     ),
     asked(
         "email-ca",
@@ -93,10 +105,16 @@ pub(super) const QUESTIONS: [Asked; 47] = [
         "Who signs in there, if not as for the messages",
     ),
     asked(
+        "contacts-sign-in",
+        "",
+        "WAY",
+        "How, if not as for the messages: keyring, command or oauth",
+    ),
+    asked(
         "contacts-password-command",
         "mailbox.contacts.password.command",
         "COMMAND",
-        "A command that prints the password for it, if it is another one",
+        "A command that prints the password for it",
     ),
     asked("contacts-ca", "mailbox.contacts.ca", "FILE", "Certificates (PEM) to trust for it"),
     asked("contacts-pin", "mailbox.contacts.pin", "SHA256", "The one certificate to trust for it"),
@@ -113,10 +131,16 @@ pub(super) const QUESTIONS: [Asked; 47] = [
         "Who signs in there, if not as for the messages",
     ),
     asked(
+        "appointments-sign-in",
+        "",
+        "WAY",
+        "How, if not as for the messages: keyring, command or oauth",
+    ),
+    asked(
         "appointments-password-command",
         "mailbox.appointments.password.command",
         "COMMAND",
-        "A command that prints the password for it, if it is another one",
+        "A command that prints the password for it",
     ),
     asked(
         "appointments-ca",
@@ -137,11 +161,12 @@ pub(super) const QUESTIONS: [Asked; 47] = [
         "NAME",
         "Who signs in there, if not as for the messages",
     ),
+    asked("tasks-sign-in", "", "WAY", "How, if not as for the messages: keyring, command or oauth"),
     asked(
         "tasks-password-command",
         "mailbox.tasks.password.command",
         "COMMAND",
-        "A command that prints the password for it, if it is another one",
+        "A command that prints the password for it",
     ),
     asked("tasks-ca", "mailbox.tasks.ca", "FILE", "Certificates (PEM) to trust for it"),
     asked("tasks-pin", "mailbox.tasks.pin", "SHA256", "The one certificate to trust for it"),
@@ -184,6 +209,12 @@ pub(super) const QUESTIONS: [Asked; 47] = [
     ),
     asked("organisation", "", "NAME", "What you call the organisation"),
     asked(
+        "organisation-sign-in",
+        "",
+        "WAY",
+        "How to sign in there: oauth, or command (prints a bearer token)",
+    ),
+    asked(
         "organisation-token-command",
         "organisation.*.auth.command",
         "COMMAND",
@@ -200,6 +231,19 @@ pub(super) const QUESTIONS: [Asked; 47] = [
         "organisation.*.pin",
         "SHA256",
         "The one certificate of the organisation to trust",
+    ),
+    asked(
+        "oauth-tenant",
+        "",
+        "TENANT",
+        "For oauth at Microsoft: a domain like contoso.onmicrosoft.com, or an id",
+    ),
+    asked("oauth-issuer", "", "URL", "For oauth at another provider: its address"),
+    asked(
+        "oauth-client-id",
+        "",
+        "ID",
+        "For oauth: what the provider gave when Liaison was registered there",
     ),
     asked(
         "same-person",
@@ -344,11 +388,43 @@ impl Answers {
         if answers.get("email").is_none() {
             answers.set("email", "none");
         }
+        for part in ["email", "contacts", "appointments", "tasks"] {
+            let of = |key: &str| written(&format!("mailbox.{part}.{key}"));
+            answers.signs_in(part, &of, "oauth");
+        }
+        answers.signs_in("organisation", &|key| written(&format!("organisation.*.{key}")), "auth");
         if let Some(filters) = written("sync.contact.organisation_filters") {
             answers.set("organisation-filters", filters);
         }
         answers.0.extend(organisation.map(|name| ("organisation", name)));
         answers
+    }
+
+    /// How somebody signs in at a part, as its section says.
+    fn signs_in(&mut self, part: &str, of: &dyn Fn(&str) -> Option<String>, oauth: &str) {
+        let ways = [
+            ("password.keyring", "keyring"),
+            ("password.command", "command"),
+            ("token.command", "token"),
+            ("password.credential", "systemd"),
+            ("auth.command", "command"),
+            ("oauth.client_id", "oauth"),
+            ("auth.client_id", "oauth"),
+        ];
+        let way = ways.iter().find(|(key, _)| of(key).is_some());
+        let name = QUESTIONS.iter().find(|asked| asked.name == format!("{part}-sign-in"));
+        if let (Some((_, way)), Some(name)) = (way, name) {
+            self.set(name.name, *way);
+        }
+        for (key, name) in [
+            ("tenant", "oauth-tenant"),
+            ("issuer", "oauth-issuer"),
+            ("client_id", "oauth-client-id"),
+        ] {
+            if let Some(answer) = of(&format!("{oauth}.{key}")) {
+                self.set(name, answer);
+            }
+        }
     }
 
     /// What was answered when the set-up was stopped.

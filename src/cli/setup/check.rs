@@ -1,5 +1,7 @@
 //! `liaison setup --check`: goes through everything as it is configured, or as the answers would have it, and changes nothing.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
 
 use super::answers::Answers;
@@ -33,6 +35,14 @@ pub(super) async fn run(
     }
     let text = file::write(text, &directories.config, given)?;
     let settings = config::parse(&text, &directories.config, directories.home.as_deref())?.settings;
+    let mut here = here.clone();
+    // Where commands that print secrets run; it is not made for a look.
+    here.home = here
+        .home
+        .ancestors()
+        .find(|folder| folder.is_dir())
+        .map_or_else(PathBuf::new, Path::to_owned);
+    let here = &here;
     let examined = doctor::look(here, &settings, Which::value_variants().to_vec()).await;
     let parts = doctor::tell(&examined);
     let mut page = parts.page;

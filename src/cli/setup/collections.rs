@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::interview::{Choice, Question};
-use super::part::{self, Part, is_settled};
+use super::part::{Part, is_settled};
+use super::sign_in::{self, Door};
 use super::{Wizard, file, stop};
 use crate::cli::Exit;
 use crate::cli::doctor::Which;
@@ -27,7 +28,7 @@ struct Kind {
     protocol: Protocol,
     asks: &'static str,
     user: &'static str,
-    password: &'static str,
+    door: Door,
     part: Part,
 }
 
@@ -38,12 +39,13 @@ const KINDS: [Kind; 3] = [
         protocol: Protocol::CardDav,
         asks: "Where are your contacts?",
         user: "contacts-user",
-        password: "contacts-password-command",
+        door: door("contact", "contacts-sign-in", "contacts-password-command"),
         part: Part {
             which: Which::Contact,
-            names: &["contacts", "contacts-user", "contacts-password-command"],
+            names: &["contacts", "contacts-user", "contacts-sign-in", "contacts-password-command"],
             ca: "contacts-ca",
             pin: "contacts-pin",
+            door: Some(door("contact", "contacts-sign-in", "contacts-password-command")),
         },
     },
     Kind {
@@ -52,12 +54,22 @@ const KINDS: [Kind; 3] = [
         protocol: Protocol::CalDav,
         asks: "Where are your appointments?",
         user: "appointments-user",
-        password: "appointments-password-command",
+        door: door("appointment", "appointments-sign-in", "appointments-password-command"),
         part: Part {
             which: Which::Appointment,
-            names: &["appointments", "appointments-user", "appointments-password-command"],
+            names: &[
+                "appointments",
+                "appointments-user",
+                "appointments-sign-in",
+                "appointments-password-command",
+            ],
             ca: "appointments-ca",
             pin: "appointments-pin",
+            door: Some(door(
+                "appointment",
+                "appointments-sign-in",
+                "appointments-password-command",
+            )),
         },
     },
     Kind {
@@ -66,15 +78,21 @@ const KINDS: [Kind; 3] = [
         protocol: Protocol::CalDav,
         asks: "Where are your tasks?",
         user: "tasks-user",
-        password: "tasks-password-command",
+        door: door("task", "tasks-sign-in", "tasks-password-command"),
         part: Part {
             which: Which::Task,
-            names: &["tasks", "tasks-user", "tasks-password-command"],
+            names: &["tasks", "tasks-user", "tasks-sign-in", "tasks-password-command"],
             ca: "tasks-ca",
             pin: "tasks-pin",
+            door: Some(door("task", "tasks-sign-in", "tasks-password-command")),
         },
     },
 ];
+
+const fn door(part: &'static str, way: &'static str, password: &'static str) -> Door {
+    let ways = &["keyring", "command", "oauth", "shared"];
+    Door { part, way, ways, password, token: "", credential: "" }
+}
 
 /// Asks for each, until it can be used.
 pub(super) async fn all(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
@@ -101,11 +119,11 @@ pub(super) async fn all(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
 }
 
 async fn one(wizard: &mut Wizard<'_>, kind: &Kind) -> anyhow::Result<()> {
-    sign_in(wizard, kind);
+    take_sign_in(wizard, kind);
     place(wizard, kind).await?;
     let shares = matches!(wizard.interview.answers.get("email"), Some("imap" | "pop3"));
     let is_url = wizard.interview.answers.get(kind.name).is_some_and(|place| place.contains("://"));
-    if is_url && !shares && wizard.interview.answers.get(kind.password).is_none() {
+    if is_url && !shares && wizard.interview.answers.get(kind.door.way).is_none() {
         own_sign_in(wizard, kind)?;
     }
     Ok(())
@@ -177,13 +195,18 @@ fn is_place(answer: &str) -> Result<(), String> {
 }
 
 /// Takes a sign-in of its own where one was said.
-fn sign_in(wizard: &mut Wizard<'_>, kind: &Kind) {
+fn take_sign_in(wizard: &mut Wizard<'_>, kind: &Kind) {
     let interview = &mut wizard.interview;
-    for name in [kind.user, kind.password] {
+    for name in [kind.user, kind.door.way, kind.door.password] {
         let known = interview.given(name).or_else(|| interview.present(name)).map(str::to_owned);
         if let Some(answer) = known.filter(|_| interview.answers.get(name).is_none()) {
             interview.answers.set(name, answer);
         }
+    }
+    let has = |name| interview.answers.get(name).is_some();
+    if has(kind.door.password) && !has(kind.door.way) {
+        // Who names the command has chosen.
+        interview.answers.set(kind.door.way, "command");
     }
 }
 
@@ -193,8 +216,7 @@ fn own_sign_in(wizard: &mut Wizard<'_>, kind: &Kind) -> anyhow::Result<()> {
     let help = "usually your whole address";
     let question = Question { name: kind.user, asks, help, usual: usual.as_deref() };
     wizard.interview.text(question, super::interview::anything)?;
-    part::command(wizard, kind.password, "the password")?;
-    Ok(())
+    sign_in::choose(wizard, kind.door, None)
 }
 
 /// The collections that hold the class, on the servers that were found or are configured.
@@ -283,7 +305,7 @@ fn another(wizard: &mut Wizard<'_>, kind: &Kind) -> anyhow::Result<bool> {
     if wizard.interview.decide(asks, "↑↓ to move, Enter to choose", choices)? == "no" {
         return Ok(false);
     }
-    wizard.interview.again(&[kind.user, kind.password]);
+    wizard.interview.again(&[kind.user, kind.door.way, kind.door.password]);
     own_sign_in(wizard, kind)?;
     Ok(true)
 }

@@ -58,11 +58,8 @@ fn changes(answers: &Answers) -> Vec<Change> {
     }
     if let Some(url) = answers.get("organisation-url") {
         let of = |key: &str, to| change(&format!("organisation.{organisation}.{key}"), Some(to));
-        changes.extend([
-            of("url", url.into()),
-            of("sync", true.into()),
-            of("auth.kind", "token".into()),
-        ]);
+        changes.extend([of("url", url.into()), of("sync", true.into())]);
+        changes.extend(auth(&format!("organisation.{organisation}.auth"), answers));
     }
     changes.extend(
         answers.get("address").map(|address| change("mailbox.address", Some(address.into()))),
@@ -77,10 +74,15 @@ fn changes(answers: &Answers) -> Vec<Change> {
     for asked in QUESTIONS.iter().filter(|asked| !asked.setting.is_empty()) {
         let path = asked.setting.replace('*', organisation);
         let Some(answer) = answers.get(asked.name) else { continue };
-        if is_left_out(asked.name, answers) || (asked.name == "email" && answer == "none") {
+        let is_secret = SECRETS.iter().any(|end| asked.name.ends_with(end));
+        let is_none = asked.name == "email" && answer == "none";
+        if is_secret || is_none || is_left_out(asked.name, answers) {
             continue;
         }
         changes.push(change(&path, (!answer.is_empty()).then(|| value(asked.name, answer))));
+    }
+    for part in ["email", "contacts", "appointments", "tasks"] {
+        changes.extend(sign_in(part, answers));
     }
     changes.extend(exclusive(answers, organisation));
     if let Some(yes) = answers.get("organisation-filters").and_then(is_yes) {
@@ -94,6 +96,71 @@ fn changes(answers: &Answers) -> Vec<Change> {
 /// What stands between commas.
 pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+/// Where secrets are to be had: what becomes of that hangs on the way to sign in.
+const SECRETS: [&str; 3] = ["-password-command", "-token-command", "-credential"];
+
+/// The settings of a section that are about signing in.
+const SIGN_IN: [&str; 4] = ["user", "password", "token", "oauth"];
+
+/// How somebody signs in at a server of the mailbox: one way, and no other one beside it.
+fn sign_in(part: &str, answers: &Answers) -> Vec<Change> {
+    let of = |name: &str| answers.get(&format!("{part}-{name}"));
+    let is_server = match answers.get(part) {
+        Some("none" | "maildir") | None => false,
+        Some(place) => part == "email" || place.contains("://"),
+    };
+    let (Some(way), true) = (of("sign-in"), is_server) else { return Vec::new() };
+    let text = |name: &str| Some(of(name).unwrap_or_default().into());
+    let section = match way {
+        "keyring" | "command" | "systemd" => "password",
+        "token" => "token",
+        "oauth" => "oauth",
+        // As for the messages.
+        _ => "",
+    };
+    let of = |key: &str, to| change(&format!("mailbox.{part}.{key}"), to);
+    let others = ["password", "token", "oauth"].into_iter().filter(|other| *other != section);
+    let mut changes: Vec<Change> = others.map(|other| of(other, None)).collect();
+    match section {
+        "password" => changes.extend([
+            of("password.keyring", (way == "keyring").then(|| true.into())),
+            of("password.command", text("password-command").filter(|_| way == "command")),
+            of("password.credential", text("credential").filter(|_| way == "systemd")),
+        ]),
+        "token" => changes.push(of("token.command", text("token-command"))),
+        "oauth" => changes.extend(provider(&format!("mailbox.{part}.oauth"), answers)),
+        _ => {}
+    }
+    changes
+}
+
+/// How somebody signs in at the organisation, where that was answered.
+fn auth(section: &str, answers: &Answers) -> Vec<Change> {
+    let Some(way) = answers.get("organisation-sign-in") else { return Vec::new() };
+    let of = |key: &str, to| change(&format!("{section}.{key}"), to);
+    if way == "oauth" {
+        let mut changes = vec![of("kind", Some("oauth".into())), of("command", None)];
+        changes.extend(provider(section, answers));
+        return changes;
+    }
+    let command = answers.get("organisation-token-command").unwrap_or_default();
+    let gone = ["tenant", "issuer", "client_id", "user", "scopes", "resource"];
+    let mut changes: Vec<Change> = gone.iter().map(|key| of(key, None)).collect();
+    changes.extend([of("kind", Some("token".into())), of("command", Some(command.into()))]);
+    changes
+}
+
+/// The one provider of the mailbox and the organisation.
+fn provider(section: &str, answers: &Answers) -> Vec<Change> {
+    let keys =
+        [("oauth-tenant", "tenant"), ("oauth-issuer", "issuer"), ("oauth-client-id", "client_id")];
+    let changes = keys.map(|(name, key)| {
+        let answer = answers.get(name).filter(|answer| !answer.is_empty());
+        change(&format!("{section}.{key}"), answer.map(Into::into))
+    });
+    changes.into()
 }
 
 /// Whether a question is about a part that does not take part.
@@ -130,7 +197,7 @@ fn collection(name: &str, kind: &str, answers: &Answers) -> Vec<Change> {
         of("path", (!is_url).then(|| path(answer))),
     ];
     if !is_url {
-        changes.extend(["user", "password", "token", "ca", "pin"].map(|key| of(key, None)));
+        changes.extend(["ca", "pin"].into_iter().chain(SIGN_IN).map(|key| of(key, None)));
     }
     changes
 }
@@ -141,17 +208,12 @@ fn exclusive(answers: &Answers, organisation: &str) -> Vec<Change> {
     let mut gone: Vec<String> = Vec::new();
     match answers.get("email") {
         Some("maildir") => {
-            let keys =
-                ["host", "port", "security", "user", "password", "token", "ca", "pin", "leave_out"];
+            let keys = ["host", "port", "security", "ca", "pin", "leave_out"].into_iter();
+            let keys = keys.chain(SIGN_IN);
             gone.extend(keys.map(|key| format!("mailbox.email.{key}")));
         }
         Some(_) => gone.push("mailbox.email.path".to_owned()),
         None => {}
-    }
-    if has("email-password-command") {
-        gone.push("mailbox.email.token".to_owned());
-    } else if has("email-token-command") {
-        gone.push("mailbox.email.password".to_owned());
     }
     for part in ["email", "contacts", "appointments", "tasks", "submission"] {
         gone.extend(certificates(&has, part, &format!("mailbox.{part}")));
@@ -191,18 +253,20 @@ mod tests {
         answers
     }
 
-    const ALL: [(&str, &str); 12] = [
+    const ALL: [(&str, &str); 14] = [
         ("address", "anna@example.org"),
         ("email", "imap"),
         ("email-host", "imap.example.org"),
         ("email-port", "1993"),
         ("email-user", "anna"),
+        ("email-sign-in", "command"),
         ("email-password-command", "pass mail"),
         ("contacts", "https://dav.example.org/anna/contacts/"),
         ("appointments", "/var/calendar"),
         ("tasks", "none"),
         ("organisation", "contoso"),
         ("organisation-url", "https://contoso.crm4.dynamics.com"),
+        ("organisation-sign-in", "command"),
         ("organisation-token-command", "az token"),
     ];
 
@@ -235,6 +299,8 @@ mod tests {
         text.push_str("\n# My rule.\n[sync.task]\nconflict = \"mailbox\"\n");
         let other = [
             ("email-host", "mail.example.org"),
+            ("email", "imap"),
+            ("email-sign-in", "token"),
             ("email-token-command", "token"),
             ("tasks", "https://x.example/t/"),
         ];
@@ -245,6 +311,18 @@ mod tests {
             !changed.contains("pass mail") && changed.contains("token = { command = \"token\" }")
         );
         settings(&changed, file(), None).unwrap();
+        let browser = [
+            ("organisation-url", "https://contoso.crm4.dynamics.com"),
+            ("organisation", "contoso"),
+            ("organisation-sign-in", "oauth"),
+            ("oauth-tenant", "contoso.com"),
+            ("oauth-client-id", "c"),
+        ];
+        let by_browser = write(Some(&text), file(), &answers(&browser)).unwrap();
+        assert!(!by_browser.contains("az token"), "{by_browser}");
+        let back = write(Some(&by_browser), file(), &answers(&ALL)).unwrap();
+        assert!(back.contains("az token") && !back.contains("tenant"), "{back}");
+        settings(&by_browser, file(), None).unwrap();
         let maildir = [("email", "maildir"), ("email-path", "/var/mail"), ("contacts", "none")];
         let changed = write(Some(&text), file(), &answers(&maildir)).unwrap();
         assert!(
@@ -255,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_part_can_be_looked_at_before_the_rest_is_known() {
-        let text = write(None, file(), &answers(&ALL[..6])).unwrap();
+        let text = write(None, file(), &answers(&ALL[..7])).unwrap();
         assert!(config::parse(&text, file(), None).is_err());
         assert!(settings(&text, file(), None).unwrap().mailbox.folders.email.is_some());
     }

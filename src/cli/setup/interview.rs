@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 
+use inquire::list_option::ListOption;
 use inquire::validator::Validation;
 use inquire::{InquireError, Select, Text};
 
@@ -140,7 +141,9 @@ impl Interview {
         if let Some((given, reason)) = wrong {
             self.say(&refusal(&given, &reason))?;
         }
-        let mut text = Text::new(question.asks).with_help_message(question.help);
+        let shown = |answer: &str| short(answer, room(question.asks));
+        let mut text =
+            Text::new(question.asks).with_help_message(question.help).with_formatter(&shown);
         if let Some(usual) = usual.as_deref() {
             text = text.with_default(usual);
         }
@@ -217,17 +220,24 @@ impl Interview {
     }
 }
 
+/// Columns that are left for an answer behind its question.
+fn room(asks: &str) -> usize {
+    LABEL_MAX.saturating_sub(asks.chars().count()).max(10)
+}
+
 fn pick(asks: &str, help: &str, choices: Vec<Choice>, at: usize) -> Asked<String> {
     let labels: Vec<String> =
         choices.iter().map(|choice| short(&choice.label, LABEL_MAX)).collect();
+    let shown = |picked: ListOption<&String>| short(picked.value, room(asks));
     let select = Select::new(asks, labels).with_help_message(help).with_starting_cursor(at);
+    let select = select.with_formatter(&shown);
     let picked = wait(|| select.without_filtering().with_page_size(10).raw_prompt())?;
     let choice = choices.into_iter().nth(picked.index);
     choice.map(|choice| choice.answer).ok_or_else(|| anyhow::anyhow!("there is no such choice"))
 }
 
 /// A person may think for long, and other work goes on.
-fn wait<T>(asking: impl FnOnce() -> Result<T, InquireError>) -> Asked<T> {
+pub(super) fn wait<T>(asking: impl FnOnce() -> Result<T, InquireError>) -> Asked<T> {
     tokio::task::block_in_place(asking).map_err(|error| match error {
         InquireError::OperationCanceled | InquireError::OperationInterrupted => {
             Stop::new(Exit::Failed, STOPPED, "go on: `liaison setup`").into()

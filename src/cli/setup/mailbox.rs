@@ -3,8 +3,8 @@
 use super::interview::{Choice, Question};
 use super::part::{self, Part, is_settled};
 use super::search::label;
-use super::{Wizard, remark, stop};
-use crate::cli::Exit;
+use super::sign_in::{self, Door};
+use super::{Wizard, remark};
 use crate::cli::doctor::Which;
 use crate::connector::discover::{Candidate, Place, Protocol};
 
@@ -17,11 +17,23 @@ const EMAIL: Part = Part {
         "email-security",
         "email-path",
         "email-user",
+        "email-sign-in",
         "email-password-command",
         "email-token-command",
+        "email-credential",
     ],
     ca: "email-ca",
     pin: "email-pin",
+    door: Some(DOOR),
+};
+
+const DOOR: Door = Door {
+    part: "email",
+    way: "email-sign-in",
+    ways: &["keyring", "command", "oauth", "token", "systemd"],
+    password: "email-password-command",
+    token: "email-token-command",
+    credential: "email-credential",
 };
 
 const SUBMISSION: Part = Part {
@@ -29,6 +41,7 @@ const SUBMISSION: Part = Part {
     names: &["submission-host", "submission-port", "submission-security"],
     ca: "submission-ca",
     pin: "submission-pin",
+    door: None,
 };
 
 const EMAIL_SERVER: [&str; 3] = ["email-host", "email-port", "email-security"];
@@ -163,36 +176,13 @@ fn user(wizard: &mut Wizard<'_>, candidate: Option<&Candidate>) -> anyhow::Resul
 }
 
 fn sign_in(wizard: &mut Wizard<'_>, candidate: Option<&Candidate>) -> anyhow::Result<()> {
-    let commands = ["email-password-command", "email-token-command"];
     let only_tokens = candidate.is_some_and(|candidate| candidate.service.oauth_only);
-    let given = commands.iter().find(|name| wizard.interview.given(name).is_some());
-    let present = commands.iter().find(|name| wizard.interview.present(name).is_some());
-    let name = match (given, present) {
-        (Some(name), _) => *name,
-        (None, Some(name)) if !wizard.interview.is_terminal => *name,
-        (None, _) if !wizard.interview.is_terminal => {
-            let hint = "answer with --email-password-command or --email-token-command";
-            return Err(stop(Exit::Usage, "not answered: how to sign in at the mail server", hint));
-        }
-        (None, present) => {
-            let mut choices = vec![
-                Choice::new(commands[0], "With a password, which a command prints"),
-                Choice::new(commands[1], "With a token (OAuth), which a command prints"),
-            ];
-            if only_tokens || present == Some(&commands[1]) {
-                choices.reverse();
-            }
-            let asks = "How do you sign in there?";
-            let help = "a password is never kept in a file: a command has it from where it is safe";
-            let chosen = wizard.interview.decide(asks, help, choices)?;
-            if chosen == commands[0] { commands[0] } else { commands[1] }
-        }
-    };
-    if only_tokens && name == commands[0] {
-        remark(&wizard.interview, "this server takes no passwords, only tokens")?;
+    let usual = only_tokens.then_some("oauth");
+    sign_in::choose(wizard, DOOR, usual)?;
+    let way = wizard.interview.answers.get("email-sign-in");
+    if only_tokens && matches!(way, Some("keyring" | "command" | "systemd")) {
+        remark(&wizard.interview, "this server takes no passwords, only sign-in by browser")?;
     }
-    let what = if name == commands[0] { "the password" } else { "a token" };
-    part::command(wizard, name, what)?;
     Ok(())
 }
 

@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
 use super::doctor::{self, Examined, Which};
+use super::lock::private_folder;
 use super::output::{Answer, Page, note};
 use super::{Installation, Stop};
 use crate::config::Settings;
@@ -27,6 +29,7 @@ mod mailbox;
 mod organisation;
 mod part;
 mod search;
+mod sign_in;
 
 /// Set everything up, from your address to the first sync
 ///
@@ -78,6 +81,9 @@ impl Setup {
         if self.check {
             return check::run(here, text.as_deref(), &given).await;
         }
+        // Where commands that print secrets run.
+        private_folder(&here.home)
+            .with_context(|| format!("the folder {} cannot be made", here.home.display()))?;
         let interview = Interview::new(given, present, here.json);
         let mut wizard = Wizard {
             here,

@@ -2,30 +2,48 @@
 
 use url::{Host, Url};
 
-use super::interview::Question;
-use super::part::{self, Part, is_settled};
+use super::interview::{Choice, Question};
+use super::part::{Part, is_settled};
 use super::search::is_own;
-use super::{Wizard, stop};
+use super::sign_in::{self, Door};
+use super::{Wizard, remark, stop};
 use crate::cli::Exit;
 use crate::cli::doctor::Which;
 use crate::cli::output::Page;
 use crate::connector::dataverse::Dataverse;
+use crate::connector::discover::organisations::{CLOUDS, Known, organisations};
 use crate::connector::http;
 use crate::model::Address;
 
 const CRM: Part = Part {
     which: Which::Crm,
-    names: &["organisation-url", "organisation-token-command"],
+    names: &["organisation-url", "organisation-sign-in", "organisation-token-command"],
     ca: "organisation-ca",
     pin: "organisation-pin",
+    door: Some(DOOR),
+};
+
+const DOOR: Door = Door {
+    part: "crm",
+    way: "organisation-sign-in",
+    ways: &["oauth", "command"],
+    password: "",
+    token: "organisation-token-command",
+    credential: "",
 };
 
 /// Asks for the organisation, until it can be used.
 pub(super) async fn organisation(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
     loop {
-        place(wizard)?;
+        place(wizard).await?;
         name(wizard)?;
-        part::command(wizard, "organisation-token-command", "a bearer token for it")?;
+        let is_local = wizard
+            .interview
+            .answers
+            .get("organisation-url")
+            .is_some_and(|url| url.starts_with("http:"));
+        sign_in::choose(wizard, DOOR, Some(if is_local { "command" } else { "oauth" }))?;
+        sign_in::open(wizard, DOOR, false).await?;
         same_person(wizard).await?;
         if is_settled(wizard, CRM).await? {
             return Ok(());
@@ -33,7 +51,25 @@ pub(super) async fn organisation(wizard: &mut Wizard<'_>) -> anyhow::Result<()> 
     }
 }
 
-fn place(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
+async fn place(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
+    let is_open = wizard.interview.given("organisation-url").is_none();
+    if wizard.interview.is_terminal
+        && is_open
+        && wizard.interview.present("organisation-url").is_none()
+    {
+        let choices = vec![
+            Choice::new("url", "I know its address …"),
+            Choice::new("find", "Look for mine at Microsoft (you sign in there) …"),
+        ];
+        let how = wizard.interview.decide(
+            "Your organisation:",
+            "↑↓ to move, Enter to choose",
+            choices,
+        )?;
+        if how == "find" && find(wizard).await? {
+            return Ok(());
+        }
+    }
     let question = Question {
         name: "organisation-url",
         asks: "The address of your organisation:",
@@ -45,6 +81,53 @@ fn place(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
         bare(&answer).map_err(|reason| stop(Exit::Usage, reason, "answer --organisation-url"))?;
     wizard.interview.answers.set("organisation-url", url);
     Ok(())
+}
+
+/// Signs in at Microsoft and shows the organisations that are told there. Whether one was chosen.
+async fn find(wizard: &mut Wizard<'_>) -> anyhow::Result<bool> {
+    let choices = CLOUDS.iter().map(|(name, host)| Choice::new(*host, *name)).collect();
+    let cloud =
+        wizard.interview.decide("In which cloud is it?", "↑↓ to move, Enter to choose", choices)?;
+    sign_in::provider(wizard)?;
+    // The service that knows organisations is signed in at as one of them is.
+    let interview = &mut wizard.interview;
+    for (name, answer) in [
+        ("organisation-url", cloud.as_str()),
+        ("organisation", "none"),
+        ("organisation-sign-in", "oauth"),
+    ] {
+        interview.answers.set(name, answer);
+    }
+    let found = told(wizard, &cloud).await;
+    for name in ["organisation-url", "organisation", "organisation-sign-in"] {
+        wizard.interview.answers.remove(name);
+    }
+    let found = match found {
+        Ok(found) if found.is_empty() => {
+            remark(&wizard.interview, "no organisation of yours is told there: write its address")?;
+            return Ok(false);
+        }
+        Ok(found) => found,
+        Err(error) => {
+            remark(&wizard.interview, &format!("{error:#}: write its address"))?;
+            return Ok(false);
+        }
+    };
+    let label = |one: &Known| format!("{} ({})", one.name, one.url.host_str().unwrap_or_default());
+    let choices =
+        found.iter().map(|one| Choice::new(one.url.origin().ascii_serialization(), label(one)));
+    let help = "one that is missing: Esc, and write its address";
+    let chosen = wizard.interview.decide("Which one?", help, choices.collect())?;
+    wizard.interview.answers.set("organisation-url", chosen);
+    Ok(true)
+}
+
+async fn told(wizard: &mut Wizard<'_>, cloud: &str) -> anyhow::Result<Vec<Known>> {
+    sign_in::open(wizard, DOOR, false).await?;
+    let settings = wizard.settings()?;
+    let Some((_, organisation)) = settings.sync_organisation() else { return Ok(Vec::new()) };
+    let token = wizard.here.bearer(organisation).secret().await?;
+    Ok(organisations(cloud, &token, &organisation.trust).await?)
 }
 
 /// What the configuration takes of an address that was copied from a browser.

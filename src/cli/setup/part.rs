@@ -1,10 +1,11 @@
 //! One part as it was answered: does it work? If not, why, and what now.
 
-use super::interview::{Choice, Question, anything};
+use super::interview::{Choice, Question};
+use super::sign_in::{self, Door};
 use super::{Wizard, stop};
-use crate::cli::Exit;
 use crate::cli::doctor::{self, Examined, Which};
 use crate::cli::output::Page;
+use crate::cli::{Exit, Stop};
 use crate::connector::finding::{Finding, Grade, Topic};
 
 /// A part, and the answers that it came from.
@@ -15,15 +16,27 @@ pub(super) struct Part {
     pub(super) names: &'static [&'static str],
     pub(super) ca: &'static str,
     pub(super) pin: &'static str,
+    /// How somebody signs in there, where somebody does.
+    pub(super) door: Option<Door>,
 }
 
 /// Looks at a part. Whether it is settled: it works, or the person wants it all the same; if not, it is to be asked for again.
 pub(super) async fn is_settled(wizard: &mut Wizard<'_>, part: Part) -> anyhow::Result<bool> {
     take_given(wizard, part);
+    let mut again = false;
     loop {
-        let examined = match wizard.look(&[part.which]).await {
+        let looked = match part.door {
+            Some(door) => sign_in::open(wizard, door, again).await,
+            None => Ok(()),
+        };
+        again = false;
+        let looked = match looked {
+            Ok(()) => wizard.look(&[part.which]).await,
+            Err(error) => Err(error),
+        };
+        let examined = match looked {
             Ok(examined) => examined,
-            Err(error) if wizard.interview.is_terminal => {
+            Err(error) if wizard.interview.is_terminal && !is_stop(&error) => {
                 let mut page = Page::default();
                 page.wrapped("✗ ", &format!("{error:#}"));
                 wizard.interview.say(&page)?;
@@ -42,7 +55,8 @@ pub(super) async fn is_settled(wizard: &mut Wizard<'_>, part: Part) -> anyhow::R
             return Err(refusal(part.which, bad));
         }
         wizard.checks.pop();
-        match what_now(wizard, bad)?.as_str() {
+        match what_now(wizard, bad, part.door)?.as_str() {
+            "sign-in" => again = true,
             "pin" => {
                 let pin = bad.untrusted.map(|pin| pin.to_string()).unwrap_or_default();
                 wizard.interview.answers.set(part.pin, pin);
@@ -96,8 +110,19 @@ fn refusal(which: Which, bad: &Finding) -> anyhow::Error {
     stop(exit, message, hint)
 }
 
-fn what_now(wizard: &Wizard<'_>, bad: &Finding) -> anyhow::Result<String> {
+/// Whether the person wants to stop.
+fn is_stop(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Stop>().is_some_and(|stop| stop.exit == Exit::Failed)
+}
+
+fn what_now(wizard: &Wizard<'_>, bad: &Finding, door: Option<Door>) -> anyhow::Result<String> {
     let mut choices = vec![Choice::new("again", "Answer again")];
+    let way = door.and_then(|door| wizard.interview.answers.get(door.way));
+    match way.filter(|_| bad.topic == Topic::SignIn) {
+        Some("keyring") => choices.insert(0, Choice::new("sign-in", "Type the password again")),
+        Some("oauth") => choices.insert(0, Choice::new("sign-in", "Sign in again")),
+        _ => {}
+    }
     if let Some(pin) = bad.untrusted {
         let start: String = pin.to_string().chars().take(16).collect();
         choices.push(Choice::new("pin", format!("Trust exactly this certificate ({start}…)")));
@@ -185,11 +210,10 @@ pub(super) fn command(
 ) -> anyhow::Result<String> {
     let asks = format!("A command that prints {what}:");
     let help = "like: pass mail/anna   secret-tool lookup mail anna   cat ~/.secret";
-    wizard.interview.text(Question { name, asks: &asks, help, usual: None }, |answer| {
-        if answer.is_empty() {
-            Err("the secret itself is never kept in a file".to_owned())
-        } else {
-            anything(answer)
-        }
-    })
+    wizard.interview.text(Question { name, asks: &asks, help, usual: None }, something)
+}
+
+/// Takes what is not empty.
+pub(super) fn something(answer: &str) -> Result<(), String> {
+    if answer.is_empty() { Err("it is needed".to_owned()) } else { Ok(()) }
 }

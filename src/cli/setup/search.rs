@@ -38,7 +38,7 @@ pub(super) async fn servers(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
         Some((_, Some(true))) => {}
         Some((url, None)) => {
             http::server_url(url)?;
-            world.descriptions = vec![(url.to_owned(), false)];
+            world = World::described_at(url);
         }
         None if is_known => return Ok(()),
         None => {}
@@ -53,7 +53,10 @@ pub(super) async fn servers(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
     match discover::discover(&address, &world).await {
         Ok(found) => wizard.found = found,
         Err(error) => {
-            return Ok(remark(&wizard.interview, &format!("nothing was found: {}", error.message))?);
+            return Ok(remark(
+                &wizard.interview,
+                &format!("nothing was found: {}", error.message),
+            )?);
         }
     }
     wizard.interview.say(&tell(&wizard.found))?;

@@ -163,10 +163,12 @@ pub struct World {
     pub name_server: Option<SocketAddr>,
     /// Where a domain describes itself, in [`Person::fill`]'s words; the address is added as a query to those with `true`.
     pub descriptions: Vec<(String, bool)>,
-    /// Where the list of providers is.
-    pub list: String,
-    /// Where a domain's `.well-known` is.
-    pub well_known: String,
+    /// Whether DNS is asked.
+    pub dns: bool,
+    /// Where the list of providers is, if it is asked.
+    pub list: Option<String>,
+    /// Where a domain's `.well-known` is, if it is asked.
+    pub well_known: Option<String>,
     /// Names to try.
     pub guesses: Vec<Guess>,
     pub trust: Trust,
@@ -200,8 +202,9 @@ impl Default for World {
                     false,
                 ),
             ],
-            list: "https://autoconfig.thunderbird.net/v1.1/%EMAILDOMAIN%".to_owned(),
-            well_known: "https://%EMAILDOMAIN%".to_owned(),
+            dns: true,
+            list: Some("https://autoconfig.thunderbird.net/v1.1/%EMAILDOMAIN%".to_owned()),
+            well_known: Some("https://%EMAILDOMAIN%".to_owned()),
             guesses: vec![
                 guess(Protocol::Imap, "imap", 993),
                 guess(Protocol::Imap, "mail", 993),
@@ -211,6 +214,20 @@ impl Default for World {
             ],
             trust: Trust::Platform,
             limit: Duration::from_secs(15),
+        }
+    }
+}
+
+impl World {
+    /// Nobody but this description is asked.
+    pub fn described_at(url: &str) -> Self {
+        Self {
+            descriptions: vec![(url.to_owned(), false)],
+            dns: false,
+            list: None,
+            well_known: None,
+            guesses: Vec::new(),
+            ..Self::default()
         }
     }
 }

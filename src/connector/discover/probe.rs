@@ -81,8 +81,26 @@ impl<'a> Probe<'a> {
             let url = self.person.fill(template);
             questions.push(ask(url.clone(), self.description(url, *with_address, Source::Domain)));
         }
-        let list = self.person.fill(&self.world.list);
-        questions.push(ask(list.clone(), self.description(list, false, Source::List)));
+        if let Some(list) = self.world.list.as_deref().map(|list| self.person.fill(list)) {
+            questions.push(ask(list.clone(), self.description(list, false, Source::List)));
+        }
+        if self.world.dns {
+            self.ask_dns(&mut questions);
+        }
+        if let Some(root) = self.world.well_known.as_deref().map(|root| self.person.fill(root)) {
+            for (protocol, path) in [(Protocol::CalDav, "caldav"), (Protocol::CardDav, "carddav")] {
+                let url = format!("{root}/.well-known/{path}");
+                questions.push(ask(url.clone(), self.well_known(url, protocol)));
+            }
+        }
+        for guess in &self.world.guesses {
+            let what = format!("a server at {}:{}", self.person.fill(&guess.host), guess.port);
+            questions.push(ask(what, self.guess(guess)));
+        }
+        questions
+    }
+
+    fn ask_dns<'q>(&'q self, questions: &mut Vec<Question<'q>>) {
         questions.push(ask(
             format!("DNS: who takes mail for {}", self.person.domain()),
             self.mail_hosts(),
@@ -91,15 +109,6 @@ impl<'a> Probe<'a> {
             let name = format!("{name}._tcp.{}", self.person.domain());
             questions.push(ask(format!("DNS: {name}"), self.named(name, protocol, security)));
         }
-        for (protocol, path) in [(Protocol::CalDav, "caldav"), (Protocol::CardDav, "carddav")] {
-            let url = format!("{}/.well-known/{path}", self.person.fill(&self.world.well_known));
-            questions.push(ask(url.clone(), self.well_known(url, protocol)));
-        }
-        for guess in &self.world.guesses {
-            let what = format!("a server at {}:{}", self.person.fill(&guess.host), guess.port);
-            questions.push(ask(what, self.guess(guess)));
-        }
-        questions
     }
 
     /// Thunderbird's description of a provider.
@@ -130,7 +139,8 @@ impl<'a> Probe<'a> {
         };
         let mut last = None;
         for domain in parents(best).filter(|domain| *domain != self.person.domain()) {
-            let url = self.world.list.replace("%EMAILDOMAIN%", domain);
+            let Some(list) = &self.world.list else { break };
+            let url = list.replace("%EMAILDOMAIN%", domain);
             match self.description(url, false, source).await {
                 Ok(told) if told.services.is_empty() => {}
                 Ok(told) => return Ok(told),

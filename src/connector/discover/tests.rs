@@ -47,8 +47,9 @@ async fn world(url: &str, name_server: SocketAddr) -> World {
     World {
         name_server: Some(name_server),
         descriptions: vec![(format!("{url}/own/config-v1.1.xml"), true)],
-        list: format!("{url}/list/%EMAILDOMAIN%"),
-        well_known: url.to_owned(),
+        dns: true,
+        list: Some(format!("{url}/list/%EMAILDOMAIN%")),
+        well_known: Some(url.to_owned()),
         guesses: Vec::new(),
         trust: Trust::Platform,
         limit: Duration::from_secs(10),
