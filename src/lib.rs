@@ -44,5 +44,11 @@ pub mod config;
 
 // What people see.
 
+// How other programs speak with the running service.
+pub mod ipc;
+
+// The service: rounds whenever something happened, day after day.
+pub mod daemon;
+
 // The command line.
 pub mod cli;

@@ -260,6 +260,8 @@ fn the_scanner_lets_pass_what_is_allowed() {
     let good = "use std::collections::BTreeMap;\nuse crate::model::{Class, Side};\npub(crate) mod a { use super::super::b; }\n";
     assert_eq!(judge("src/filter/fetch.rs", good), Vec::<String>::new());
     assert_eq!(judge("src/main.rs", "fn main() { liaison::cli::run() }"), Vec::<String>::new());
+    let tray = "use crate::store; use super::icon; use liaison::ipc::wire;";
+    assert_eq!(judge("src/bin/liaison-tray/link.rs", tray), Vec::<String>::new());
 }
 
 #[test]
@@ -273,6 +275,9 @@ fn the_scanner_has_no_back_door() {
         ("src/model/a.rs", "fn f(_: <crate::store::S as T>::X) {}", "model must not import store"),
         ("src/sandbox/a.rs", "use crate::clock::Clock;", "sandbox must not import clock"),
         ("src/main.rs", "use liaison::store;", "main must not import store"),
+        ("src/bin/liaison-tray/main.rs", "use liaison::cli;", "liaison-tray must not import cli"),
+        ("src/bin/liaison-tray/a/b.rs", "use liaison::{ipc, store};", "must not import store"),
+        ("src/bin/other/main.rs", "", "other has no place in the walls: add it to WALLS"),
         ("src/extra/a.rs", "", "extra has no place in the walls: add it to WALLS"),
     ] {
         let found = judge(path, source);
@@ -284,7 +289,8 @@ fn the_scanner_has_no_back_door() {
 /// What a source file does that its module may not.
 fn judge(path: &str, source: &str) -> Vec<String> {
     let module = module_of(path);
-    let top = module.first().cloned().unwrap_or_else(|| root_name(path));
+    let top = binary_of(path).or_else(|| module.first().cloned());
+    let top = top.unwrap_or_else(|| root_name(path));
     let Some((_, allowed)) = WALLS.iter().find(|(name, _)| *name == top) else {
         return vec![format!("{path}: {top} has no place in the walls: add it to WALLS")];
     };
@@ -292,7 +298,12 @@ fn judge(path: &str, source: &str) -> Vec<String> {
     let paths = scan::paths(&tokens, &module);
     let mut found = BTreeSet::new();
     for used in &paths {
-        let from_root = matches!(used.segments[0].as_str(), "crate" | "liaison");
+        let from_root = match used.segments[0].as_str() {
+            "liaison" => true,
+            // The crate of a binary has no part of the library.
+            "crate" => binary_of(path).is_none(),
+            _ => false,
+        };
         if let Some(other) = used.segments.get(1).filter(|_| from_root)
             && *other != top
             && !allowed.contains(&other.as_str())
@@ -336,10 +347,18 @@ fn names(segments: &[String], banned: &[&str]) -> bool {
     segments.windows(banned.len()).any(|window| window.iter().eq(banned.iter()))
 }
 
+/// Whose own crate a file is of: `src/bin/liaison-tray/icon.rs` is of `liaison-tray`.
+fn binary_of(path: &str) -> Option<String> {
+    let (name, _) = path.strip_prefix("src/bin/")?.split_once('/')?;
+    Some(name.to_owned())
+}
+
 /// `src/mapping/contact.rs` is `mapping::contact`; the roots of the crates are nothing.
 fn module_of(path: &str) -> Vec<String> {
     let inside = path.trim_start_matches("src/").trim_end_matches(".rs");
-    if matches!(inside, "lib" | "main") || inside.starts_with("bin/") {
+    let root = binary_of(path).map(|name| format!("bin/{name}/"));
+    let inside = inside.trim_start_matches(root.as_deref().unwrap_or_default());
+    if matches!(inside, "lib" | "main") {
         return Vec::new();
     }
     inside.trim_end_matches("/mod").split('/').map(str::to_owned).collect()

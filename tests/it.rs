@@ -21,6 +21,7 @@ mod architecture;
 mod cli;
 mod connector;
 mod crash;
+mod daemon;
 mod filters;
 mod instances;
 mod mapping;
@@ -30,5 +31,8 @@ mod scenario;
 mod sending;
 mod servers;
 mod setup;
+mod signin;
 mod support;
 mod sync;
+#[cfg(target_os = "linux")]
+mod tray;

@@ -19,6 +19,13 @@ const FOLDER: &str = "auth";
 #[derive(Debug, Default)]
 pub struct SignIns(Mutex<BTreeMap<Identity, Arc<Session>>>);
 
+impl SignIns {
+    /// Nothing that is in memory counts any more: somebody may have signed in anew.
+    pub fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 impl Installation {
     /// The one session of this sign-in in this process.
     pub fn session(&self, identity: &Identity) -> Arc<Session> {

@@ -6,11 +6,12 @@ use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use super::DEFAULT;
 use super::error::{Error, Result};
 use super::section::{Reading, Section};
-use super::settings::{Classes, Guard, Limit, Mailbox, Organisation, Settings};
+use super::settings::{Classes, Guard, Limit, Mailbox, Organisation, Service, Settings};
 use super::tree::{self, Layer};
 use crate::model::Class;
 
@@ -99,6 +100,7 @@ pub fn parse(text: &str, file: &Path, home: Option<&Path>) -> Result<Loaded> {
         sync: sync(&mut section)?,
         guard: guard(&mut section)?,
         offline: offline::read(&mut section)?,
+        service: service(&mut section)?,
     };
     if settings.sync.email.send && settings.mailbox.submission.is_none() {
         let error = Error::new(file, "`send = true` in `[sync.email]`, and no server to send by");
@@ -145,6 +147,20 @@ fn organisations(
             .hint(format!("add it to the one that the mailbox goes with: [organisation.{name}]"))),
         (Some(_), Some(_)) => Ok(found),
     }
+}
+
+/// A day.
+const INTERVAL_MAX: u64 = 86_400;
+
+fn service(root: &mut Section<'_>) -> Result<Service> {
+    let mut section = root.section("service")?.ok_or_else(|| root.missing("service"))?;
+    let seconds = section.number("interval", INTERVAL_MAX)?;
+    if seconds == 0 {
+        let error = section.error("`interval` in `[service]` is 0");
+        return Err(error.hint("how many seconds, such as 900"));
+    }
+    section.finish()?;
+    Ok(Service { interval: Duration::from_secs(seconds) })
 }
 
 fn mailbox(root: &mut Section<'_>, paths: &Paths<'_>) -> Result<Mailbox> {

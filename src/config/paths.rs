@@ -46,7 +46,25 @@ pub fn has_display() -> bool {
     !cfg!(target_os = "linux") || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
 }
 
+/// Where the standard error of this process leads to the journal of systemd: the device and inode of what it was given
+/// (systemd.exec(5)).
+pub fn journal_stream() -> Option<String> {
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    let told = std::env::var("JOURNAL_STREAM");
+    told.ok()
+}
+
+/// Where the user keeps the configuration of programs: on Linux `$XDG_CONFIG_HOME`, or `~/.config`.
+pub fn user_config() -> Option<PathBuf> {
+    BaseDirs::new().map(|base| base.config_dir().to_path_buf())
+}
+
 impl Directories {
+    /// Where the platform keeps files, whatever the flags and variables say; `None` without a home directory.
+    pub fn usual() -> Option<Self> {
+        platform()
+    }
+
     /// The configuration from the flag, `LIAISON_CONFIG` or the platform (a file, or the folder of a `config.toml`); the
     /// state from its flag, `LIAISON_STATE` or the platform.
     ///

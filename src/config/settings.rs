@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use url::Url;
@@ -25,6 +26,14 @@ pub struct Settings {
     pub sync: Classes<Sync>,
     pub guard: Guard,
     pub offline: Offline,
+    pub service: Service,
+}
+
+/// How `liaison run` works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// How often the CRM is asked for news. The mailbox tells by itself, where it can.
+    pub interval: Duration,
 }
 
 /// What is taken along when the user goes offline.

@@ -186,6 +186,7 @@ impl Stage {
                 classes: BTreeMap::from([(Class::Email, email)]),
             },
             fence: None,
+            stop: liaison::sync::stop::Stop::default(),
             sending: Some(Sending { postbox, courier, patience: Duration::ZERO, token: None }),
             progress: Arc::new(|_| ()),
         }

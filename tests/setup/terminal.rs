@@ -132,6 +132,8 @@ fn first_round(screen: &Screen) {
     screen.answer("");
     screen.shows("Carry this out now?");
     screen.answer("yes");
+    screen.shows("Keep it in step from now on, in the background?");
+    screen.answer("no");
     screen.shows("Everything is set up.");
     screen.shows("ended with 0");
 }

@@ -278,6 +278,7 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store, user:
             ]),
         },
         fence: Some(Arc::new(fence)),
+        stop: liaison::sync::stop::Stop::default(),
         sending: None,
         progress: Arc::new(|_| {}),
     }

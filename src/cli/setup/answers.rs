@@ -36,7 +36,7 @@ const fn asked(
 }
 
 /// All questions, in the order in which they are asked.
-pub(super) const QUESTIONS: [Asked; 56] = [
+pub(super) const QUESTIONS: [Asked; 57] = [
     asked("address", "mailbox.address", "ADDRESS", "Your e-mail address, as the CRM knows you"),
     asked("aliases", "", "ADDRESSES", "Your other addresses, with commas between them"),
     asked(
@@ -273,6 +273,7 @@ pub(super) const QUESTIONS: [Asked; 56] = [
     ),
     asked("claim", "", "yes|no", "Whether this computer is the one that syncs"),
     asked("approve", "", "yes|no", "Whether the first plan is carried out"),
+    asked("start", "", "yes|no", "Whether the service is started, now and with each session"),
 ];
 
 /// More than anybody answers.

@@ -115,7 +115,7 @@ async fn numbers(wizard: &Wizard<'_>) -> anyhow::Result<()> {
 
 async fn counted(wizard: &Wizard<'_>) -> anyhow::Result<Page> {
     let (bar, tell) = progress::bar(wizard.here.json);
-    let opened = wizard.here.open(tell).await?;
+    let (opened, _lock) = wizard.here.open(tell).await?;
     let head = ["", "in the mailbox", "to the CRM by rule", "from the CRM"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for class in &opened.classes {

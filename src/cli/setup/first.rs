@@ -3,18 +3,25 @@
 use serde_json::{Value as Json, json};
 
 use super::interview::Question;
-use super::{Wizard, told};
+use super::{Wizard, remark, told};
 use crate::cli::approve::Approve;
 use crate::cli::open::silent;
-use crate::cli::output::{Answer, Page};
+use crate::cli::output::{self, Answer, Page};
+use crate::cli::service::Service;
 use crate::cli::sync::Sync;
-use crate::cli::{Exit, instance, plan};
+use crate::cli::{Exit, instance, plan, remote};
 
 /// Lines of each kind of the first plan.
 const LINES: usize = 8;
 
 /// Shows the first plan, and carries it out if that is wanted.
 pub(super) async fn round(wizard: &mut Wizard<'_>) -> anyhow::Result<Answer> {
+    if remote::connect(wizard.here).await.is_ok() {
+        let mut page = Page::default();
+        page.line("Everything is set up. The service runs, and takes over what was changed.");
+        let json = told(wizard, vec![("running", Json::from(true))]);
+        return Ok(Answer::new(page, json).note("→ how does it stand? `liaison status`"));
+    }
     let is_ours = claim(wizard).await?;
     if !is_ours {
         let mut page = Page::default();
@@ -53,8 +60,13 @@ pub(super) async fn round(wizard: &mut Wizard<'_>) -> anyhow::Result<Answer> {
     }
     let allowed = Approve::everything().run(wizard.here).await?;
     let synced = Sync::round().run(wizard.here).await?;
-    more.extend([("approval", allowed.json), ("sync", synced.json)]);
+    more.extend([("approval", allowed.json), ("sync", synced.json.clone())]);
     let mut page = synced.page;
+    wizard.interview.say(&page)?;
+    if wizard.interview.is_terminal {
+        page = Page::default();
+    }
+    more.push(("started", Json::from(start(wizard).await?)));
     page.gap();
     page.line("Everything is set up.");
     let mut answer = Answer::new(page, told(wizard, more)).exit(synced.exit);
@@ -62,11 +74,36 @@ pub(super) async fn round(wizard: &mut Wizard<'_>) -> anyhow::Result<Answer> {
     Ok(answer.note("→ how does it stand? `liaison status`"))
 }
 
+/// Starts the service, if that is wanted. Where it cannot be, that is said: everything else is done.
+async fn start(wizard: &mut Wizard<'_>) -> anyhow::Result<bool> {
+    let usual = if wizard.interview.is_terminal { "yes" } else { "no" };
+    let is_wanted = wizard.interview.agree(Question {
+        name: "start",
+        asks: "Keep it in step from now on, in the background? (yes/no)",
+        help: "starts the service now and with each session; `liaison service` says more",
+        usual: Some(usual),
+    })?;
+    if !is_wanted {
+        return Ok(false);
+    }
+    match Service::install().run(wizard.here).await {
+        Ok(started) => {
+            wizard.interview.say(&started.page)?;
+            Ok(true)
+        }
+        Err(error) => {
+            let why = output::sentence(&error);
+            remark(&wizard.interview, &format!("the service could not be started: {why}"))?;
+            Ok(false)
+        }
+    }
+}
+
 /// Whether this computer is the one that syncs, or is made so.
 async fn claim(wizard: &mut Wizard<'_>) -> anyhow::Result<bool> {
-    let opened = wizard.here.open(silent()).await?;
+    let (opened, lock) = wizard.here.open(silent()).await?;
     let other = opened.engine.standby().map(|standby| standby.message);
-    drop(opened);
+    drop((opened, lock));
     let mut page = Page::default();
     let usual = match &other {
         Some(other) => {

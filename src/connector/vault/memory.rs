@@ -13,6 +13,8 @@ use crate::secret::Secret;
 #[derive(Default)]
 pub(in crate::connector) struct Memory {
     pub(in crate::connector) is_locked: AtomicBool,
+    /// It can be read, and takes nothing.
+    pub(in crate::connector) is_full: AtomicBool,
     kept: Mutex<BTreeMap<String, Secret>>,
 }
 
@@ -32,6 +34,9 @@ impl Vault for Memory {
     }
 
     async fn put(&self, entry: &Entry, secret: &Secret) -> Result<()> {
+        if self.is_full.load(Ordering::SeqCst) {
+            return Err(Error::new(ErrorKind::Local, "the keyring takes nothing"));
+        }
         self.open()?.insert(entry.name().to_owned(), secret.clone());
         Ok(())
     }

@@ -19,11 +19,14 @@ use liaison::connector::tls::Trust;
 
 mod certificate;
 pub mod cyrus;
+pub mod desktop;
 pub mod dovecot;
 pub mod elsewhere;
+pub mod keyring;
 pub mod port;
 pub mod postfix;
 pub mod process;
+pub mod provider;
 pub mod proxy;
 pub mod radicale;
 pub mod sink;
