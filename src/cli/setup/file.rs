@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::answers::{Answers, QUESTIONS, from_here, is_yes};
+use super::answers::{Answers, from_here, is_yes};
+use super::questions::QUESTIONS;
 use crate::config::edit::{self, Change};
 use crate::config::{self, Settings};
 

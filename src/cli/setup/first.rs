@@ -45,6 +45,13 @@ pub(super) async fn round(wizard: &mut Wizard<'_>) -> anyhow::Result<Answer> {
             return Ok(answer.note("→ look again: `liaison plan`"));
         }
     }
+    if is_empty(&shown.json) {
+        more.push(("started", Json::from(start(wizard).await?)));
+        let mut page = Page::default();
+        page.line("Everything is set up, and both sides are in step.");
+        let answer = Answer::new(page, told(wizard, more));
+        return Ok(answer.note("→ how does it stand? `liaison status`"));
+    }
     let approved = wizard.interview.agree(Question {
         name: "approve",
         asks: "Carry this out now? (yes/no)",
@@ -72,6 +79,18 @@ pub(super) async fn round(wizard: &mut Wizard<'_>) -> anyhow::Result<Answer> {
     let mut answer = Answer::new(page, told(wizard, more)).exit(synced.exit);
     answer.notes = synced.notes;
     Ok(answer.note("→ how does it stand? `liaison status`"))
+}
+
+/// Whether a plan, as it is told to programs, has nothing to do and nothing to ask.
+fn is_empty(plan: &Json) -> bool {
+    let is_none = |at: Option<&Json>| match at {
+        Some(Json::Array(steps)) => steps.is_empty(),
+        other => other.is_none_or(Json::is_null),
+    };
+    let classes = plan.get("classes").and_then(Json::as_object);
+    classes.into_iter().flat_map(|classes| classes.values()).all(|class| {
+        ["/go", "/held", "/people/go", "/people/held"].iter().all(|at| is_none(class.pointer(at)))
+    })
 }
 
 /// Starts the service, if that is wanted. Where it cannot be, that is said: everything else is done.

@@ -23,7 +23,7 @@ pub(super) fn anything(_: &str) -> Result<(), String> {
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
-    /// As in [`super::answers::QUESTIONS`].
+    /// As in [`super::questions::QUESTIONS`].
     pub(super) name: &'static str,
     pub(super) asks: &'a str,
     /// A line below it.
@@ -172,9 +172,8 @@ impl Interview {
         let mut wrong = None;
         if let Some(given) = self.given(question.name).map(str::to_owned) {
             match check(&given) {
-                _ if is_one(&given) => return Ok(self.keep(question.name, given)),
-                Ok(()) => return Ok(self.keep(question.name, given)),
-                Err(reason) => wrong = Some((given, reason)),
+                Err(reason) if !is_one(&given) => wrong = Some((given, reason)),
+                _ => return Ok(self.keep(question.name, given)),
             }
         }
         if !self.is_terminal {

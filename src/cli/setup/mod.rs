@@ -3,6 +3,7 @@
 //! everything in it works or was meant so, and only then is anything else done.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, Read as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -11,10 +12,11 @@ use serde_json::{Value as Json, json};
 use super::doctor::{self, Examined, Which};
 use super::lock::private_folder;
 use super::output::{Answer, Page, note};
-use super::{Installation, Stop};
+use super::{Exit, Installation, Stop};
 use crate::config::Settings;
 use crate::connector::dav::Collection;
 use crate::connector::discover::{Found, Protocol};
+use crate::secret::Secret;
 use answers::Answers;
 use interview::{Choice, Interview};
 
@@ -28,6 +30,7 @@ mod interview;
 mod mailbox;
 mod organisation;
 mod part;
+mod questions;
 mod search;
 mod sign_in;
 
@@ -46,6 +49,9 @@ pub struct Setup {
     /// Check everything, as it is configured or as the answers would have it, and change nothing
     #[arg(long)]
     check: bool,
+    /// Read the password of the mailbox from the standard input, its first line, and keep it in the keyring
+    #[arg(long)]
+    password_stdin: bool,
     #[command(flatten)]
     flags: Answers,
 }
@@ -69,6 +75,8 @@ struct Wizard<'a> {
     listed: BTreeMap<Protocol, Vec<Collection>>,
     /// What was found out about each part, for the answer.
     checks: Vec<Json>,
+    /// Of the mailbox, for the keyring.
+    password: Option<Secret>,
 }
 
 impl Setup {
@@ -81,6 +89,7 @@ impl Setup {
         if self.check {
             return check::run(here, text.as_deref(), &given).await;
         }
+        let password = if self.password_stdin { Some(password()?) } else { None };
         // Where commands that print secrets run.
         private_folder(&here.home)
             .with_context(|| format!("the folder {} cannot be made", here.home.display()))?;
@@ -92,6 +101,7 @@ impl Setup {
             found: Found::default(),
             listed: BTreeMap::new(),
             checks: Vec::new(),
+            password,
         };
         let ended = wizard.run().await;
         match &ended {
@@ -100,6 +110,24 @@ impl Setup {
         }
         ended
     }
+}
+
+/// More than any password has.
+const PASSWORD_MAX: u64 = 4096;
+
+/// The password that another program hands over.
+fn password() -> anyhow::Result<Secret> {
+    let mut line = String::new();
+    std::io::stdin().lock().take(PASSWORD_MAX).read_line(&mut line).context("read the password")?;
+    let line = line.trim_end_matches(['\r', '\n']);
+    if line.is_empty() || line.contains(char::is_control) {
+        return Err(stop(
+            Exit::SignIn,
+            "that is no password",
+            "`pass mail | liaison setup --password-stdin …`",
+        ));
+    }
+    Ok(Secret::new(line))
 }
 
 /// The configuration as it is, and what it answers.
@@ -225,7 +253,7 @@ fn remark(interview: &Interview, text: &str) -> std::io::Result<()> {
 }
 
 /// Why the set-up ends here.
-fn stop(exit: super::Exit, message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+fn stop(exit: Exit, message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Stop::new(exit, message, hint).into()
 }
 

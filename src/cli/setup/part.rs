@@ -111,7 +111,7 @@ fn refusal(which: Which, bad: &Finding) -> anyhow::Error {
 }
 
 /// Whether the person wants to stop.
-fn is_stop(error: &anyhow::Error) -> bool {
+pub(super) fn is_stop(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Stop>().is_some_and(|stop| stop.exit == Exit::Failed)
 }
 

@@ -7,7 +7,6 @@ use super::interview::{Choice, Question, wait};
 use super::{Wizard, part};
 use crate::cli::auth::{self, How, Need, Prompt};
 use crate::cli::output::{self, Page};
-use crate::cli::{Exit, Stop};
 use crate::config::Settings;
 use crate::connector::vault::{Keyring, Vault as _};
 use crate::secret::Secret;
@@ -143,12 +142,9 @@ pub(super) async fn open(wizard: &mut Wizard<'_>, door: Door, again: bool) -> an
         "oauth" => browser(wizard, door, &settings, again).await,
         _ => Ok(()),
     };
-    let is_stop = |error: &anyhow::Error| {
-        error.downcast_ref::<Stop>().is_some_and(|stop| stop.exit == Exit::Failed)
-    };
     match done {
         // What stands in the way shows when the part is looked at, and what can be done then.
-        Err(error) if wizard.interview.is_terminal && !is_stop(&error) => {
+        Err(error) if wizard.interview.is_terminal && !part::is_stop(&error) => {
             let mut page = Page::default();
             page.wrapped("✗ ", &format!("{error:#}"));
             Ok(wizard.interview.say(&page)?)
@@ -163,6 +159,10 @@ async fn password(
     settings: &Settings,
     again: bool,
 ) -> anyhow::Result<()> {
+    if let Some(password) = wizard.password.as_ref().filter(|_| door.part == "email") {
+        auth::keep_password(wizard.here, settings, door.part, password).await?;
+        return Ok(());
+    }
     if !wizard.interview.is_terminal {
         return Ok(());
     }
