@@ -113,6 +113,7 @@ fn remote(command: &Command) -> Option<wire::Command> {
         // Files are named and read where the person is.
         Command::Record(_) | Command::Filter(_) => return None,
         Command::Run(_)
+        | Command::Setup(_)
         | Command::Auth(_)
         | Command::Log(_)
         | Command::Man(_)

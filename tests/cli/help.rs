@@ -2,7 +2,8 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 63] = [
+const COMMANDS: [&str; 64] = [
+    "setup",
     "demo",
     "run",
     "sync",
