@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use ksni::{Handle, TrayMethods as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::EnvFilter;
 use zbus::connection::Builder;
 use zbus::{Connection, MessageStream};
 
@@ -49,7 +49,9 @@ struct Arguments {
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(std::io::stderr).init();
+    // zbus warns of a name without objects: ours has none.
+    let filter = EnvFilter::new("warn,zbus=error");
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let Some(place) = Place::find(arguments.socket, arguments.state) else {
         tracing::error!("there is no home directory; name the service's socket with --socket");
         return ExitCode::FAILURE;

@@ -29,7 +29,7 @@ impl Bus {
         let config = folder.path().join("bus.conf");
         let text = format!(
             r#"<busconfig><type>session</type><listen>unix:path={}</listen><servicedir>{}</servicedir>
-<policy context="default"><allow send_destination="*"/><allow own="*"/></policy></busconfig>"#,
+<policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy></busconfig>"#,
             socket.display(),
             services.display()
         );
