@@ -143,6 +143,7 @@ fn settle(home: &Path, height: u32) {
   <property name="plugins" type="empty">
     <property name="plugin-1" type="string" value="systray">
       <property name="square-icons" type="bool" value="true"/>
+      <property name="icon-size" type="int" value="0"/>
     </property>
   </property>
 </channel>
