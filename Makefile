@@ -1,6 +1,6 @@
 # What a change must pass. CI calls `check` and nothing else.
 
-.PHONY: check fetch fmt clippy doc deny test slow bench bench-mailbox sabotage audit
+.PHONY: check fetch fmt clippy doc deny test slow bench bench-mailbox sabotage audit dist dist-check
 .NOTPARALLEL:
 
 export CARGO_TERM_COLOR ?= auto
@@ -57,3 +57,11 @@ sabotage:
 # Known vulnerabilities in dependencies; fetches the database of RustSec.
 audit:
 	cargo deny --locked check advisories
+
+# What is shipped: a .deb, a tarball and their checksums, in target/package. See packaging/README.md.
+dist:
+	packaging/dist.sh
+
+# What of it is as it should be.
+dist-check:
+	packaging/dist-check.sh

@@ -303,6 +303,7 @@ fn engine(store: Store, clock: Clock) -> Engine {
             classes: BTreeMap::default(),
         },
         fence: None,
+        stop: liaison::sync::stop::Stop::default(),
         sending: None,
         progress: Arc::new(|_| {}),
     }

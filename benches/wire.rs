@@ -11,9 +11,10 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use liaison::clock::Clock;
-use liaison::connector::auth::{Kind, SecretCommand};
+use liaison::connector::auth::{Credential, Kind};
 use liaison::connector::dataverse::batch::{Method, Operation, Part};
 use liaison::connector::dataverse::client::{Client, chunks};
 use liaison::connector::http::{Http, Limits};
@@ -89,7 +90,7 @@ async fn bare(clock: &Clock) -> (u64, f64) {
         Http::new(&tls::client_config(&tls::Trust::Platform).expect("TLS"), Limits::default())
             .expect("HTTP");
     let token = world.dir.path().join("organisation/tokens/anna");
-    let bearer = SecretCommand::new(Kind::Token, format!("cat '{}'", token.display()));
+    let bearer = Arc::new(Credential::command(Kind::Token, format!("cat '{}'", token.display())));
     let client = Client::new(http, &world.url, bearer, clock.clone()).expect("a client");
     let settings = &world.engine.settings;
     let context = Context {

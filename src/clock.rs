@@ -53,6 +53,24 @@ impl Clock {
         }
     }
 
+    /// Time since the machine started, sleep included where the system tells: what a sleep is noticed by.
+    pub fn since_boot(&self) -> Duration {
+        #[cfg(target_os = "linux")]
+        if let Source::System { .. } = self.0.as_ref() {
+            let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+            let (seconds, nanos) = (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec));
+            return Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default());
+        }
+        self.monotonic()
+    }
+
+    /// A number between 0 and 1 that nobody can foresee: to spread what would happen at once.
+    pub fn chance(&self) -> f64 {
+        let (_, low) = self.unique().as_u64_pair();
+        f64::from(u32::try_from(low & u64::from(u32::MAX)).unwrap_or_default())
+            / f64::from(u32::MAX)
+    }
+
     /// Moves a manual clock; the machine's own is left alone.
     pub fn advance(&self, by: Duration) {
         if let Source::Manual(micros) = self.0.as_ref() {

@@ -47,5 +47,8 @@ pub mod config;
 // How other programs speak with the running service.
 pub mod ipc;
 
+// The service: rounds whenever something happened, day after day.
+pub mod daemon;
+
 // The command line.
 pub mod cli;

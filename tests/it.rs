@@ -21,6 +21,7 @@ mod architecture;
 mod cli;
 mod connector;
 mod crash;
+mod daemon;
 mod filters;
 mod instances;
 mod mapping;
@@ -29,6 +30,7 @@ mod planner;
 mod scenario;
 mod sending;
 mod servers;
+mod signin;
 mod support;
 mod sync;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,6 @@
 //! `liaison doctor`: whether each part of the mailbox and the CRM can be used, and how. Writes nothing anywhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use futures_util::future::join_all;
@@ -16,6 +16,11 @@ use crate::connector::finding::{Finding, Grade, Topic};
 use crate::connector::{dataverse, dav, imap, pop3, smtp};
 use crate::model::Class;
 
+/// One file for a ticket.
+pub mod bundle;
+/// What may be in it.
+pub mod redact;
+
 /// Check every part of the mailbox and the CRM, and say what is missing
 ///
 /// For each part: whether it can be reached, the certificate, what the server can do, the sign-in, what you may do there, the
@@ -27,12 +32,16 @@ pub struct Doctor {
     /// Only these parts
     #[arg(value_name = "PART", value_enum)]
     parts: Vec<Which>,
+    /// Write all that helps to find out what is wrong into this file, fit for a ticket: no names, addresses, contents or secrets
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  liaison doctor            everything that is configured
-  liaison doctor email crm  only these
+  liaison doctor                      everything that is configured
+  liaison doctor email crm            only these
+  liaison doctor --bundle report.txt  one file, to be sent with a question
 
 Signs: ✓ good   ! works, but not fully   ✗ does not work
 Exit codes: 0 all can be used, 1 something cannot, 6 a sign-in was refused";
@@ -94,6 +103,13 @@ impl Doctor {
     /// # Errors
     /// When the configuration cannot be used, or a part is named that it does not have.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
+        match &self.bundle {
+            None => self.look(here).await,
+            Some(file) => bundle::write(here, file, self.look(here).await).await,
+        }
+    }
+
+    async fn look(&self, here: &Installation) -> anyhow::Result<Answer> {
         let loaded = here.load()?;
         let settings = &loaded.settings;
         let has: Vec<Which> = Which::value_variants()

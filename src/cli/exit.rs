@@ -31,6 +31,23 @@ impl Exit {
         self as u8
     }
 
+    /// By its number; what nobody knows is a failure.
+    pub fn from_code(code: u8) -> Self {
+        let all = [
+            Self::Done,
+            Self::Usage,
+            Self::Partly,
+            Self::Held,
+            Self::Conflicts,
+            Self::SignIn,
+            Self::AlreadyRunning,
+            Self::Standby,
+            Self::TryLater,
+            Self::Configuration,
+        ];
+        all.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Failed)
+    }
+
     /// Of a sync. What stops everything comes before what a person can answer, and that before what was set aside.
     pub fn of(report: &Report) -> Self {
         let classes: Vec<&ClassReport> = report.classes.values().collect();
@@ -137,7 +154,7 @@ mod tests {
     use crate::sync::report::Failure;
 
     fn failed(kind: &'static str) -> ClassReport {
-        let error = Some(Failure { message: String::new(), hint: None, kind });
+        let error = Some(Failure { message: String::new(), hint: None, kind, pause: None });
         ClassReport { error, ..ClassReport::default() }
     }
 

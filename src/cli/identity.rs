@@ -118,6 +118,11 @@ async fn keep(store: &Store, id: Uuid, place: &Place, released: bool) -> store::
     store.promise(move |tx| meta::set(tx, meta::INSTANCE, &kept)).await
 }
 
+/// The id of the installation, as the store keeps it ([`meta::INSTANCE`]).
+pub fn id(kept: &str) -> Option<Uuid> {
+    parse(kept).map(|(id, ..)| id)
+}
+
 fn parse(kept: &str) -> Option<(Uuid, Place, bool)> {
     let kept: Json = serde_json::from_str(kept).ok()?;
     let text = |key: &str| Some(kept.get(key)?.as_str()?.to_owned());

@@ -3,8 +3,9 @@
 use serde_json::{Value as Json, json};
 
 use super::identity::Identity;
+use super::lock::Lock;
 use super::open::{Opened, silent};
-use super::output::{Answer, Page, ask};
+use super::output::{Answer, Page};
 use super::status::moment;
 use super::{Exit, Installation, Stop};
 use crate::connector::lease::Tenure;
@@ -45,10 +46,10 @@ impl Instance {
     /// # Errors
     /// When the organisation cannot be reached, or who syncs cannot be written down there.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
-        let opened = here.open(silent()).await?;
+        let (opened, lock) = here.open(silent()).await?;
         match self.what {
             What::Status => status(&opened).await,
-            What::Claim(claim) => take(here, opened, claim.yes).await,
+            What::Claim(claim) => take(here, (opened, lock), claim.yes).await,
             What::Release => release(here, &opened).await,
         }
     }
@@ -117,7 +118,11 @@ fn told(opened: &Opened) -> Json {
     })
 }
 
-async fn take(here: &Installation, opened: Opened, yes: bool) -> anyhow::Result<Answer> {
+async fn take(
+    here: &Installation,
+    (opened, lock): (Opened, Lock),
+    yes: bool,
+) -> anyhow::Result<Answer> {
     let role = fence(&opened)?.role();
     if matches!(role, Role::Holder(_)) && opened.identity.reserve.is_none() {
         let mut page = Page::default();
@@ -127,12 +132,13 @@ async fn take(here: &Installation, opened: Opened, yes: bool) -> anyhow::Result<
     if !yes {
         let mut page = Page::default();
         question(&mut page, &role, opened.identity.reserve.as_ref());
-        if !ask(&page, "make this computer the one that syncs?", here.json)? {
+        let question = "make this computer the one that syncs?";
+        if !here.front.ask(&page, question, here.json).await? {
             let answer = Answer::new(page, told(&opened)).exit(Exit::Held);
             return Ok(answer.note("→ do it: `liaison instance claim --yes`"));
         }
     }
-    let Opened { engine, identity, lock, .. } = opened;
+    let Opened { engine, identity, .. } = opened;
     let identity = identity.settle(&engine.store, &here.directories.state, &here.clock).await?;
     let fence = anew(&engine, &identity)?;
     let before = fence.claim().await.map_err(|error| {
@@ -176,14 +182,25 @@ fn question(page: &mut Page, role: &Role, reserve: Option<&Reserve>) {
     }
 }
 
-async fn release(here: &Installation, opened: &Opened) -> anyhow::Result<Answer> {
+/// Gives up being the computer that syncs; whether it was.
+///
+/// # Errors
+/// When that cannot be written down in the organisation, or the store is lost.
+pub async fn give_up(here: &Installation, opened: &Opened) -> anyhow::Result<bool> {
     let fence = fence(opened)?;
     if opened.identity.reserve.is_some() || !fence.release().await? {
-        let hint = "see `liaison instance status`";
-        return Err(Stop::new(Exit::Failed, "this computer is not the one that syncs", hint).into());
+        return Ok(false);
     }
     opened.identity.give_up(&opened.engine.store, &here.directories.state).await?;
     fence.keep().await?;
+    Ok(true)
+}
+
+async fn release(here: &Installation, opened: &Opened) -> anyhow::Result<Answer> {
+    if !give_up(here, opened).await? {
+        let hint = "see `liaison instance status`";
+        return Err(Stop::new(Exit::Failed, "this computer is not the one that syncs", hint).into());
+    }
     let mut page = Page::default();
     page.line("no computer syncs now: the next one that does takes the role");
     let answer = Answer::new(page, json!({ "syncs": false }));

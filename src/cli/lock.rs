@@ -7,11 +7,15 @@ use std::path::Path;
 use anyhow::Context;
 
 use super::{Exit, Stop};
+use crate::daemon::gate::Pass;
 
-/// Held as long as it lives; the system releases it however the process ends.
+/// Held as long as it lives.
 #[derive(Debug)]
-pub struct Lock {
-    _file: File,
+pub enum Lock {
+    /// Of this process; the system releases it however the process ends.
+    Process { _file: File },
+    /// Of a command within the service, which has the other.
+    Within(Pass),
 }
 
 impl Lock {
@@ -27,7 +31,7 @@ impl Lock {
         }
         file.set_len(0)?;
         write!(file, "{}", std::process::id())?;
-        Ok(Self { _file: file })
+        Ok(Self::Process { _file: file })
     }
 }
 

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::Clock;
+use super::Installation;
 use crate::config::Settings;
-use crate::config::settings::{Collection, Folder, Login, MailServer, Tracking};
-use crate::connector::auth::{Account, SecretCommand};
+use crate::config::settings::{Collection, Folder, MailServer, Tracking};
 use crate::connector::dataverse::Dataverse;
 use crate::connector::dav::{self, Dav};
 use crate::connector::imap::{self, Imap};
 use crate::connector::maildir::{self, Maildir};
+use crate::connector::oauth::Purpose;
 use crate::connector::outgoing::Postbox;
 use crate::connector::pop3::{self, Pop3};
 use crate::connector::smtp::Smtp;
@@ -25,12 +25,11 @@ use crate::sync::send::Sending;
 /// How long a server may take to file what it was handed, where its answer was lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What talks to each part of a mailbox. Commands that print secrets run in `home`, the folder of the configuration file.
+/// What talks to each part of a mailbox.
 #[derive(Debug)]
 pub struct Mailbox<'a> {
     pub settings: &'a Settings,
-    pub home: &'a Path,
-    pub clock: &'a Clock,
+    pub here: &'a Installation,
 }
 
 /// A part of a mailbox, with what is needed to reach it.
@@ -51,7 +50,7 @@ impl Mailbox<'_> {
     pub fn connectors(&self) -> connector::Result<BTreeMap<Class, Arc<dyn Connector>>> {
         let mut found = BTreeMap::new();
         for (classes, part) in self.parts(self.settings.classes()) {
-            let clock = self.clock.clone();
+            let clock = self.here.clock.clone();
             let connector: Arc<dyn Connector> = match part {
                 Part::Maildir(options) => Arc::new(Maildir::new(options, clock)),
                 Part::Vdir(options) => Arc::new(Vdir::new(options, clock)?),
@@ -88,11 +87,12 @@ impl Mailbox<'_> {
             Folder::Vdir(path) => Part::Vdir(vdir::Options { path: path.clone(), classes }),
             Folder::Imap(server) => Part::Imap(self.imap(server)),
             Folder::Pop3(MailServer { server, login, .. }) => {
-                Part::Pop3(pop3::Options { server: server.clone(), account: self.account(login) })
+                let account = self.here.account(login, Purpose::Pop3);
+                Part::Pop3(pop3::Options { server: server.clone(), account })
             }
             Folder::Dav(Collection { url, trust, login }) => Part::Dav(Box::new(dav::Options {
                 trust: trust.clone(),
-                account: Some(self.account(login)),
+                account: Some(self.here.account(login, Purpose::Dav)),
                 ..dav::Options::new(url.as_str(), classes)
             })),
         }
@@ -101,7 +101,7 @@ impl Mailbox<'_> {
     fn imap(&self, server: &MailServer) -> imap::Options {
         imap::Options {
             server: server.server.clone(),
-            account: self.account(&server.login),
+            account: self.here.account(&server.login, Purpose::Imap),
             leave_out: server.leave_out.clone(),
             only: BTreeSet::new(),
             hide: BTreeSet::new(),
@@ -112,7 +112,7 @@ impl Mailbox<'_> {
     /// Where messages are handed in, if that is configured.
     pub fn submission(&self) -> Option<smtp::Options> {
         let submission = self.settings.mailbox.submission.as_ref()?;
-        let account = Some(self.account(&submission.login));
+        let account = Some(self.here.account(&submission.login, Purpose::Submission));
         Some(smtp::Options { server: submission.server.clone(), account })
     }
 
@@ -131,14 +131,6 @@ impl Mailbox<'_> {
         match &self.settings.sync.email.track {
             Tracking::Email(policy) => Some(policy.token.clone()),
             Tracking::Items(_) => None,
-        }
-    }
-
-    fn account(&self, login: &Login) -> Account {
-        let command = in_folder(self.home, &login.command);
-        Account {
-            user: login.user.clone(),
-            secret: Arc::new(SecretCommand::new(login.kind, command)),
         }
     }
 }

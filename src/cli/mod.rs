@@ -1,11 +1,11 @@
 //! The command line: one file a command. A command gets its arguments and an [`Installation`] and hands back an
 //! [`Answer`]; only `output` prints, and only `exit` knows what number a process ends with. Nothing here decides what is synced.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 // What all commands share.
 
@@ -15,18 +15,28 @@ pub mod absent;
 pub mod budget;
 /// What a sync depends on: which computer syncs, whose state this is, what the user may do, how much may be asked.
 pub mod circumstances;
+/// From what the configuration says about secrets to what gives them.
+pub mod credentials;
 /// From a configuration to the records of an organisation.
 pub mod desk;
 /// How a process ends.
 pub mod exit;
 /// From what a person calls a thing to the thing.
 pub mod find;
+/// Who waits for a command.
+pub mod front;
 /// Which installation this is.
 pub mod identity;
+/// An installation as the running service keeps it.
+pub mod keeper;
 /// What an organisation told and is not asked again for a day.
 pub mod kept;
+/// How things stand while the service runs.
+pub mod live;
 /// The right to write, of one process at a time.
 pub mod lock;
+/// Where the program says what it does.
+pub mod logging;
 /// From the settings of a mailbox to what talks to it.
 pub mod mailbox;
 /// From a configuration to an engine.
@@ -37,12 +47,16 @@ pub mod output;
 pub mod pins;
 /// How far a round has come, on a terminal.
 pub mod progress;
+/// What the running service carries out.
+pub mod remote;
 /// Many messages at a time.
 pub mod select;
 /// Which sync filters are in force.
 pub mod selection;
 /// What the engine must know, out of what the user set.
 pub mod settings;
+/// How things stand, as the service tells it.
+pub mod survey;
 /// What waits, and the command for it.
 pub mod waiting;
 /// In which zone days are counted.
@@ -52,6 +66,8 @@ pub mod zone;
 
 /// `liaison approve`
 pub mod approve;
+/// `liaison auth`
+pub mod auth;
 /// `liaison completions`
 pub mod completions;
 /// `liaison config`
@@ -70,6 +86,10 @@ pub mod filter;
 pub mod history;
 /// `liaison instance`
 pub mod instance;
+/// `liaison log`
+pub mod log;
+/// `liaison man`
+pub mod man;
 /// `liaison offline`, `liaison online`
 pub mod offline;
 /// `liaison org`
@@ -84,10 +104,14 @@ pub mod people;
 pub mod plan;
 /// `liaison record`
 pub mod record;
+/// `liaison run`
+pub mod run;
 /// `liaison sandbox`
 pub mod sandbox;
 /// `liaison search`
 pub mod search;
+/// `liaison service`
+pub mod service;
 /// `liaison status`
 pub mod status;
 /// `liaison sync`
@@ -96,8 +120,11 @@ pub mod sync;
 pub mod track;
 /// `liaison undo`
 pub mod undo;
+/// `liaison uninstall`
+pub mod uninstall;
 
 pub use exit::{Exit, Stop};
+pub use front::Front;
 pub use open::Installation;
 pub use output::{Answer, Page};
 
@@ -148,6 +175,7 @@ pub struct Common {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Demo(demo::Demo),
+    Run(run::Run),
     Sync(sync::Sync),
     Plan(plan::Plan),
     Approve(approve::Approve),
@@ -169,10 +197,15 @@ pub enum Command {
     Filter(filter::Filter),
     Org(org::Org),
     Instance(instance::Instance),
+    Auth(auth::Auth),
     Config(config::Config),
     Doctor(doctor::Doctor),
+    Log(log::Log),
+    Service(service::Service),
+    Uninstall(uninstall::Uninstall),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Runs the command of this process's arguments.
@@ -181,65 +214,61 @@ pub fn run() -> ExitCode {
         Ok(arguments) => arguments,
         Err(refused) => return output::usage(&refused),
     };
-    log(arguments.common.verbose);
+    logging::terminal(arguments.common.verbose);
     let json = arguments.common.json;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let answer = match runtime {
-        Ok(runtime) => runtime.block_on(execute(arguments)),
+        Ok(runtime) => runtime.block_on(execute(arguments, std::env::args_os().collect())),
         Err(error) => Err(error.into()),
     };
     output::finish(answer, json)
 }
 
-async fn execute(arguments: Arguments) -> anyhow::Result<Answer> {
-    let here = || Installation::find(&arguments.common);
-    match arguments.command {
-        Command::Demo(demo) => demo.run(&arguments.common).await,
-        Command::Sync(sync) => sync.run(&here()?).await,
-        Command::Plan(plan) => plan.run(&here()?).await,
-        Command::Approve(approve) => approve.run(&here()?).await,
-        Command::Status(status) => status.run(&here()?).await,
-        Command::Conflicts(conflicts) => conflicts.run(&here()?).await,
-        Command::People(people) => people.run(&here()?).await,
-        Command::Explain(explain) => explain.run(&here()?).await,
-        Command::History(history) => history.run(&here()?).await,
-        Command::Undo(undo) => undo.run(&here()?).await,
-        Command::Outgoing(outgoing) => outgoing.run(&here()?).await,
-        Command::Track(track) => track.run(&here()?).await,
-        Command::Untrack(untrack) => untrack.run(&here()?).await,
-        Command::Regarding(regarding) => regarding.run(&here()?).await,
-        Command::Record(record) => record.run(&here()?).await,
-        Command::Search(search) => search.run(&here()?).await,
-        Command::Offline(offline) => offline.run(&here()?).await,
-        Command::Online(online) => online.run(&here()?).await,
-        Command::Outbox(outbox) => outbox.run(&here()?).await,
-        Command::Filter(filter) => filter.run(&here()?).await,
-        Command::Org(org) => org.run(&here()?).await,
-        Command::Instance(instance) => instance.run(&here()?).await,
-        Command::Config(config) => config.run(&here()?),
-        Command::Doctor(doctor) => doctor.run(&here()?).await,
+async fn execute(arguments: Arguments, words: Vec<OsString>) -> anyhow::Result<Answer> {
+    let Arguments { common, command } = arguments;
+    let here = Installation::find(&common)?;
+    match remote::run(&here, &command, words).await? {
+        Some(answer) => Ok(answer),
+        None => execute_here(command, &here).await,
+    }
+}
+
+/// Carries a command out in this process.
+async fn execute_here(command: Command, here: &Installation) -> anyhow::Result<Answer> {
+    match command {
+        Command::Sync(sync) => sync.run(here).await,
+        Command::Plan(plan) => plan.run(here).await,
+        Command::Approve(approve) => approve.run(here).await,
+        Command::Status(status) => status.run(here).await,
+        Command::Conflicts(conflicts) => conflicts.run(here).await,
+        Command::People(people) => people.run(here).await,
+        Command::Explain(explain) => explain.run(here).await,
+        Command::History(history) => history.run(here).await,
+        Command::Undo(undo) => undo.run(here).await,
+        Command::Outgoing(outgoing) => outgoing.run(here).await,
+        Command::Track(track) => track.run(here).await,
+        Command::Untrack(untrack) => untrack.run(here).await,
+        Command::Regarding(regarding) => regarding.run(here).await,
+        Command::Record(record) => record.run(here).await,
+        Command::Search(search) => search.run(here).await,
+        Command::Offline(offline) => offline.run(here).await,
+        Command::Online(online) => online.run(here).await,
+        Command::Outbox(outbox) => outbox.run(here).await,
+        Command::Filter(filter) => filter.run(here).await,
+        Command::Org(org) => org.run(here).await,
+        Command::Instance(instance) => instance.run(here).await,
+        Command::Auth(auth) => auth.run(here).await,
+        Command::Config(config) => config.run(here),
+        Command::Doctor(doctor) => doctor.run(here).await,
+        Command::Run(run) => run.run(here).await,
+        Command::Demo(demo) => demo.run(here).await,
+        Command::Log(log) => log.run(here).await,
+        Command::Service(service) => service.run(here).await,
+        Command::Uninstall(uninstall) => uninstall.run(here).await,
         Command::Sandbox(sandbox) => sandbox.run().await,
         Command::Completions(completions) => {
             Ok(completions.run(&mut <Arguments as CommandFactory>::command()))
         }
+        Command::Man(man) => man.run(<Arguments as CommandFactory>::command()),
     }
-}
-
-/// Logs to the standard error: warnings, or more by `-v` or `LIAISON_LOG` (`debug`, `liaison::sync=trace`).
-fn log(verbose: u8) {
-    let level = match verbose {
-        0 => LevelFilter::WARN,
-        1 => LevelFilter::INFO,
-        _ => LevelFilter::DEBUG,
-    };
-    let filter = EnvFilter::builder()
-        .with_default_directive(level.into())
-        .with_env_var("LIAISON_LOG")
-        .from_env_lossy();
-    // They write down what is sent, passwords included.
-    let filter = ["async_imap", "async_imap::client", "async_imap::imap_stream", "lettre"]
-        .into_iter()
-        .filter_map(|talkative| format!("{talkative}=off").parse().ok())
-        .fold(filter, EnvFilter::add_directive);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -129,18 +129,26 @@ impl Online {
 /// # Errors
 /// [`Exit::TryLater`] while the organisation that the mailbox goes with is offline.
 pub async fn refuse_sync(here: &Installation) -> anyhow::Result<()> {
-    let settings = here.load()?.settings;
-    let Ok((name, _)) = named(&settings, None) else { return Ok(()) };
-    let Some(store) = here.replica(name).await? else { return Ok(()) };
-    match chosen(&store, here.clock.now()).await? {
-        Some(_) => Err(Stop::new(
-            Exit::TryLater,
-            format!("you are offline: the mailbox is not kept in step with `{name}` meanwhile"),
-            "`liaison online` ends it",
-        )
-        .into()),
-        None => Ok(()),
+    if !is_away(here).await? {
+        return Ok(());
     }
+    Err(Stop::new(
+        Exit::TryLater,
+        "you are offline: the mailbox is not kept in step with the CRM meanwhile",
+        "`liaison online` ends it",
+    )
+    .into())
+}
+
+/// Whether the user went offline with the organisation that the mailbox goes with.
+///
+/// # Errors
+/// When its copy is lost.
+pub async fn is_away(here: &Installation) -> anyhow::Result<bool> {
+    let settings = here.load()?.settings;
+    let Ok((name, _)) = named(&settings, None) else { return Ok(false) };
+    let Some(store) = here.replica(name).await? else { return Ok(false) };
+    Ok(chosen(&store, here.clock.now()).await?.is_some())
 }
 
 /// What `liaison status` says of the copies: who is offline, and what waits.

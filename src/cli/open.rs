@@ -6,22 +6,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget::Budget;
+use super::credentials::SignIns;
 use super::identity::Identity;
+use super::keeper::Within;
 use super::lock::{Lock, private_folder};
-use super::mailbox::{self, Mailbox, in_folder};
-use super::{Common, kept, pins, selection, settings, zone};
+use super::mailbox::{self, Mailbox};
+use super::{Common, Front, kept, pins, selection, settings, zone};
 use crate::clock::Clock;
-use crate::config::settings::{Auth, Organisation};
+use crate::config::settings::Organisation;
 use crate::config::{self, Directories, Loaded, Settings};
 use crate::connector::dataverse::{self, Dataverse, Standing};
 use crate::connector::http::Limits;
 use crate::connector::lease::{Lease, PatientLease};
 use crate::connector::meter::Meter;
 use crate::connector::patient::Patient;
+use crate::daemon::house::Tell;
 use crate::model::Class;
 use crate::store::{Store, meta};
+use crate::sync::Engine;
 use crate::sync::fence::Fence;
-use crate::sync::{Engine, Progress};
+use crate::sync::stop::Stop;
 use anyhow::Context;
 
 /// How long a person who watches is made to wait when the organisation asks for a pause.
@@ -42,10 +46,16 @@ pub struct Installation {
     pub clock: Clock,
     /// Whether a program reads the answer.
     pub json: bool,
+    /// Who waits for it.
+    pub front: Front,
+    /// The service that this is part of, if it is.
+    pub within: Option<Arc<Within>>,
+    /// The sign-ins that this process uses.
+    pub sign_ins: Arc<SignIns>,
 }
 
-/// An engine, and the promise that no other process of this state writes meanwhile.
-#[derive(Debug)]
+/// Everything that a round needs.
+#[derive(Debug, Clone)]
 pub struct Opened {
     pub engine: Engine,
     /// The classes that take part.
@@ -53,10 +63,7 @@ pub struct Opened {
     /// What the user must know: about the time zone, and about what they may not do.
     pub notices: Vec<String>,
     pub identity: Identity,
-    pub lock: Lock,
 }
-
-type Tell = Arc<dyn Fn(Progress) + Send + Sync>;
 
 impl Installation {
     /// The installation that the flags, the environment or the platform name.
@@ -67,8 +74,11 @@ impl Installation {
         let mut directories = Directories::find(common.config.as_deref(), common.state.as_deref())?;
         directories.config = std::path::absolute(&directories.config)?;
         directories.state = std::path::absolute(&directories.state)?;
+        directories.runtime = std::path::absolute(&directories.runtime)?;
         let home = mailbox::home(&directories.config);
-        Ok(Self { directories, home, clock: Clock::system(), json: common.json })
+        let (clock, front, sign_ins) = (Clock::system(), Front::default(), Arc::default());
+        let json = common.json;
+        Ok(Self { directories, home, clock, json, front, within: None, sign_ins })
     }
 
     /// The settings and where each comes from.
@@ -84,39 +94,68 @@ impl Installation {
     /// # Errors
     /// When it cannot be opened.
     pub async fn store(&self) -> anyhow::Result<Store> {
+        if let Some(within) = &self.within {
+            return Ok(within.store.clone());
+        }
         let path = self.directories.state.join(STORE);
         Ok(tokio::task::spawn_blocking(move || Store::open(&path)).await??)
+    }
+
+    /// The store, where there is one already: for what only looks.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn existing_store(&self) -> anyhow::Result<Option<Store>> {
+        if !self.directories.state.join(STORE).exists() {
+            return Ok(None);
+        }
+        self.store().await.map(Some)
     }
 
     /// The right to write to either side.
     ///
     /// # Errors
-    /// [`super::Exit::AlreadyRunning`] when another process has it.
-    pub fn lock(&self) -> anyhow::Result<Lock> {
-        self.make_state_folder()?;
-        Lock::take(&self.directories.state.join(LOCK))
+    /// [`super::Exit::AlreadyRunning`] when another process has it, or rounds of the service go on for too long.
+    pub async fn lock(&self) -> anyhow::Result<Lock> {
+        match &self.within {
+            Some(within) => Ok(Lock::Within(within.alone().await?)),
+            None => Lock::take(&self.lock_file()?),
+        }
     }
 
-    /// Everything that a round needs. The lock comes first: two processes must not both believe that they are the first.
+    /// What is locked by whoever writes to either side.
     ///
     /// # Errors
-    /// When another process is at work, something cannot be opened, the sign-in is refused, or this state belongs to another
-    /// organisation, user or mailbox.
-    pub async fn open(&self, tell: Tell) -> anyhow::Result<Opened> {
-        let loaded = self.load()?;
-        super::offline::refuse_sync(self).await?;
-        let lock = self.lock()?;
-        let store = self.store().await?;
-        self.open_with(&loaded.settings, store, lock, tell).await
+    /// When its folder cannot be made.
+    pub fn lock_file(&self) -> anyhow::Result<PathBuf> {
+        self.make_state_folder()?;
+        Ok(self.directories.state.join(LOCK))
     }
 
-    async fn open_with(
-        &self,
-        settings: &Settings,
-        store: Store,
-        lock: Lock,
-        tell: Tell,
-    ) -> anyhow::Result<Opened> {
+    /// Everything that a round needs, and the promise that nobody else of this state writes meanwhile. The lock comes first: two
+    /// processes must not both believe that they are the first.
+    ///
+    /// # Errors
+    /// When another process is at work, and as for [`Installation::look`].
+    pub async fn open(&self, tell: Tell) -> anyhow::Result<(Opened, Lock)> {
+        self.load()?;
+        super::offline::refuse_sync(self).await?;
+        let lock = self.lock().await?;
+        let opened = match self.shared(&tell) {
+            Some(opened) => opened,
+            None => self.look(tell).await?,
+        };
+        Ok((opened, lock))
+    }
+
+    /// Everything that a round needs.
+    ///
+    /// # Errors
+    /// When something cannot be opened, the sign-in is refused, or this state belongs to another organisation, user or mailbox.
+    pub async fn look(&self, tell: Tell) -> anyhow::Result<Opened> {
+        let settings = &self.load()?.settings;
+        super::offline::refuse_sync(self).await?;
+        let store = self.store().await?;
         let (mut dataverse, standing) = self.meet(settings, &store).await?;
         let filters = selection::settle(&store, settings, &mut dataverse, self.clock.now()).await?;
         let identity = Identity::of(&store, &self.directories.state, &self.clock).await?;
@@ -127,6 +166,7 @@ impl Installation {
             mailbox: self.mailbox(settings).connectors()?,
             settings: settings::engine(settings, &dataverse, (&standing, &filters), chosen.zone),
             fence: Some(Arc::new(self.fence(&dataverse, &identity, &store))),
+            stop: Stop::default(),
             sending: self.mailbox(settings).sending(&dataverse),
             crm: Arc::new(Patient::new(dataverse, PATIENCE)),
             store,
@@ -137,7 +177,7 @@ impl Installation {
         let classes = settings.classes().filter(takes_part).collect();
         let said = standing.says.iter().filter(|said| said.bad).map(|said| said.says.clone());
         let notices = chosen.notice.into_iter().chain(said).collect();
-        Ok(Opened { engine, classes, notices, identity, lock })
+        Ok(Opened { engine, classes, notices, identity })
     }
 
     /// Makes sure that there is a state folder that nobody else can look into.
@@ -202,7 +242,7 @@ impl Installation {
 
     /// What talks to the mailbox.
     pub fn mailbox<'a>(&'a self, settings: &'a Settings) -> Mailbox<'a> {
-        Mailbox { settings, home: &self.home, clock: &self.clock }
+        Mailbox { settings, here: self }
     }
 
     /// What is needed to reach an organisation.
@@ -212,11 +252,10 @@ impl Installation {
         organisation: &Organisation,
         settings: &Settings,
     ) -> dataverse::Options {
-        let Auth::Token { command } = &organisation.auth;
         dataverse::Options {
             name: name.to_owned(),
             url: organisation.url.to_string(),
-            token_command: in_folder(&self.home, command),
+            credential: self.bearer(organisation),
             trust: organisation.trust.clone(),
             filters: settings::filters(settings),
             limits: Limits::default(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::{Value as Json, json};
 
-use super::output::{Answer, Page, ask, count};
+use super::output::{Answer, Page, count};
 use super::{Exit, Installation, Stop};
 use crate::config::edit::{self, NewOrganisation};
 use crate::config::{self, Settings};
@@ -141,7 +141,7 @@ impl Use {
         let file = &here.directories.config;
         let text = edit::choose(&read(file)?, file, &self.name)?;
         // Nobody syncs while whose state this is changes.
-        let lock = here.lock()?;
+        let lock = here.lock().await?;
         let store = here.store().await?;
         let (classes, pinned) = learnt(&store).await?;
         let is_chosen = settings.sync_organisation().is_some_and(|(name, _)| name == self.name);
@@ -155,7 +155,8 @@ impl Use {
         let page = meaning(&self.name, &classes);
         let json =
             json!({ "sync": self.name, "changed": self.yes, "released": classes_json(&classes) });
-        if !self.yes && !ask(&page, &format!("change to `{}`?", self.name), here.json)? {
+        let question = format!("change to `{}`?", self.name);
+        if !self.yes && !here.front.ask(&page, &question, here.json).await? {
             let answer = Answer::new(page, json).exit(Exit::Held);
             return Ok(answer.note(format!("→ do it: `liaison org use {} --yes`", self.name)));
         }

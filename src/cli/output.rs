@@ -204,9 +204,17 @@ fn show(answer: &Answer, json: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// The sentence, its causes, and the next step.
+/// The sentence, and the next step.
 fn complain(error: &anyhow::Error) {
-    let mut text = String::from("liaison: ");
+    note(format!("liaison: {}", sentence(error)));
+    note(format!(
+        "  → {}",
+        exit::hint(error).unwrap_or_else(|| "run it again with -v to see more".to_owned())
+    ));
+}
+
+/// What is wrong, and its causes.
+pub fn sentence(error: &anyhow::Error) -> String {
     let mut said: Vec<String> = Vec::new();
     for cause in error.chain().map(ToString::to_string) {
         // Some causes are told by what they caused already.
@@ -214,12 +222,7 @@ fn complain(error: &anyhow::Error) {
             said.push(cause);
         }
     }
-    text.push_str(&said.join(": "));
-    note(text);
-    note(format!(
-        "  → {}",
-        exit::hint(error).unwrap_or_else(|| "run it again with -v to see more".to_owned())
-    ));
+    said.join(": ")
 }
 
 fn unprinted(error: &io::Error) -> Exit {

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::output::{Answer, Page, count, short};
 use super::sync::{ClassName, chosen};
-use super::{Exit, Installation, progress};
+use super::{Exit, Installation};
 use crate::model::{Class, Side};
 use crate::plan::Step;
 use crate::plan::operation::Kind;
@@ -47,8 +47,8 @@ pub async fn show(
     classes: &[ClassName],
     lines: usize,
 ) -> anyhow::Result<Answer> {
-    let (bar, tell) = progress::bar(here.json);
-    let opened = here.open(tell).await?;
+    let (bar, tell) = here.front.bar(here.json);
+    let (opened, _lock) = here.open(tell).await?;
     let mut previews = BTreeMap::new();
     for class in chosen(classes, &opened.classes) {
         previews.insert(class, opened.engine.preview(class).await?);

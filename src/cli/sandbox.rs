@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::output::{self, Answer, Page};
 use super::{Exit, Stop};
+use crate::sandbox::server::introspect::Introspection;
 use crate::sandbox::{self, Options};
 
 /// Serve a Dataverse-compatible organisation on this machine
@@ -46,6 +47,10 @@ struct Serve {
     /// Requests that a user may send in five minutes
     #[arg(long, value_name = "NUMBER")]
     throttle: Option<u32>,
+    /// Take the tokens of an OpenID provider on this machine too: a file with the address of its introspection endpoint (RFC
+    /// 7662), with name and password
+    #[arg(long, value_name = "FILE")]
+    introspect: Option<PathBuf>,
 }
 
 impl Sandbox {
@@ -53,7 +58,15 @@ impl Sandbox {
     /// When it cannot be served, or not here.
     pub async fn run(self) -> anyhow::Result<Answer> {
         let What::Serve(serve) = self.what;
+        let introspection =
+            match &serve.introspect {
+                Some(file) => Some(Introspection::read(file).with_context(|| {
+                    format!("{} names no introspection endpoint", file.display())
+                })?),
+                None => None,
+            };
         let options = Options {
+            introspection,
             listen: address(&serve.listen)?,
             certificate: serve.cert.zip(serve.key),
             throttle: serve.throttle,

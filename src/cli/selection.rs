@@ -146,7 +146,7 @@ pub async fn settle(
         match dataverse.instantiate_filters().await {
             Ok(()) => dataverse.ask_filters().await?,
             Err(error) => {
-                tracing::warn!(%error, "the templates of the sync filters are used as they are");
+                error.warn("the templates of the sync filters are used as they are");
                 refused = true;
             }
         }

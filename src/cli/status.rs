@@ -11,9 +11,9 @@ use super::circumstances::Circumstances;
 use super::output::{Answer, Page, count, short};
 use super::selection::Kept;
 use super::waiting::Waiting;
-use super::{Exit, Installation, zone};
+use super::{Exit, Installation, live, zone};
 use crate::config::Settings;
-use crate::model::{Class, ItemId, Link, LinkState, Side};
+use crate::model::{Class, ItemId, LinkState, Side};
 use crate::store::decision::{self, Outcome};
 use crate::store::quarantine::{self, Quarantined};
 use crate::store::round::{self, Round};
@@ -29,29 +29,27 @@ const UNTRACKED: &str = "you untracked it";
 const ASIDE: usize = 3;
 
 /// Tell whether everything is in step, and what waits
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = "Example: liaison status --all")]
 pub struct Status {
     /// List everything that is set aside, with its reason
     #[arg(long)]
     all: bool,
+    /// Show it again whenever it changes, until you end it; needs the running service
+    #[arg(long)]
+    pub(super) watch: bool,
 }
 
 impl Status {
     /// # Errors
     /// When the configuration cannot be used or the store is lost.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
+        // Within the service, the client watches.
+        if self.watch && here.within.is_none() {
+            return live::watch(here, Vec::new()).await;
+        }
         let loaded = here.load()?;
-        let store = here.store().await?;
-        let classes: Vec<Class> = loaded.settings.classes().collect();
-        let (settings, now) = (loaded.settings.clone(), here.clock.now());
-        let state = store
-            .read(move |db| {
-                Ok((State::read(db, &classes)?, Circumstances::read(db, &settings, now)?))
-            })
-            .await?;
-        let (mut state, circumstances) = state;
-        state.circumstances = circumstances;
+        let state = State::of(here, &loaded.settings).await?;
         let crm = state.zone.as_deref();
         let zone = zone::choose(&loaded.settings.mailbox.zone, crm, here.clock.now());
         let mut answer = state.answer(&loaded.settings, self.all);
@@ -79,7 +77,7 @@ impl Status {
 }
 
 /// All that the answer is made of.
-struct State {
+pub(super) struct State {
     organisation: Option<String>,
     /// Of the CRM user, as it was last told.
     zone: Option<String>,
@@ -87,26 +85,28 @@ struct State {
     doubtful: u32,
     last: Option<Round>,
     filters: Kept,
-    classes: BTreeMap<Class, ClassState>,
-    circumstances: Circumstances,
+    pub(super) classes: BTreeMap<Class, ClassState>,
+    pub(super) circumstances: Circumstances,
+    /// Rounds go on that have not ended yet.
+    at_work: bool,
 }
 
 /// One class.
-struct ClassState {
-    waiting: Waiting,
-    linked: usize,
+pub(super) struct ClassState {
+    pub(super) waiting: Waiting,
+    pub(super) linked: usize,
     /// Pairs whose record left the sync filter, or is not to be seen.
     resting: usize,
     /// The last round that worked on the class: when, and what came of it.
-    last: Option<(Timestamp, Json)>,
+    pub(super) last: Option<(Timestamp, Json)>,
     items: Items,
     absent: Absent,
     aside: Vec<Quarantined>,
 }
 
 /// Every item of the mailbox, in exactly one of these.
-#[derive(Default)]
-struct Items {
+#[derive(Debug, Clone, Default)]
+pub(super) struct Items {
     all: usize,
     tracked: usize,
     skipped: BTreeMap<String, usize>,
@@ -115,11 +115,35 @@ struct Items {
 }
 
 impl State {
-    fn read(db: &Connection, classes: &[Class]) -> store::Result<Self> {
+    /// How things stand by what is stored. The service counts items only where they may have changed.
+    pub(super) async fn of(here: &Installation, settings: &Settings) -> anyhow::Result<Self> {
+        let store = here.store().await?;
+        let classes: Vec<Class> = settings.classes().collect();
+        let (settings, now) = (settings.clone(), here.clock.now());
+        let within = here.within.clone();
+        let counted = within.as_ref().map(|within| within.counted()).unwrap_or_default();
+        let mut state = store
+            .read(move |db| {
+                let circumstances = Circumstances::read(db, &settings, now)?;
+                Ok(Self { circumstances, ..Self::read(db, &classes, &counted)? })
+            })
+            .await?;
+        if let Some(within) = within {
+            state.at_work = true;
+            within.count(state.classes.iter().map(|(class, state)| (*class, state.items.clone())));
+        }
+        Ok(state)
+    }
+
+    fn read(
+        db: &Connection,
+        classes: &[Class],
+        counted: &BTreeMap<Class, Items>,
+    ) -> store::Result<Self> {
         let rounds = round::latest(db, ROUNDS)?;
         let mut found = BTreeMap::new();
         for class in classes {
-            found.insert(*class, ClassState::read(db, *class, &rounds)?);
+            found.insert(*class, ClassState::read(db, *class, &rounds, counted.get(class))?);
         }
         let worked = |round: &&Round| round.trigger != "plan";
         Ok(Self {
@@ -130,6 +154,7 @@ impl State {
             filters: Kept::read(db)?,
             classes: found,
             circumstances: Circumstances::default(),
+            at_work: false,
         })
     }
 
@@ -204,7 +229,7 @@ impl State {
     }
 
     fn was_interrupted(&self) -> bool {
-        self.last.as_ref().is_some_and(|round| round.finished.is_none())
+        !self.at_work && self.last.as_ref().is_some_and(|round| round.finished.is_none())
     }
 
     fn last_round(&self) -> String {
@@ -212,6 +237,7 @@ impl State {
             None => "none yet".to_owned(),
             Some(round) => match round.finished {
                 Some(at) => format!("{}, {}", round.id, moment(at)),
+                None if self.at_work => format!("{}, since {}", round.id, moment(round.started)),
                 None => format!("{}, begun {} and not ended", round.id, moment(round.started)),
             },
         }
@@ -266,7 +292,12 @@ impl State {
 }
 
 impl ClassState {
-    fn read(db: &Connection, class: Class, rounds: &[Round]) -> store::Result<Self> {
+    fn read(
+        db: &Connection,
+        class: Class,
+        rounds: &[Round],
+        counted: Option<&Items>,
+    ) -> store::Result<Self> {
         let links = link::all(db, class)?;
         let mut aside = quarantine::all(db, Side::Mailbox, class)?;
         aside.extend(quarantine::all(db, Side::Crm, class)?);
@@ -274,35 +305,28 @@ impl ClassState {
             let report = round.report.get("classes")?.get(class.as_str())?;
             Some((round.finished?, report.clone()))
         });
-        // Messages are met through their items: the CRM does not list them.
-        let seen = if class == Class::Email {
-            BTreeMap::new()
-        } else {
-            observation::heads(db, Side::Crm, class)?
-        };
-        let rests = |link: &&Link| {
-            class != Class::Email
-                && link.state == LinkState::Active
-                && !seen.contains_key(&link.record)
-        };
         Ok(Self {
             absent: last.as_ref().map(|(_, report)| Absent::of(report)).unwrap_or_default(),
-            resting: links.iter().filter(rests).count(),
+            // Messages are met through their items: the CRM does not list them.
+            resting: if class == Class::Email { 0 } else { link::resting(db, class)? },
             waiting: Waiting::of(db, class)?,
             linked: links.iter().filter(|link| link.state == LinkState::Active).count(),
             last,
-            items: Items::read(db, class, &links.into_iter().map(|link| link.item).collect())?,
+            items: match counted {
+                Some(items) => items.clone(),
+                None => Items::read(db, class, &links.into_iter().map(|link| link.item).collect())?,
+            },
             aside,
         })
     }
 
     /// Only when the last round left nothing, and nothing waits since.
-    fn in_step(&self) -> bool {
+    pub(super) fn in_step(&self) -> bool {
         let report = self.last.as_ref().and_then(|(_, report)| report.get("in_step")?.as_bool());
         report == Some(true) && self.waiting.is_nothing() && self.items.pending == 0
     }
 
-    fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         let Some((at, report)) = &self.last else {
             return match self.waiting.held {
                 0 => "not synced yet".to_owned(),

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::output::{Answer, Page, count, short};
 use super::waiting::Waiting;
-use super::{Exit, Installation, kept, plan, progress};
+use super::{Exit, Installation, kept, plan};
 use crate::model::{Class, Side};
 use crate::store::{self, Store, observation, quarantine};
 use crate::sync::fence::STANDBY;
@@ -61,8 +61,8 @@ impl Sync {
         if self.dry_run {
             return plan::show(here, &self.classes, plan::LINES).await;
         }
-        let (bar, tell) = progress::bar(here.json);
-        let opened = here.open(tell).await?;
+        let (bar, tell) = here.front.bar(here.json);
+        let (opened, _lock) = here.open(tell).await?;
         let classes = chosen(&self.classes, &opened.classes);
         if self.retry {
             take_back(&opened.engine.store, &classes).await?;

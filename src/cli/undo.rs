@@ -29,7 +29,7 @@ impl Undo {
     /// # Errors
     /// When there is no such round, or either side cannot be reached.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
-        let opened = here.open(silent()).await?;
+        let (opened, _lock) = here.open(silent()).await?;
         let id = RoundId(self.round);
         if opened.engine.store.read(move |db| round::get(db, id)).await?.is_none() {
             return Err(no_round(self.round).into());

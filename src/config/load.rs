@@ -6,17 +6,19 @@ use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use super::DEFAULT;
 use super::error::{Error, Result};
 use super::section::{Reading, Section};
-use super::settings::{Classes, Guard, Limit, Mailbox, Organisation, Settings};
+use super::settings::{Classes, Guard, Limit, Mailbox, Organisation, Service, Settings};
 use super::tree::{self, Layer};
 use crate::model::Class;
 
 mod email;
 mod filing;
 mod mailbox;
+mod oauth;
 mod offline;
 mod organisation;
 mod server;
@@ -91,12 +93,14 @@ pub fn parse(text: &str, file: &Path, home: Option<&Path>) -> Result<Loaded> {
     let paths = Paths { folder: file.parent().unwrap_or(Path::new("")), home };
 
     let mut section = Section::root(&reading, &root);
+    let mailbox = mailbox(&mut section, &paths)?;
     let settings = Settings {
-        organisations: organisations(&mut section, &paths)?,
-        mailbox: mailbox(&mut section, &paths)?,
+        organisations: organisations(&mut section, &paths, mailbox.address.as_str())?,
+        mailbox,
         sync: sync(&mut section)?,
         guard: guard(&mut section)?,
         offline: offline::read(&mut section)?,
+        service: service(&mut section)?,
     };
     if settings.sync.email.send && settings.mailbox.submission.is_none() {
         let error = Error::new(file, "`send = true` in `[sync.email]`, and no server to send by");
@@ -115,12 +119,13 @@ const BYTES_MAX: usize = 1024 * 1024;
 fn organisations(
     root: &mut Section<'_>,
     paths: &Paths<'_>,
+    user: &str,
 ) -> Result<BTreeMap<String, Organisation>> {
     let mut found = BTreeMap::new();
     let mut syncing: Option<String> = None;
     for (name, section) in root.named("organisation")? {
         let place = section.place;
-        let organisation = organisation::read(name, section, paths)?;
+        let organisation = organisation::read(name, section, paths, user)?;
         if organisation.sync
             && let Some(first) = syncing.replace(name.to_owned())
         {
@@ -142,6 +147,20 @@ fn organisations(
             .hint(format!("add it to the one that the mailbox goes with: [organisation.{name}]"))),
         (Some(_), Some(_)) => Ok(found),
     }
+}
+
+/// A day.
+const INTERVAL_MAX: u64 = 86_400;
+
+fn service(root: &mut Section<'_>) -> Result<Service> {
+    let mut section = root.section("service")?.ok_or_else(|| root.missing("service"))?;
+    let seconds = section.number("interval", INTERVAL_MAX)?;
+    if seconds == 0 {
+        let error = section.error("`interval` in `[service]` is 0");
+        return Err(error.hint("how many seconds, such as 900"));
+    }
+    section.finish()?;
+    Ok(Service { interval: Duration::from_secs(seconds) })
 }
 
 fn mailbox(root: &mut Section<'_>, paths: &Paths<'_>) -> Result<Mailbox> {

@@ -32,7 +32,39 @@ pub fn computer() -> Option<(String, bool)> {
     given.or_else(|| variable("COMPUTERNAME").map(|name| (name, false)))
 }
 
+/// The folder in which systemd hands credentials to a service; only a service has one. <https://systemd.io/CREDENTIALS/>
+pub fn credentials() -> Option<PathBuf> {
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY");
+    folder.filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+/// Whether a browser that is started here would show anywhere: elsewhere than on Linux it does, there only with a display.
+pub fn has_display() -> bool {
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !cfg!(target_os = "linux") || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
+}
+
+/// Where the standard error of this process leads to the journal of systemd: the device and inode of what it was given
+/// (systemd.exec(5)).
+pub fn journal_stream() -> Option<String> {
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    let told = std::env::var("JOURNAL_STREAM");
+    told.ok()
+}
+
+/// Where the user keeps the configuration of programs: on Linux `$XDG_CONFIG_HOME`, or `~/.config`.
+pub fn user_config() -> Option<PathBuf> {
+    BaseDirs::new().map(|base| base.config_dir().to_path_buf())
+}
+
 impl Directories {
+    /// Where the platform keeps files, whatever the flags and variables say; `None` without a home directory.
+    pub fn usual() -> Option<Self> {
+        platform()
+    }
+
     /// The configuration from the flag, `LIAISON_CONFIG` or the platform (a file, or the folder of a `config.toml`); the
     /// state from its flag, `LIAISON_STATE` or the platform.
     ///

@@ -192,7 +192,7 @@ impl<'a> Section<'a> {
         if SECRETS.contains(&key.to_lowercase().as_str()) {
             let message = format!("`{key}`: secrets are not kept in this file");
             return Err(self.reading.error(place, message).hint(
-                "name a command that prints it: auth = { kind = \"token\", command = \"…\" }; \
+                "sign in instead (auth = { kind = \"oauth\", … }), or name a command that prints it (auth = { kind = \"token\", command = \"…\" }); \
                  then change the secret, since it stood in a file",
             ));
         }

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use url::Url;
 
 use crate::connector::auth;
 use crate::connector::net::Server;
+use crate::connector::oauth::{Identity, Purpose, Wanted};
 use crate::connector::tls::Trust;
 use crate::filter::fetch::Filter;
 use crate::filter::people::Create;
@@ -24,6 +26,14 @@ pub struct Settings {
     pub sync: Classes<Sync>,
     pub guard: Guard,
     pub offline: Offline,
+    pub service: Service,
+}
+
+/// How `liaison run` works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// How often the CRM is asked for news. The mailbox tells by itself, where it can.
+    pub interval: Duration,
 }
 
 /// What is taken along when the user goes offline.
@@ -89,7 +99,30 @@ pub struct Organisation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Auth {
     /// A shell command that prints a bearer token; run in the folder of the configuration file.
-    Token { command: String },
+    Token {
+        command: String,
+    },
+    OAuth(OAuth),
+}
+
+/// A sign-in at a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuth {
+    pub identity: Identity,
+    /// Where none are said: those that the purpose takes ([`Provider::scopes`](crate::connector::oauth::Provider::scopes)).
+    pub scopes: Vec<String>,
+    pub resource: Option<String>,
+}
+
+impl OAuth {
+    /// What a token for this purpose must have.
+    pub fn wanted(&self, purpose: Purpose<'_>) -> Wanted {
+        let scopes = match self.scopes.as_slice() {
+            [] => self.identity.provider.scopes(purpose).unwrap_or_default(),
+            said => said.to_owned(),
+        };
+        Wanted { scopes, resource: self.resource.clone() }
+    }
 }
 
 /// The user's mailbox.
@@ -175,12 +208,26 @@ pub struct Collection {
     pub login: Login,
 }
 
-/// Who signs in at a server, and the command that prints the password or token.
+/// Who signs in at a server, and with what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     pub user: String,
-    pub kind: auth::Kind,
-    pub command: String,
+    pub with: With,
+}
+
+/// Where a password or token comes from. Sections that take it over from another one share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum With {
+    /// A shell command that prints it; run in the folder of the configuration file.
+    Command(auth::Kind, String),
+    /// The keyring, where it is kept for this user at this server.
+    Keyring {
+        user: String,
+        host: String,
+    },
+    /// What systemd hands to the service, under this name.
+    Systemd(auth::Kind, String),
+    OAuth(OAuth),
 }
 
 /// How one class is kept in step.

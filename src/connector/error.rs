@@ -79,6 +79,25 @@ impl ErrorKind {
         matches!(self, Self::Unreachable | Self::Failing)
     }
 
+    /// The word for it in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Throttled(_) => "throttled",
+            Self::Unauthorised => "unauthorised",
+            Self::Forbidden => "forbidden",
+            Self::Stale => "stale",
+            Self::Exists => "exists",
+            Self::Missing => "missing",
+            Self::Rejected => "rejected",
+            Self::Failing => "failing",
+            Self::CursorExpired => "cursor expired",
+            Self::Malformed => "malformed",
+            Self::Unsupported => "unsupported",
+            Self::Local => "local",
+        }
+    }
+
     pub fn retry(self) -> Retry {
         match self {
             Self::Stale | Self::Exists | Self::Missing | Self::CursorExpired => Retry::Replan,
@@ -136,6 +155,13 @@ impl Error {
     ) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Warns in the log that something was not done. What the other end said about it only stands among the details: servers
+    /// like to repeat what they were sent.
+    pub fn warn(&self, what: &'static str) {
+        tracing::warn!(kind = self.kind.as_str(), "{what}");
+        tracing::debug!(error = %self, "{what}");
     }
 
     #[must_use]

@@ -25,6 +25,7 @@ pub mod maildir;
 pub mod meter;
 pub mod net;
 pub mod news;
+pub mod oauth;
 pub mod outgoing;
 pub mod patient;
 pub mod pop3;
@@ -34,6 +35,7 @@ pub mod sasl;
 mod scripted;
 pub mod smtp;
 pub mod tls;
+pub mod vault;
 pub mod vdir;
 pub mod watch;
 

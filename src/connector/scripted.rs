@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
-use super::auth::{Account, Kind, SecretCommand};
+use super::auth::{Account, Credential, Kind};
 use super::net::{Security, Server};
 use super::tls::Trust;
 
@@ -92,6 +92,6 @@ pub(super) async fn serve(
 
 /// A user with a secret that is printed, not asked for.
 pub(super) fn account(kind: Kind, secret: &str) -> Account {
-    let secret = Arc::new(SecretCommand::new(kind, format!("printf '%s' '{secret}'")));
+    let secret = Arc::new(Credential::command(kind, format!("printf '%s' '{secret}'")));
     Account { user: "anna".to_owned(), secret }
 }

@@ -35,6 +35,8 @@ pub enum Call {
     },
     /// Rounds again.
     Resume,
+    /// Opens everything anew: after a sign-in.
+    Reload,
     /// A command with its arguments, as on the command line, and with the same answer.
     Run {
         command: Command,
@@ -68,6 +70,7 @@ pub enum Command {
     Record,
     Regarding,
     Search,
+    Status,
     Sync,
     Track,
     Undo,
@@ -94,6 +97,7 @@ impl Command {
             Self::Record => "record",
             Self::Regarding => "regarding",
             Self::Search => "search",
+            Self::Status => "status",
             Self::Sync => "sync",
             Self::Track => "track",
             Self::Undo => "undo",

@@ -33,6 +33,7 @@ pub mod zone;
 
 use clock::Clock;
 use server::faults::Faults;
+use server::introspect::Introspection;
 use server::limits::Limits;
 use server::line::{Door, Peer, tls};
 use server::tokens::{Tokens, private_directory, write_private};
@@ -66,6 +67,8 @@ pub struct Options {
     pub clock: Clock,
     /// Users that the organisation shall have; those missing are made at each start.
     pub users: Vec<User>,
+    /// A provider whose tokens are good here too.
+    pub introspection: Option<Introspection>,
 }
 
 impl Options {
@@ -80,6 +83,7 @@ impl Options {
             seed: None,
             clock: Clock::system(),
             users: User::defaults(),
+            introspection: None,
         }
     }
 }
@@ -211,6 +215,7 @@ async fn prepare(options: Options) -> Result<Ready, Error> {
     let server = Arc::new(Server {
         organisation: Mutex::new(organisation),
         tokens: Mutex::new(tokens),
+        introspection: options.introspection,
         limits: Mutex::new(Limits::new(options.throttle)),
         faults: Mutex::new(Faults::default()),
         clock: options.clock,

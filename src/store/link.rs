@@ -34,6 +34,19 @@ pub fn count(connection: &Connection, class: Class) -> Result<(u32, u32)> {
     Ok((all - released, released))
 }
 
+/// How many active links have a record that was not among those seen last.
+///
+/// # Errors
+/// Only the store's own.
+pub fn resting(connection: &Connection, class: Class) -> Result<usize> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) FROM link WHERE class = ?1 AND gone = '' AND NOT EXISTS (
+         SELECT 1 FROM observation WHERE side = 'crm' AND class = ?1 AND id = link.record)",
+    )?;
+    let count: u32 = statement.query_row([class.as_str()], |row| row.get(0))?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
 /// The bases of these links, of those that have some.
 ///
 /// # Errors

@@ -36,6 +36,7 @@ pub mod replica;
 pub mod round;
 pub mod settled;
 pub mod spent;
+pub mod statistics;
 pub mod tagged;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::{ClassReport, Engine, Progress};
 use crate::connector::{self, Connector, Error, ErrorKind, Scope, Write};
 use crate::mapping::Context;
 use crate::model::record::PartyRef;
-use crate::model::{Address, Body, Class, Side, Value};
+use crate::model::{Address, Body, Class, ItemId, Side, Value};
 use crate::plan::{Action, Merge, Reason, Step, World};
 use crate::store::round::RoundId;
 use crate::store::{self, quarantine};
@@ -146,6 +146,7 @@ impl Executor<'_> {
         let mut outcomes = Vec::new();
         for (job, entries) in jobs.iter().zip(&entries) {
             count(job, report);
+            trace(job);
             let mut outcome = Outcome::of(job, entries, self.world, &self.context);
             outcome.in_doubt = self.in_doubt(job);
             outcomes.push(outcome);
@@ -278,8 +279,26 @@ impl Executor<'_> {
             return;
         }
         if let Err(error) = self.engine.crm.write(self.class, deletes).await {
-            tracing::warn!(%error, "the rows that series replaced are still there");
+            error.warn("the rows that series replaced are still there");
         }
+    }
+}
+
+/// What came of a step, for the details of the log: by ids, never by what anything says.
+fn trace(job: &Job<'_>) {
+    let id = |id: &Option<ItemId>| id.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (item, record) = (id(&job.step.item), id(&job.step.record));
+    let _item = tracing::debug_span!("item", item, record).entered();
+    for side in [Side::Crm, Side::Mailbox] {
+        let Some(Prepared { result, .. }) = job.half(side) else { continue };
+        match result {
+            Some(Ok(_)) => tracing::debug!(side = side.as_str(), "written"),
+            Some(Err(error)) => tracing::debug!(side = side.as_str(), %error, "not written"),
+            None => tracing::debug!(side = side.as_str(), "not tried"),
+        }
+    }
+    if let Some(error) = &job.unwritable {
+        tracing::debug!(%error, "cannot be written");
     }
 }
 

@@ -125,7 +125,7 @@ impl Fence {
             Role::Other(_) => self.look().await,
         };
         if let Err(error) = asked {
-            tracing::warn!(%error, "which computer syncs could not be asked");
+            error.warn("which computer syncs could not be asked");
         }
         self.keep().await
     }
@@ -182,7 +182,7 @@ impl Fence {
             match self.lease.put(&self.tenure(old.as_ref(), Some(&self.me)), old.as_ref()).await {
                 Ok(entry) => self.set(Role::Holder(entry)),
                 Err(error) if is_barred(error.kind) => {
-                    tracing::warn!(%error, "that this computer syncs cannot be written down");
+                    error.warn("that this computer syncs cannot be written down");
                     self.set(Role::Unprotected);
                 }
                 Err(error) if is_lost_race(error.kind) => {
@@ -252,7 +252,7 @@ impl Fence {
             let tenure = Tenure { last_round: Some(self.clock.now()), ..entry.tenure.clone() };
             match self.lease.put(&tenure, Some(&entry)).await {
                 Ok(entry) => self.set(Role::Holder(entry)),
-                Err(error) => tracing::warn!(%error, "when this computer synced could not be told"),
+                Err(error) => error.warn("when this computer synced could not be told"),
             }
         }
         self.keep().await
@@ -298,9 +298,12 @@ impl Fence {
 }
 
 impl Engine {
-    /// Proves that this installation syncs: to be asked right before each batch of writes. What comes back instead is why nothing
-    /// may be written.
+    /// Proves that this installation syncs, and may go on: to be asked right before each batch of writes. What comes back instead is
+    /// why nothing may be written.
     pub(super) async fn prove(&self) -> Option<Failure> {
+        if let Some(failure) = self.stopping() {
+            return Some(failure);
+        }
         match &self.fence {
             Some(fence) => fence.prove().await.err().map(Denied::failure),
             None => None,
@@ -342,7 +345,7 @@ fn standby(tenure: &Tenure) -> Failure {
     };
     let message =
         format!("“{host}” is the computer that syncs, since {}; {last}", moment(tenure.since));
-    Failure { message, hint: Some(CLAIM.to_owned()), kind: STANDBY }
+    Failure { message, hint: Some(CLAIM.to_owned()), kind: STANDBY, pause: None }
 }
 
 fn reserved(reserve: &Reserve) -> Failure {
@@ -352,7 +355,7 @@ fn reserved(reserve: &Reserve) -> Failure {
             "this state was made on {from}: if it is still at work there, two would sync with one memory"
         ),
     };
-    Failure { message, hint: Some(CLAIM.to_owned()), kind: STANDBY }
+    Failure { message, hint: Some(CLAIM.to_owned()), kind: STANDBY, pause: None }
 }
 
 /// To the minute, in UTC: several computers speak of it.

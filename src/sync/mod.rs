@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -43,6 +44,7 @@ pub mod settled;
 mod sieve;
 pub mod sift;
 pub mod stock;
+pub mod stop;
 mod tag;
 pub mod undo;
 pub mod world;
@@ -62,6 +64,8 @@ pub struct Engine {
     pub settings: Settings,
     /// Keeps it from writing while another installation syncs; `None` where it is the only one for certain.
     pub fence: Option<Arc<fence::Fence>>,
+    /// Ends its rounds early.
+    pub stop: stop::Stop,
     /// Where this installation sends what the CRM wants sent.
     pub sending: Option<send::Sending>,
     pub progress: Arc<dyn Fn(Progress) + Send + Sync>,
@@ -116,6 +120,18 @@ pub enum Progress {
     Done { class: Class },
 }
 
+impl Progress {
+    /// Of which class.
+    pub fn class(self) -> Class {
+        match self {
+            Self::Listing { class }
+            | Self::Reading { class, .. }
+            | Self::Writing { class, .. }
+            | Self::Done { class } => class,
+        }
+    }
+}
+
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
@@ -144,18 +160,28 @@ impl Engine {
     /// # Errors
     /// When the store is lost.
     pub async fn sync(&self, classes: &[Class], trigger: &str) -> store::Result<Report> {
-        let started = self.clock.monotonic();
+        let _going = self.stop.go();
         let (now, name) = (self.clock.now(), trigger.to_owned());
         let round = self.store.write(move |tx| store::round::start(tx, &name, now)).await?;
+        let span = tracing::info_span!("round", id = round.0);
+        self.round(classes, round, trigger).instrument(span).await
+    }
+
+    async fn round(
+        &self,
+        classes: &[Class],
+        round: RoundId,
+        trigger: &str,
+    ) -> store::Result<Report> {
+        let started = self.clock.monotonic();
+        tracing::debug!(trigger, "begins");
         let mut report = Report { round: Some(round), ..Report::default() };
         if let Some(fence) = &self.fence {
             fence.begin().await?;
         }
         for class in classes {
-            let class_report = match self.standby() {
-                Some(standby) => self.stand_by(*class, round, standby).await?,
-                None => self.sync_class(*class, round).await?,
-            };
+            let span = tracing::info_span!("class", class = class.as_str());
+            let class_report = self.sync_or_stand_by(*class, round).instrument(span).await?;
             (self.progress)(Progress::Done { class: *class });
             report.classes.insert(*class, class_report);
         }
@@ -165,6 +191,27 @@ impl Engine {
         report.seconds = (self.clock.monotonic().saturating_sub(started)).as_secs_f64();
         let (json, now) = (report.to_json(), self.clock.now());
         self.store.write(move |tx| store::round::finish(tx, round, &json, now)).await?;
+        tracing::info!(
+            trigger,
+            operations = report.operations(),
+            seconds = report.seconds,
+            "ended"
+        );
+        Ok(report)
+    }
+
+    async fn sync_or_stand_by(&self, class: Class, round: RoundId) -> store::Result<ClassReport> {
+        let report = match self.standby() {
+            Some(standby) => self.stand_by(class, round, standby).await?,
+            None => tokio::select! {
+                biased;
+                report = self.sync_class(class, round) => report?,
+                () = self.stop.idle() => {
+                    ClassReport { error: self.stopping(), ..ClassReport::default() }
+                }
+            },
+        };
+        report.trace();
         Ok(report)
     }
 
@@ -174,6 +221,7 @@ impl Engine {
         for pass in 0..PASSES {
             let Some(report) = self.pass(class, round, pass).await? else {
                 total.add(self.quiet(class).await?);
+                total.quiet = pass == 0;
                 break;
             };
             let again = report.operations > 0 && report.error.is_none();
@@ -185,7 +233,8 @@ impl Engine {
                 break;
             }
         }
-        if class == Class::Email && self.class(class).may.write {
+        if class == Class::Email && self.class(class).may.write && !self.stop.is_ordered() {
+            let _hand = self.stop.write();
             self.send(&mut total).await?;
         }
         total.requests = self.crm.requests().saturating_sub(requests);
@@ -248,6 +297,7 @@ impl Engine {
             Ok(people) => people,
             Err(error) => return Ok(Some(ClassReport::failed(&error))),
         };
+        let _hand = self.stop.write();
         hold::record(self, class, round, &look, &plan, &people).await?;
         let whole = plan.whole;
         let mut report = ClassReport::looked(&look, &plan);

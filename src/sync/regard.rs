@@ -32,7 +32,7 @@ impl Engine {
         let read = match self.crm.read(Class::Email, &ids).await {
             Ok(read) => read,
             Err(error) => {
-                tracing::warn!(%error, "what messages are about could not be looked at");
+                error.warn("what messages are about could not be looked at");
                 return Ok(());
             }
         };
@@ -100,7 +100,7 @@ impl Engine {
             return Ok(());
         }
         if let Some(failure) = self.prove().await {
-            tracing::warn!(reason = failure.message, "what messages are about was not written");
+            tracing::warn!(kind = failure.kind, "what messages are about was not written");
             return Ok(());
         }
         let (wanted, writes): (Vec<&Wanted>, Vec<Write>) = writes.into_iter().unzip();

@@ -1,6 +1,7 @@
 //! What came of a sync: counts and reasons, without content.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
@@ -55,6 +56,8 @@ pub struct ClassReport {
     pub requests: u64,
     /// Why a side was not seen whole.
     pub partial: Vec<String>,
+    /// Nothing was new, and nothing was left to do: neither side was looked at.
+    pub quiet: bool,
     pub error: Option<Failure>,
 }
 
@@ -65,6 +68,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// What kind of trouble it is: `sign-in`, `later`, `stands-by` or `failed`. Decides the exit code.
     pub kind: &'static str,
+    /// How long the other end asked to be left alone.
+    pub pause: Option<Duration>,
 }
 
 /// What to do about trouble that passes by itself.
@@ -79,7 +84,11 @@ impl Failure {
             (_, Retry::Replan | Retry::Never) => "failed",
         };
         let hint = error.hint.clone().or_else(|| (kind == "later").then(|| LATER.to_owned()));
-        Self { message: error.to_string(), hint, kind }
+        let pause = match error.kind.retry() {
+            Retry::After(pause) => Some(pause),
+            Retry::Backoff | Retry::Replan | Retry::Never => None,
+        };
+        Self { message: error.to_string(), hint, kind, pause }
     }
 }
 
@@ -161,6 +170,19 @@ impl ClassReport {
         self.conflicts = conflicts as usize;
         self.quarantined = quarantined;
         Ok(())
+    }
+
+    /// Writes into the log what came of it: counts and kinds. That nothing happened is a detail.
+    pub(super) fn trace(&self) {
+        let (error, operations) = (self.error.as_ref().map(|error| error.kind), self.operations);
+        let sent = self.outgoing.sent;
+        if self.in_step() && operations + sent == 0 {
+            tracing::debug!(linked = self.linked, requests = self.requests, "in step as before");
+            return;
+        }
+        let waiting = self.held + self.conflicts + self.quarantined + self.withheld;
+        let (refused, unknown) = (self.refused, self.unknown);
+        tracing::info!(operations, sent, waiting, refused, unknown, error, "looked at");
     }
 
     /// Whether nothing waits anywhere: only then is a class in step.

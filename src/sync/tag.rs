@@ -76,7 +76,7 @@ impl Engine {
         set: bool,
     ) -> store::Result<bool> {
         if let Some(failure) = self.prove().await {
-            tracing::warn!(reason = failure.message, "messages were not marked");
+            tracing::warn!(kind = failure.kind, "messages were not marked");
             return Ok(false);
         }
         let (now, intents) = (self.clock.now(), ids.iter().map(|id| intent(id, set)).collect());
@@ -87,7 +87,7 @@ impl Engine {
         let results = match mailbox.write(Class::Email, ids.iter().map(mark).collect()).await {
             Ok(results) => results,
             Err(error) => {
-                tracing::warn!(%error, "messages could not be marked");
+                error.warn("messages could not be marked");
                 ids.iter().map(|_| Err(connector::Error::new(error.kind, String::new()))).collect()
             }
         };

@@ -2,7 +2,7 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 50] = [
+const COMMANDS: [&str; 58] = [
     "demo",
     "sync",
     "plan",
@@ -50,6 +50,14 @@ const COMMANDS: [&str; 50] = [
     "filter test",
     "config",
     "doctor",
+    "log",
+    "service",
+    "service install",
+    "service uninstall",
+    "service status",
+    "service start",
+    "service stop",
+    "uninstall",
     "sandbox",
     "sandbox serve",
     "completions",
@@ -68,6 +76,17 @@ fn the_help_reads_as_it_did() {
         all.extend(["\n\n=== liaison ", command, "\n", &own, "\nExample", examples]);
     }
     insta::assert_snapshot!(all);
+}
+
+#[test]
+fn every_command_has_a_page_in_the_manual() {
+    let folder = tempfile::tempdir().unwrap();
+    run(liaison(folder.path()).args(["man", "manual"])).ends(0);
+    for command in COMMANDS {
+        let page = format!("manual/man1/liaison-{}.1", command.replace(' ', "-"));
+        assert!(folder.path().join(&page).exists(), "{page}");
+    }
+    assert!(folder.path().join("manual/man5/liaison.toml.5").exists());
 }
 
 #[test]

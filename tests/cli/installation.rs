@@ -174,6 +174,14 @@ impl Organisation {
         Self::serve_at("127.0.0.1:0")
     }
 
+    /// One that also takes the tokens of a provider, whose introspection endpoint this is.
+    pub fn serve_trusting(introspection: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(INTROSPECTION), format!("{introspection}\n")).unwrap();
+        let (child, url) = start(folder.path(), "127.0.0.1:0");
+        Self { folder, child, url }
+    }
+
     /// Another organisation at an address of the test's choice.
     pub fn serve_at(address: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -274,9 +282,14 @@ impl Organisation {
     }
 }
 
+/// The file that names whom the organisation asks about tokens that are not its own.
+const INTROSPECTION: &str = "introspection";
+
 fn start(folder: &Path, address: &str) -> (Child, String) {
+    let asks = folder.join(INTROSPECTION).exists();
     let mut child = liaison(folder)
         .args(["sandbox", "serve", "--dir", "organisation", "--listen", address])
+        .args(["--introspect", INTROSPECTION].into_iter().filter(|_| asks))
         .stdout(Stdio::piped())
         .stdin(Stdio::null())
         .spawn()

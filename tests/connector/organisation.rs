@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use liaison::clock::Clock;
-use liaison::connector::auth::{Kind, SecretCommand};
+use liaison::connector::auth::{Credential, Kind};
 use liaison::connector::dataverse::batch::{Answer, Operation, Part, Reply};
 use liaison::connector::dataverse::client::Client;
 use liaison::connector::dataverse::{Dataverse, Options};
@@ -79,7 +80,7 @@ impl Organisation {
         Options {
             name: "sandbox".to_owned(),
             url: self.running.url.clone(),
-            token_command: self.token_command(user),
+            credential: Arc::new(Credential::command(Kind::Token, self.token_command(user))),
             trust: tls::Trust::Platform,
             filters,
             limits: Limits::default(),
@@ -104,7 +105,7 @@ impl Organisation {
         let http =
             Http::new(&tls::client_config(&tls::Trust::Platform).unwrap(), Limits::default())
                 .unwrap();
-        let bearer = SecretCommand::new(Kind::Token, self.token_command(user));
+        let bearer = Arc::new(Credential::command(Kind::Token, self.token_command(user)));
         let client = Client::new(http, &self.running.url, bearer, Clock::system()).unwrap();
         let replies = client.send(&[Part::One(operation)]).await.unwrap();
         let [Reply::One(answer)] = replies.as_slice() else { panic!("not one answer") };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use liaison::clock::Clock;
+use liaison::connector::auth::{Credential, Kind};
 use liaison::connector::dataverse::{self, Dataverse};
 use liaison::connector::http::Limits;
 use liaison::connector::maildir::{self, Maildir};
@@ -53,7 +54,10 @@ impl Stage {
         let options = dataverse::Options {
             name: "sandbox".to_owned(),
             url: running.url.clone(),
-            token_command: format!("cat '{}'", data.join("tokens/anna").display()),
+            credential: Arc::new(Credential::command(
+                Kind::Token,
+                format!("cat '{}'", data.join("tokens/anna").display()),
+            )),
             trust: Trust::Platform,
             filters: BTreeMap::new(),
             limits: Limits::default(),
@@ -182,6 +186,7 @@ impl Stage {
                 classes: BTreeMap::from([(Class::Email, email)]),
             },
             fence: None,
+            stop: liaison::sync::stop::Stop::default(),
             sending: Some(Sending { postbox, courier, patience: Duration::ZERO, token: None }),
             progress: Arc::new(|_| ()),
         }

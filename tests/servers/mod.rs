@@ -7,6 +7,6 @@ mod doctor;
 mod mail;
 mod meetings;
 mod moved;
-mod office;
+pub mod office;
 mod programs;
 mod two_way;

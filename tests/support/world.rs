@@ -177,6 +177,7 @@ impl World {
             clock: self.clock.clone(),
             settings: self.settings.clone(),
             fence: None,
+            stop: liaison::sync::stop::Stop::default(),
             sending: None,
             progress: Arc::new(|_| ()),
         }

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use liaison::cli::zone;
 use liaison::clock::Clock;
 use liaison::config::settings::Zone;
+use liaison::connector::auth::{Credential, Kind};
 use liaison::connector::dataverse::{self, Dataverse};
 use liaison::connector::http::Limits;
 use liaison::connector::lease::{Instance, Lease};
@@ -213,7 +214,10 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store, user:
     let options = dataverse::Options {
         name: "sandbox".to_owned(),
         url: url.to_owned(),
-        token_command: format!("cat '{}'", token.display()),
+        credential: Arc::new(Credential::command(
+            Kind::Token,
+            format!("cat '{}'", token.display()),
+        )),
         trust: liaison::connector::tls::Trust::Platform,
         filters,
         limits: Limits::default(),
@@ -274,6 +278,7 @@ async fn engine(dir: &Path, organisation: &Path, url: &str, store: &Store, user:
             ]),
         },
         fence: Some(Arc::new(fence)),
+        stop: liaison::sync::stop::Stop::default(),
         sending: None,
         progress: Arc::new(|_| {}),
     }

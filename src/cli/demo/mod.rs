@@ -10,9 +10,7 @@ use serde_json::json;
 
 use super::output::{self, Answer, Page, count, short};
 use super::waiting::Waiting;
-use super::{
-    Arguments, Common, Exit, Installation, conflicts, explain, history, plan, progress, sync,
-};
+use super::{Arguments, Exit, Installation, conflicts, explain, history, plan, progress, sync};
 use crate::model::Class;
 use crate::store::hold;
 use crate::sync::Report;
@@ -53,8 +51,8 @@ const WIDTH: usize = 80;
 impl Demo {
     /// # Errors
     /// When the stage cannot be set up or a part of the play fails.
-    pub async fn run(self, common: &Common) -> anyhow::Result<Answer> {
-        let stage = Stage::set(self.dir, common).await?;
+    pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
+        let stage = Stage::set(self.dir, here).await?;
         let played = play(&stage).await;
         // The page is gone with this, whatever came of the play.
         let (dir, url) = (stage.dir.clone(), stage.url.clone());
@@ -72,7 +70,7 @@ async fn play(stage: &Stage) -> anyhow::Result<Figures> {
     let (bar, tell) = progress::bar(stage.here.json);
     let mut story = Story { quiet: stage.here.json, number: 0, bar };
     opening(stage, &mut story).await?;
-    let opened = stage.here.open(tell).await?;
+    let (opened, _lock) = stage.here.open(tell).await?;
     let mut acts = Acts { stage, opened, figures: Figures::default() };
     acts.first_plan(&mut story).await?;
     let before = Census::take(&acts.opened).await?;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::stage::Stage;
 use super::world::api::User;
-use super::{Answer, Arguments, Story};
+use super::{Answer, Arguments, Installation, Story};
 
 /// A name of the story, made into an id: a second run meets what the first one made.
 fn id(name: &str) -> Uuid {
@@ -110,9 +110,7 @@ async fn show(stage: &Stage, story: &Story, line: &[&str]) -> anyhow::Result<()>
 }
 
 async fn run(stage: &Stage, line: &[&str]) -> anyhow::Result<Answer> {
-    let places = &stage.here.directories;
-    let (config, kept) = (places.config.display().to_string(), places.state.display().to_string());
-    let flags = ["liaison", "--json", "--config", &config, "--state", &kept];
-    let arguments = Arguments::try_parse_from(flags.iter().chain(line))?;
-    Box::pin(super::super::execute(arguments)).await
+    let arguments = Arguments::try_parse_from(["liaison"].iter().chain(line))?;
+    let here = Installation { json: true, ..stage.here.clone() };
+    Box::pin(super::super::execute_here(arguments.command, &here)).await
 }

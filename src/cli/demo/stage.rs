@@ -8,7 +8,7 @@ use anyhow::Context;
 use jiff::tz::TimeZone;
 
 use super::world::{Api, mailbox};
-use crate::cli::{Common, Installation};
+use crate::cli::Installation;
 use crate::config::Directories;
 use crate::connector::tls;
 use crate::sandbox::{Options, Running, Sandbox};
@@ -42,8 +42,8 @@ impl Stage {
     ///
     /// # Errors
     /// When the directory cannot be used or the organisation cannot be served.
-    pub async fn set(dir: Option<PathBuf>, common: &Common) -> anyhow::Result<Self> {
-        let mut here = Installation::find(common)?;
+    pub async fn set(dir: Option<PathBuf>, here: &Installation) -> anyhow::Result<Self> {
+        let mut here = here.clone();
         let dir = match dir {
             Some(dir) => std::path::absolute(dir)?,
             None => temporary(&here.clock.unique().simple().to_string()),

@@ -23,7 +23,7 @@ pub(super) struct Add {
     /// What it is to be called
     name: String,
     #[command(flatten)]
-    definition: Definition,
+    pub(super) definition: Definition,
 }
 
 /// Change what a filter of yours says, or its name
@@ -36,7 +36,7 @@ pub(super) struct Edit {
     #[arg(long, value_name = "NAME")]
     rename: Option<String>,
     #[command(flatten)]
-    definition: Definition,
+    pub(super) definition: Definition,
 }
 
 /// Turn a filter of yours on

@@ -51,6 +51,20 @@ enum What {
 }
 
 impl Filter {
+    /// Whether it reads a file that the person names.
+    pub fn reads_a_file(&self) -> bool {
+        let definition = match &self.what {
+            What::Test(_) => return true,
+            What::Add(add) => &add.definition,
+            What::Edit(edit) => &edit.definition,
+            What::Preview(preview) => &preview.definition,
+            What::List(_) | What::Show(_) | What::Enable(_) | What::Disable(_) | What::Reset(_) => {
+                return false;
+            }
+        };
+        definition.fetchxml.is_some()
+    }
+
     /// # Errors
     /// When the organisation cannot be asked, or refuses.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {

@@ -35,7 +35,7 @@ pub(super) struct Preview {
     #[arg(long, value_name = "CLASS", conflicts_with = "name")]
     class: Option<ClassName>,
     #[command(flatten)]
-    definition: Definition,
+    pub(super) definition: Definition,
     /// Every name, not only 20 of each kind
     #[arg(long)]
     all: bool,

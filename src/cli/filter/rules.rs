@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
+use crate::cli::Installation;
 use crate::cli::explain::word;
+use crate::cli::open::silent;
 use crate::cli::output::{Answer, Page};
-use crate::cli::{Installation, progress};
 use crate::filter::email::Verdict;
 use crate::model::record::PartyRef;
 
@@ -38,7 +39,7 @@ impl Test {
             anyhow::ensure!(size <= SIZE_LIMIT, "{} is larger than 64 MiB", file.display());
             messages.push(fs::read(file).with_context(|| format!("{}", file.display()))?);
         }
-        let opened = here.open(progress::bar(true).1).await?;
+        let opened = here.look(silent()).await?;
         let verdicts = opened.engine.try_rules(&self.folder, &messages).await?;
         let mut page = Page::default();
         let mut json = Vec::new();

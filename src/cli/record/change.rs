@@ -22,7 +22,7 @@ pub struct Create {
     values: Vec<String>,
     /// Make the records of a file of JSON objects instead (`-`: the standard input)
     #[arg(long, value_name = "FILE", conflicts_with = "values")]
-    from: Option<PathBuf>,
+    pub(super) from: Option<PathBuf>,
     /// Its id, if it shall have a certain one
     #[arg(long, value_name = "GUID", conflicts_with = "from")]
     id: Option<String>,
@@ -39,7 +39,7 @@ pub struct Update {
     values: Vec<String>,
     /// Change the records of a file of JSON objects, each with its id (`-`: the standard input)
     #[arg(long, value_name = "FILE", conflicts_with = "record")]
-    from: Option<PathBuf>,
+    pub(super) from: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,7 @@ pub struct Delete {
     records: Vec<String>,
     /// Delete the records of a file of ids, or of JSON objects with ids (`-`: the standard input)
     #[arg(long, value_name = "FILE", conflicts_with = "records")]
-    from: Option<PathBuf>,
+    pub(super) from: Option<PathBuf>,
 }
 
 impl Create {

@@ -65,6 +65,16 @@ enum Action {
 }
 
 impl Record {
+    /// Whether it reads a file that the person names.
+    pub fn reads_a_file(&self) -> bool {
+        match &self.action {
+            Action::Create(create) => create.from.is_some(),
+            Action::Update(update) => update.from.is_some(),
+            Action::Delete(delete) => delete.from.is_some(),
+            Action::List { .. } | Action::Get { .. } | Action::Fields { .. } => false,
+        }
+    }
+
     /// # Errors
     /// When the records cannot be had, or what is asked for cannot be done.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
+use super::server::Known;
 use super::{Paths, server};
 use crate::config::error::Result;
 use crate::config::section::Section;
@@ -29,7 +30,12 @@ pub(super) fn read(mut section: Section<'_>, paths: &Paths<'_>) -> Result<Mailbo
     let mut folder = |key: &'static str, kinds: &[(&str, Kind)]| -> Result<Option<Folder>> {
         let Some(inner) = section.section(key)? else { return Ok(None) };
         let place = inner.place;
-        let folder = folder(inner, kinds, paths, login.as_ref())?;
+        let folder = folder(
+            inner,
+            kinds,
+            paths,
+            Known { login: login.as_ref(), address: address.as_str() },
+        )?;
         login = login.take().or_else(|| folder.login().cloned());
         // A calendar may hold appointments and tasks side by side (RFC 4791 §5.2.3); nothing else mixes.
         let mixes = |other: &str| (other, key) == ("appointments", "tasks");
@@ -51,7 +57,10 @@ pub(super) fn read(mut section: Section<'_>, paths: &Paths<'_>) -> Result<Mailbo
         task: folder("tasks", CALENDAR)?,
     };
     let submission = match section.section("submission")? {
-        Some(inner) => Some(server::mail(inner, server::SUBMISSION, paths, login.as_ref())?),
+        Some(inner) => {
+            let known = Known { login: login.as_ref(), address: address.as_str() };
+            Some(server::mail(inner, server::SUBMISSION, paths, known)?)
+        }
         None => None,
     };
     if Class::ALL.into_iter().all(|class| folders.of(class).is_none()) {
@@ -112,14 +121,14 @@ fn folder(
     mut section: Section<'_>,
     kinds: &[(&str, Kind)],
     paths: &Paths<'_>,
-    login: Option<&Login>,
+    known: Known<'_>,
 ) -> Result<Folder> {
     let make: fn(PathBuf) -> Folder = match section.word("kind", kinds)? {
         Kind::Maildir => Folder::Maildir,
         Kind::Vdir => Folder::Vdir,
-        Kind::Imap => return server::mail(section, server::IMAP, paths, login).map(Folder::Imap),
-        Kind::Pop3 => return server::mail(section, server::POP3, paths, login).map(Folder::Pop3),
-        Kind::Dav => return server::collection(section, paths, login).map(Folder::Dav),
+        Kind::Imap => return server::mail(section, server::IMAP, paths, known).map(Folder::Imap),
+        Kind::Pop3 => return server::mail(section, server::POP3, paths, known).map(Folder::Pop3),
+        Kind::Dav => return server::collection(section, paths, known).map(Folder::Dav),
     };
     let (path, place) = section.required("path")?;
     let path = paths

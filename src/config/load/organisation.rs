@@ -13,6 +13,7 @@ pub(super) fn read(
     name: &str,
     mut section: Section<'_>,
     paths: &Paths<'_>,
+    user: &str,
 ) -> Result<Organisation> {
     let plain = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_');
     if name.is_empty() || !name.chars().all(plain) {
@@ -23,7 +24,7 @@ pub(super) fn read(
     let url = url(&section, text, place)?;
     let sync = section.flag("sync")?.is_some_and(|(sync, _)| sync);
     let trust = trust(&mut section, paths)?;
-    let auth = auth(&mut section)?;
+    let auth = auth(&mut section, user)?;
     let requests_per_day = section.optional_number("requests_per_day", 1_000_000_000)?;
     section.finish()?;
     Ok(Organisation { url, sync, auth, trust, requests_per_day })
@@ -60,20 +61,17 @@ fn url(section: &Section<'_>, text: &str, place: Place) -> Result<Url> {
     Ok(url)
 }
 
-fn auth(section: &mut Section<'_>) -> Result<Auth> {
+fn auth(section: &mut Section<'_>, user: &str) -> Result<Auth> {
     let written = section.section("auth")?;
     let mut auth = written.ok_or_else(|| {
-        section
-            .missing("auth")
-            .hint("auth = { kind = \"token\", command = \"…\" }: the command prints a bearer token")
+        section.missing("auth").hint(
+            "auth = { kind = \"oauth\", tenant = \"…\", client_id = \"…\" } to sign in, or \
+                 auth = { kind = \"token\", command = \"…\" }: the command prints a bearer token",
+        )
     })?;
-    let (kind, place) = auth.required("kind")?;
-    if kind == "oauth" {
-        let error =
-            auth.reading.error(place, "`kind = \"oauth\"` is not available in this version");
-        return Err(error.hint("use kind = \"token\" with a command that prints a bearer token"));
+    if auth.word("kind", &[("oauth", true), ("token", false)])? {
+        return super::oauth::read(auth, user).map(Auth::OAuth);
     }
-    auth.one_of("kind", kind, place, &[("token", ())])?;
     let (command, place) = auth.required("command")?;
     if command.trim().is_empty() {
         return Err(auth.reading.error(place, "`command` is empty"));

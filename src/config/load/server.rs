@@ -7,10 +7,11 @@ use url::{Host, Url};
 use super::Paths;
 use crate::config::error::Result;
 use crate::config::section::Section;
-use crate::config::settings::{Collection, Login, MailServer};
+use crate::config::settings::{Collection, Login, MailServer, OAuth, With};
 use crate::config::tree::{Place, Value};
 use crate::connector::auth;
 use crate::connector::net::{Security, Server};
+use crate::connector::oauth::Provider;
 use crate::connector::tls::{Fingerprint, Trust};
 
 /// The registered ports of a protocol: with TLS from the start, and without (RFC 8314 §7, RFC 6409).
@@ -34,7 +35,7 @@ pub(super) fn mail(
     mut section: Section<'_>,
     ports: Ports,
     paths: &Paths<'_>,
-    login: Option<&Login>,
+    known: Known<'_>,
 ) -> Result<MailServer> {
     let (host, place) = section.required("host")?;
     if host.is_empty() || host.contains(|sign: char| sign.is_whitespace() || sign == '/') {
@@ -54,7 +55,7 @@ pub(super) fn mail(
     };
     let server =
         Server { host: host.to_owned(), port, security, trust: trust(&mut section, paths)? };
-    let login = self::login(&mut section, login)?;
+    let login = login(&mut section, host, known)?;
     let leave_out = if ports.folders { names(&mut section, "leave_out")? } else { BTreeSet::new() };
     section.finish()?;
     Ok(MailServer { server, login, leave_out })
@@ -64,12 +65,19 @@ pub(super) fn mail(
 pub(super) fn collection(
     mut section: Section<'_>,
     paths: &Paths<'_>,
-    login: Option<&Login>,
+    known: Known<'_>,
 ) -> Result<Collection> {
     let (text, place) = section.required("url")?;
     let url = url(&section, text, place)?;
     let trust = trust(&mut section, paths)?;
-    let login = self::login(&mut section, login)?;
+    let login = login(&mut section, url.host_str().unwrap_or_default(), known)?;
+    if let With::OAuth(OAuth { identity, scopes, .. }) = &login.with
+        && matches!(identity.provider, Provider::Entra { .. })
+        && scopes.is_empty()
+    {
+        let message = "which scopes a token for this server needs is not known";
+        return Err(section.error(message).hint("Microsoft has no CalDAV or CardDAV; if this server takes its tokens: oauth = { …, scopes = [\"…\"] }"));
+    }
     section.finish()?;
     Ok(Collection { url, trust, login })
 }
@@ -117,43 +125,78 @@ pub(super) fn trust(section: &mut Section<'_>, paths: &Paths<'_>) -> Result<Trus
     }
 }
 
-/// Who signs in; where this section does not say, whoever does elsewhere in the mailbox.
-fn login(section: &mut Section<'_>, other: Option<&Login>) -> Result<Login> {
-    let user = section.text("user")?.map(|(user, _)| user.to_owned());
-    let password = secret(section, "password", auth::Kind::Password)?;
-    let token = secret(section, "token", auth::Kind::Token)?;
-    let (kind, command) = match (password, token) {
-        (Some(_), Some(_)) => {
-            return Err(section.error("`password` and `token` cannot both be there"));
-        }
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => match other {
-            Some(other) => (other.kind, other.command.clone()),
-            None => return Err(section.missing("password").hint(HOW)),
-        },
-    };
-    let user = user.or_else(|| other.map(|other| other.user.clone()));
-    Ok(Login { user: user.ok_or_else(|| section.missing("user"))?, kind, command })
+/// What is known of who signs in before a section is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Who signs in elsewhere in the mailbox.
+    pub(super) login: Option<&'a Login>,
+    /// The mailbox's address, as which one signs in at a provider.
+    pub(super) address: &'a str,
 }
 
-const HOW: &str = "name a command that prints it: password = { command = \"pass mail/anna\" }, or \
-                   token = { command = \"…\" } for OAuth";
+/// Who signs in; where this section does not say, whoever does elsewhere in the mailbox.
+fn login(section: &mut Section<'_>, host: &str, known: Known<'_>) -> Result<Login> {
+    let user = section.text("user")?.map(|(user, _)| user.to_owned());
+    let user = user.or_else(|| known.login.map(|other| other.user.clone()));
+    let password = secret(section, "password", auth::Kind::Password)?;
+    let token = secret(section, "token", auth::Kind::Token)?;
+    let oauth = section.section("oauth")?.map(|inner| super::oauth::read(inner, known.address));
+    let mut ways = [password, token].into_iter().flatten();
+    let with = match (ways.next(), ways.next(), oauth.transpose()?) {
+        (None, None, Some(oauth)) => Some(With::OAuth(oauth)),
+        (way, None, None) => way
+            .map(|way| match way {
+                Way::Command(kind, command) => Ok(With::Command(kind, command)),
+                Way::Systemd(kind, name) => Ok(With::Systemd(kind, name)),
+                Way::Keyring => {
+                    let user = user.clone().ok_or_else(|| section.missing("user"))?;
+                    Ok(With::Keyring { user, host: host.to_owned() })
+                }
+            })
+            .transpose()?,
+        _ => {
+            return Err(section.error("only one of `password`, `token` and `oauth` can be there"));
+        }
+    };
+    let with = with.or_else(|| known.login.map(|other| other.with.clone()));
+    let with = with.ok_or_else(|| section.missing("password").hint(HOW))?;
+    Ok(Login { user: user.ok_or_else(|| section.missing("user"))?, with })
+}
 
-/// A command that prints a secret. The secret itself is never in the file, and never repeated if it is.
-fn secret(
-    section: &mut Section<'_>,
-    key: &'static str,
-    kind: auth::Kind,
-) -> Result<Option<(auth::Kind, String)>> {
+const HOW: &str = "password = { keyring = true } (`liaison auth login` stores it), or a command that prints it: \
+                   password = { command = \"pass mail/anna\" }, or oauth = { tenant = \"…\", client_id = \"…\" }";
+
+/// Where a secret of a section comes from.
+enum Way {
+    Command(auth::Kind, String),
+    Systemd(auth::Kind, String),
+    Keyring,
+}
+
+/// Where a secret comes from. The secret itself is never in the file, and never repeated if it is.
+fn secret(section: &mut Section<'_>, key: &'static str, kind: auth::Kind) -> Result<Option<Way>> {
     if let Some(place) = section.place_of_text(key) {
         let error =
             section.reading.error(place, format!("`{key}`: secrets are not kept in this file"));
         return Err(error.hint(format!("{HOW}; then change the secret, since it stood in a file")));
     }
     let Some(mut inner) = section.section(key)? else { return Ok(None) };
-    let (command, _) = inner.required("command")?;
+    let command = inner.text("command")?.map(|(line, _)| Way::Command(kind, line.to_owned()));
+    let systemd = inner.text("credential")?.map(|(name, _)| Way::Systemd(kind, name.to_owned()));
+    let keyring = match kind {
+        auth::Kind::Password => inner.flag("keyring")?.filter(|(wanted, _)| *wanted),
+        auth::Kind::Token => None,
+    };
+    let mut ways = [command, systemd, keyring.map(|_| Way::Keyring)].into_iter().flatten();
+    let way = match (ways.next(), ways.next()) {
+        (Some(way), None) => way,
+        (None, _) => return Err(inner.missing("command").hint(HOW)),
+        (Some(_), Some(_)) => {
+            return Err(inner.error(format!("`{key}` can only come from one place")));
+        }
+    };
     inner.finish()?;
-    Ok(Some((kind, command.to_owned())))
+    Ok(Some(way))
 }
 
 fn names(section: &mut Section<'_>, key: &'static str) -> Result<BTreeSet<String>> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::config::error::Position;
 use crate::config::settings::{
-    Auth, Conflict, Deletes, Deletion, Filing, Folder, Login, OnLeave, Sync, Tracking,
+    Auth, Conflict, Deletes, Deletion, Filing, Folder, Login, OnLeave, Sync, Tracking, With,
 };
 use crate::connector::auth;
 use crate::connector::net::Security;
@@ -15,6 +15,8 @@ use crate::filter::fetch;
 use crate::filter::track::{self, Track};
 use crate::model::Address;
 use crate::model::fields::Direction;
+
+mod sign_in;
 
 const SMALLEST: &str = r#"
 [organisation.contoso]
@@ -347,10 +349,10 @@ fn organisations_are_checked() {
         (url, "5", Some((3, 1)), "`organisation.contoso.url` is text, not a number", ""),
         (
             auth,
-            "{ kind = \"oauth\", tenant = \"t\" }",
+            "{ kind = \"saml\", tenant = \"t\" }",
             Some((5, 10)),
-            "`kind = \"oauth\"` is not available in this version",
-            "use kind = \"token\" with a command that prints a bearer token",
+            "`kind` cannot be `saml`",
+            "known here: `oauth`, `token`",
         ),
         (
             auth,
@@ -492,7 +494,8 @@ fn servers_are_read_and_who_signs_in_for_mail_does_so_elsewhere() {
     );
     assert_eq!(imap.server.trust, Trust::Platform);
     assert_eq!(imap.leave_out, BTreeSet::from(["Notes".to_owned()]));
-    let login = |kind, command: &str| Login { user: "anna".into(), kind, command: command.into() };
+    let login =
+        |kind, line: &str| Login { user: "anna".into(), with: With::Command(kind, line.into()) };
     assert_eq!(imap.login, login(auth::Kind::Password, "pass mail/anna"));
     let Some(Folder::Dav(calendar)) = mailbox.folder(Class::Appointment) else { panic!("DAV") };
     assert_eq!(calendar.login, login(auth::Kind::Token, "dav-token"));

@@ -11,7 +11,7 @@ use reqwest::{Method, Request, Url};
 use super::batch::{self, MAX_BODY, MAX_OPERATIONS, Part, Reply};
 use super::error::{refused, refused_whole};
 use crate::clock::Clock;
-use crate::connector::auth::SecretCommand;
+use crate::connector::auth::Credential;
 use crate::connector::http::{self, Http};
 use crate::connector::meter::Meter;
 use crate::connector::{Error, ErrorKind, Result};
@@ -37,7 +37,7 @@ pub struct Client {
     http: Http,
     /// `…/api/data/v9.2/`
     root: Url,
-    bearer: SecretCommand,
+    bearer: Arc<Credential>,
     clock: Clock,
     requests: AtomicU64,
     operations: AtomicU64,
@@ -50,7 +50,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] when the address cannot be used.
-    pub fn new(http: Http, url: &str, bearer: SecretCommand, clock: Clock) -> Result<Self> {
+    pub fn new(http: Http, url: &str, bearer: Arc<Credential>, clock: Clock) -> Result<Self> {
         let url = http::server_url(url)?;
         let root = format!("{}/api/data/v9.2/", url.as_str().trim_end_matches('/'));
         let root = Url::parse(&root).map_err(|error| {
@@ -132,7 +132,7 @@ impl Client {
                     Error::new(ErrorKind::Unreachable, format!("{host}: {garbled}"))
                 })
             }
-            _ => Err(refused_whole(&answer, self.bearer.command(), self.clock.now())),
+            _ => Err(refused_whole(&answer, &self.bearer.suspect(), self.clock.now())),
         }
     }
 

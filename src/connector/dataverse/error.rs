@@ -132,15 +132,13 @@ pub fn refused(answer: &Answer, doing: &str, row: Option<Uuid>, now: Timestamp) 
     classify(answer.status, code, words.as_deref(), pause, (doing, row))
 }
 
-/// The refusal of a whole request. `command` gave the token.
-pub fn refused_whole(answer: &http::Answer, command: &str, now: Timestamp) -> Error {
+/// The refusal of a whole request. `suspect` says where the token comes from.
+pub fn refused_whole(answer: &http::Answer, suspect: &str, now: Timestamp) -> Error {
     let (code, words) = details(&answer.body);
     let pause = http::retry_after(&answer.headers, now);
     match answer.status.as_u16() {
         401 => Error::new(ErrorKind::Unauthorised, "the organisation does not accept the token")
-            .hint(format!(
-                "check the command that gives it, also with which account it signs in: {command}"
-            )),
+            .hint(format!("check for which account it is, and {suspect}")),
         status @ 300..=399 => Error::new(
             ErrorKind::Unsupported,
             format!("the organisation's address leads elsewhere ({status})"),

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::auth::{Kind, SecretCommand};
+use super::auth::Credential;
 use super::http::{Http, Limits};
 use super::meter::Meter;
 use super::tls::{self, Trust};
@@ -63,8 +63,8 @@ pub struct Options {
     pub name: String,
     /// The organisation's address, as in a browser.
     pub url: String,
-    /// A command line that prints a bearer token.
-    pub token_command: String,
+    /// What gives the bearer token.
+    pub credential: Arc<Credential>,
     /// What makes its certificate good.
     pub trust: Trust,
     /// `FetchXML` by table: what takes part is the union, until something else is selected. A class without a filter does not
@@ -114,8 +114,7 @@ impl Dataverse {
         meter: Option<Arc<dyn Meter>>,
     ) -> Result<Self> {
         let http = Http::new(&tls::client_config(&options.trust)?, options.limits)?;
-        let bearer = SecretCommand::new(Kind::Token, options.token_command);
-        let client = Client::new(http, &options.url, bearer, clock)?.within(meter);
+        let client = Client::new(http, &options.url, options.credential, clock)?.within(meter);
         let [sizes, types] = file_rules().map(str::to_owned);
         let mut questions: Vec<Operation> =
             ["WhoAmI".to_owned(), my_row(), my_zone(), sizes, types]

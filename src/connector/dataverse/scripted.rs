@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use super::batch::{Method, Operation, Part};
 use super::client::Client;
 use crate::clock::Clock;
-use crate::connector::auth::{Kind, SecretCommand};
+use crate::connector::auth::{Credential, Kind};
 use crate::connector::http::{Http, Limits};
 use crate::connector::tls;
 
@@ -44,7 +44,7 @@ pub(super) async fn serve(script: Vec<Response<Body>>) -> (String, Seen) {
 pub(super) fn client(url: &str, token: &str, limits: Limits) -> Client {
     let http = Http::new(&tls::client_config(&tls::Trust::Platform).unwrap(), limits).unwrap();
     let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
-    Client::new(http, url, SecretCommand::new(Kind::Token, token), clock).unwrap()
+    Client::new(http, url, Arc::new(Credential::command(Kind::Token, token)), clock).unwrap()
 }
 
 pub(super) fn answer(

@@ -136,8 +136,8 @@ impl Client {
         let host = url.host_str().unwrap_or_default();
         let error = refused(answer, &format!("sign in at {host}"), self.clock.now());
         let Some(account) = &self.account else { return error };
-        let command = account.secret.command();
-        error.hint(format!("check the user's name, and what this command prints: {command}"))
+        let suspect = account.secret.suspect();
+        error.hint(format!("check the user's name, and {suspect}"))
     }
 
     fn is_admitted(&self, url: &Url) -> Result<()> {

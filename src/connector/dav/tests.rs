@@ -12,7 +12,7 @@ use super::scripted::{
 };
 use super::*;
 use crate::connector::Scope;
-use crate::connector::auth::{Kind, SecretCommand};
+use crate::connector::auth::{Credential, Kind};
 use crate::model::{Body as Text, Completeness, Version};
 
 mod items;
@@ -325,7 +325,7 @@ async fn discovery_follows_a_server_to_where_it_says() {
 }
 
 fn password() -> Account {
-    let secret = SecretCommand::new(Kind::Password, "echo 'a:b\"c'");
+    let secret = Credential::command(Kind::Password, "echo 'a:b\"c'");
     Account { user: "anna".to_owned(), secret: secret.into() }
 }
 
@@ -385,7 +385,7 @@ async fn a_token_is_made_anew_once() {
         dir.path().join("count").display()
     );
     let account =
-        Account { user: "anna".to_owned(), secret: SecretCommand::new(Kind::Token, line).into() };
+        Account { user: "anna".to_owned(), secret: Credential::command(Kind::Token, line).into() };
     let server = Scripted::start(vec![status(401), listing(), status(401), status(401)]).await;
     let (dav, _) = connect_with(Options { account: Some(account), ..server.options() });
     dav.news(Class::Appointment, &Cursor::new()).await.unwrap();

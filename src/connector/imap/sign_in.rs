@@ -251,8 +251,8 @@ fn refused(server: &Server, account: &Account, status: &Status, said: Option<&st
     if let Some(said) = said {
         error.message = format!("{} ({said})", error.message);
     }
-    let command = account.secret.command();
-    error.hint(format!("check the user's name, and what this command prints: {command}"))
+    let suspect = account.secret.suspect();
+    error.hint(format!("check the user's name, and {suspect}"))
 }
 
 /// After the sign-in a server may be able to do more, and wants to be told what we are able to.

@@ -5,7 +5,7 @@ use tokio::io::{
 };
 use tokio::net::TcpListener;
 
-use super::super::auth::{Kind, SecretCommand};
+use super::super::auth::{Credential, Kind};
 use super::super::net::Security;
 use super::super::tls::Trust;
 use super::*;
@@ -26,7 +26,7 @@ impl Options {
             security: Security::None,
             trust: Trust::Platform,
         };
-        let secret = Arc::new(SecretCommand::new(Kind::Password, "echo secret"));
+        let secret = Arc::new(Credential::command(Kind::Password, "echo secret"));
         Self {
             server,
             account: Account { user: "anna".to_owned(), secret },

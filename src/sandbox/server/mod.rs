@@ -19,12 +19,14 @@ use std::time::Duration;
 
 mod admin;
 pub mod faults;
+pub mod introspect;
 pub mod limits;
 pub mod line;
 mod page;
 pub mod tokens;
 
 use faults::{Fault, Faults};
+use introspect::Introspection;
 use limits::Limits;
 use line::Peer;
 use tokens::Tokens;
@@ -40,6 +42,8 @@ const MAX_URL: usize = 32_768;
 pub struct Server {
     pub organisation: Mutex<Organisation>,
     pub tokens: Mutex<Tokens>,
+    /// Who knows the tokens that are not ours.
+    pub introspection: Option<Introspection>,
     pub limits: Mutex<Limits>,
     pub faults: Mutex<Faults>,
     pub clock: Clock,
@@ -137,16 +141,30 @@ async fn on_organisation(
 }
 
 fn bearer(server: &Server, request: &axum::extract::Request) -> Option<String> {
+    lock(&server.tokens).user(token(request)?).map(str::to_owned)
+}
+
+/// Whose token it is: ours, or one of a provider that is trusted.
+async fn caller(server: &Server, token: Option<String>) -> Option<String> {
+    let token = token?;
+    let known = lock(&server.tokens).user(&token).map(str::to_owned);
+    match &server.introspection {
+        Some(introspection) if known.is_none() => introspection.user(&token).await,
+        _ => known,
+    }
+}
+
+fn token(request: &axum::extract::Request) -> Option<&str> {
     let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (kind, token) = header.split_once(' ')?;
-    let token = Some(token.trim()).filter(|_| kind.eq_ignore_ascii_case("bearer"))?;
-    lock(&server.tokens).user(token).map(str::to_owned)
+    Some(token.trim()).filter(|_| kind.eq_ignore_ascii_case("bearer"))
 }
 
 /// A request to the Web API: who is it, is something ordered to go wrong, is there budget; then the
 /// work.
 async fn api(server: &Arc<Server>, peer: &Peer, request: axum::extract::Request) -> Reply {
-    let Some(user) = bearer(server, &request) else { return unauthorized() };
+    let token = token(&request).map(str::to_owned);
+    let Some(user) = caller(server, token).await else { return unauthorized() };
     let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let fault = lock(&server.faults).next(&user, request.method().as_str(), &target);
     match &fault {

@@ -39,7 +39,7 @@ impl Round<'_> {
                 return Ok(());
             }
             Err(error) => {
-                tracing::warn!(mail = mail.id.0, %error, "no copy of a sent mail could be filed");
+                error.warn("no copy of a sent mail could be filed");
                 None
             }
         };

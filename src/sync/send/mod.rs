@@ -155,7 +155,8 @@ impl Round<'_> {
         if let Some(message) = refusal {
             let hint = "in the CRM's settings of your mailbox set “Outgoing Email” to None or to Outlook, or \
                         here send = false in [sync.email]";
-            let failure = Failure { message, hint: Some(hint.to_owned()), kind: "failed" };
+            let failure =
+                Failure { message, hint: Some(hint.to_owned()), kind: "failed", pause: None };
             self.trouble.get_or_insert(failure);
             // What left already is still brought to its end.
             jobs.retain(|job| job.stored.as_ref().is_some_and(|mail| mail.state != State::Ready));

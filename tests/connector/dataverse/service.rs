@@ -1,5 +1,8 @@
 //! What the organisation does to everything: requests, filters, addresses, tokens, faults.
 
+use std::sync::Arc;
+
+use liaison::connector::auth::{Credential, Kind};
 use liaison::connector::tls::{Fingerprint, Trust};
 
 use super::*;
@@ -138,7 +141,7 @@ async fn metadata_are_kept_and_a_wrong_token_is_named() {
     assert_eq!(again.list(Class::Contact).await.unwrap_err().kind, ErrorKind::Unsupported);
     for command in ["echo wrong".to_owned(), organisation.token_command("nobody")] {
         let mut options = organisation.options("anna", BTreeMap::new());
-        options.token_command.clone_from(&command);
+        options.credential = Arc::new(Credential::command(Kind::Token, &command));
         let error = Dataverse::connect(options, Clock::system(), None).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unauthorised);
         assert!(error.hint.unwrap().contains(&command));

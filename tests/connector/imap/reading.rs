@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use liaison::connector::ErrorKind;
-use liaison::connector::auth::{Account, Kind, SecretCommand};
+use liaison::connector::auth::{Account, Credential, Kind};
 use liaison::model::{Body, Document};
 
 use super::*;
@@ -136,7 +136,7 @@ async fn an_expired_token_is_renewed() {
     let was_asked = dir.path().join("asked").display().to_string();
     let command =
         format!("if [ -e {was_asked} ]; then echo {new}; else touch {was_asked}; echo {old}; fi");
-    let secret = Arc::new(SecretCommand::new(Kind::Token, command));
+    let secret = Arc::new(Credential::command(Kind::Token, command));
     let account = Account { user: "anna".to_owned(), secret };
     let imap = Imap::new(Options { account, ..options(&dovecot, Security::Tls) }, Clock::system());
     assert!(imap.list(Class::Email).await.unwrap().is_complete());

@@ -32,6 +32,8 @@ pub struct Options {
     pub compress: bool,
     /// Lines for the end of its configuration.
     pub more: &'static str,
+    /// The endpoint that knows whose a bearer token is; without one, tokens are those of [`Dovecot::token`].
+    pub introspection: Option<&'static str>,
 }
 
 /// Makes it sort what is delivered.
@@ -369,9 +371,14 @@ service auth {{
         let users = ["anna", "bo", "bob", "carla", "carol"]
             .map(|user| format!("{user}:{PASSWORD}::::::\n"));
         write("users", &users.concat());
-        let oauth = format!(
-            "introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={dir}/keys/\nusername_attribute = sub\n"
-        );
-        write("oauth2.conf", &oauth);
+        let oauth = match options.introspection {
+            Some(url) => format!(
+                "introspection_mode = post\nintrospection_url = {url}\nactive_attribute = active\nactive_value = true\n"
+            ),
+            None => format!(
+                "introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={dir}/keys/\n"
+            ),
+        };
+        write("oauth2.conf", &format!("{oauth}username_attribute = sub\n"));
     }
 }

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Installs the servers that the tests talk to, on Debian or a descendant: Dovecot and Postfix as packages, Cyrus unpacked
-# below target/ (as a package it excludes Dovecot), Radicale, Xandikos and aiosmtpd in the Python environment of the tests;
-# a session bus and a panel with a screen in memory; and mbsync, vdirsyncer, khal, todoman and khard, with which other people
-# work in such mailboxes. What is there already is left alone. Starts nothing; tests start what they need themselves, on
-# ports of their own.
+# Installs the servers that the tests talk to, on Debian or a descendant: Dovecot, Postfix, gnome-keyring and systemd's tools as
+# packages, Cyrus unpacked below target/ (as a package it excludes Dovecot), an OpenID provider from npm, Radicale, Xandikos and
+# aiosmtpd in the Python environment of the tests; a session bus and a panel with a screen in memory; and mbsync, vdirsyncer, khal,
+# todoman and khard, with which other people work in such mailboxes. What is there already is left alone. Starts nothing; tests
+# start what they need themselves, on ports of their own.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
 cyrus="${LIAISON_CYRUS:-target/servers/cyrus}"
 python="${LIAISON_PYTHON_HOME:-target/python}"
+oidc="target/servers/oidc"
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
@@ -65,18 +66,28 @@ unpack_cyrus() {
 }
 
 install_python() {
-  "$python/bin/python" -c 'import aiosmtpd, khal, khard, radicale, todoman, vdirsyncer, xandikos' 2>/dev/null && return
+  "$python/bin/python" -c 'import aiosmtpd, khal, khard, radicale, requests, todoman, vdirsyncer, xandikos' 2>/dev/null && return
   echo "== pip: radicale xandikos aiosmtpd vdirsyncer khal todoman khard"
   [ -x "$python/bin/pip" ] || python3 -m venv "$python"
   "$python/bin/pip" install --quiet --disable-pip-version-check \
     'radicale>=3.9,<3.10' 'xandikos>=0.4.10,<0.5' 'aiosmtpd>=1.4.6,<1.5' \
-    'vdirsyncer>=0.21,<0.22' 'khal>=0.14.1,<0.15' 'todoman>=4.7,<4.8' 'khard>=0.22,<0.23'
+    'vdirsyncer>=0.21,<0.22' 'khal>=0.14.1,<0.15' 'todoman>=4.7,<4.8' 'khard>=0.22,<0.23' requests
 }
 
-# sasl2-bin and the libraries are what Cyrus needs of its packages' dependencies; with libeatmydata1 servers do not wait for
+# Node 20 or newer is taken as it is; Debian 12 has an older one.
+install_provider() {
+  [ -d "$oidc/node_modules/oidc-provider" ] && return
+  echo "== npm: oidc-provider"
+  command -v npm >/dev/null || install_packages nodejs npm
+  mkdir -p "$oidc"
+  npm install --prefix "$oidc" --no-fund --no-audit --loglevel=error 'oidc-provider@^9.13'
+}
+
+# systemd reads the units that are written for it; sasl2-bin and the libraries are what Cyrus needs of its packages' dependencies; with libeatmydata1 servers do not wait for
 # the disk, on which nothing has to survive.
-install_packages ca-certificates libeatmydata1 python3 python3-venv dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve postfix isync \
-  sasl2-bin libsasl2-modules libical3 libpcre3 libshp2 libxapian30 libnghttp2-14 libjansson4 libxml2 libpq5 libwrap0 \
-  dbus-daemon xvfb xfce4-panel xfconf imagemagick
+install_packages ca-certificates systemd libeatmydata1 python3 python3-venv dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve \
+  postfix isync gnome-keyring dbus dbus-daemon xvfb xfce4-panel xfconf imagemagick \
+  sasl2-bin libsasl2-modules libical3 libpcre3 libshp2 libxapian30 libnghttp2-14 libjansson4 libxml2 libpq5 libwrap0
 unpack_cyrus
 install_python
+install_provider

@@ -13,7 +13,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use liaison::connector::auth::{Account, Kind, SecretCommand};
+use liaison::connector::auth::{Account, Credential, Kind};
 use liaison::connector::net::{Security, Server};
 use liaison::connector::tls::Trust;
 
@@ -22,9 +22,11 @@ pub mod cyrus;
 pub mod desktop;
 pub mod dovecot;
 pub mod elsewhere;
+pub mod keyring;
 pub mod port;
 pub mod postfix;
 pub mod process;
+pub mod provider;
 pub mod proxy;
 pub mod radicale;
 pub mod sink;
@@ -46,7 +48,7 @@ pub fn stranger(user: &str) -> Account {
 }
 
 fn signed_in(user: &str, kind: Kind, command: &str) -> Account {
-    Account { user: user.to_owned(), secret: Arc::new(SecretCommand::new(kind, command)) }
+    Account { user: user.to_owned(), secret: Arc::new(Credential::command(kind, command)) }
 }
 
 fn server(port: u16, security: Security, authority: &Path) -> Server {

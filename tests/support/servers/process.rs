@@ -11,8 +11,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a server may take to answer, or to die. Other tests run at the same time.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 const INTERVAL: Duration = Duration::from_millis(5);
+const INTERVAL_MAX: Duration = Duration::from_millis(80);
 
 /// The shell reads what nobody writes; its end is the end of the test. A server that ends by itself ends the shell. Signals
 /// that would end the shell alone end all of them.
@@ -98,12 +99,24 @@ fn is_alive(group: u32) -> bool {
 }
 
 /// Polls until `condition` holds; `what` is said when it does not.
-pub fn eventually(what: &str, condition: impl Fn() -> bool) {
+#[track_caller]
+pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    assert!(waited(condition), "{what}: still not so after {} s", PATIENCE.as_secs());
+}
+
+/// Polls until `condition` holds; `false` when it does not in time.
+pub fn waited(mut condition: impl FnMut() -> bool) -> bool {
     let until = Instant::now() + PATIENCE;
+    let mut pause = INTERVAL;
     while !condition() {
-        assert!(Instant::now() < until, "{what}: still not so after {} s", PATIENCE.as_secs());
-        thread::sleep(INTERVAL);
+        if Instant::now() > until {
+            return false;
+        }
+        thread::sleep(pause);
+        // What takes its time is not to be slowed down by being asked.
+        pause = (pause * 2).min(INTERVAL_MAX);
     }
+    true
 }
 
 /// A command for a program that refuses to serve root: as root it runs as `nobody`.

@@ -16,7 +16,6 @@ use super::fetch::{Condition, Fetch, Page};
 use super::list::{Asked, pages};
 use super::odata;
 use crate::clock::Clock;
-use crate::connector::auth::{Kind as Secrets, SecretCommand};
 use crate::connector::http::Http;
 use crate::connector::records::{
     Definition, Definitions, Found, Operation, Outcome, Question, Records, Search, Versions,
@@ -51,8 +50,7 @@ impl Tables {
     /// When the organisation cannot be reached, does not accept the token, or is no Dataverse organisation.
     pub async fn connect(options: Options, clock: Clock) -> Result<Self> {
         let http = Http::new(&tls::client_config(&options.trust)?, options.limits)?;
-        let bearer = SecretCommand::new(Secrets::Token, options.token_command);
-        let client = Client::new(http, &options.url, bearer, clock)?;
+        let client = Client::new(http, &options.url, options.credential, clock)?;
         let who = Part::One(Sent::new(Method::Get, "WhoAmI"));
         let replies = client.read(vec![who]).await?;
         let [Reply::One(who)] = replies.as_slice() else { return Err(super::nonsense()) };

@@ -1,0 +1,204 @@
+//! A day with compressed timers: everything that happens to a laptop in a day, and a service that comes through it by itself.
+//! `LIAISON_MESSAGES` is how many messages the mailbox has (2,000 unless set), `LIAISON_LINKED` how many cards are in step (300).
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cli::installation::{Installation, Organisation};
+use crate::servers::office;
+use crate::support::servers::PASSWORD;
+use crate::support::servers::dovecot::{self, Dovecot};
+use crate::support::servers::process::eventually;
+use crate::support::servers::proxy::{Proxy, Script};
+
+use super::service::Service;
+
+/// Anna's computer, and what is around it.
+struct Day {
+    // Before the servers: nothing asks them any more when they go.
+    service: Service,
+    here: Installation,
+    organisation: Organisation,
+    wire: Proxy,
+    dovecot: Dovecot,
+    /// How many things happened.
+    number: usize,
+}
+
+fn number(name: &str, usual: usize) -> usize {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+fn message(subject: &str, from: &str) -> Vec<u8> {
+    format!(
+        "Message-ID: <{subject}@elsewhere.invalid>\r\nDate: Sun, 22 Nov 2026 08:00:00 +0000\r\n\
+         From: {from}\r\nTo: anna@example.org\r\nSubject: {subject}\r\n\r\nHello.\r\n"
+    )
+    .into_bytes()
+}
+
+impl Day {
+    fn begin() -> Self {
+        let (messages, linked) = (number("LIAISON_MESSAGES", 2000), number("LIAISON_LINKED", 300));
+        println!("{messages} messages, {linked} cards");
+        let organisation = Organisation::serve();
+        let dovecot = Dovecot::start(dovecot::Options::default());
+        let old = |number| message(&format!("old-{number}"), "nobody@elsewhere.invalid");
+        dovecot.seed("anna", "INBOX", (0..messages).map(old));
+        let wire = Proxy::start(dovecot.imaps, Script::default());
+        let here = Installation::new(&organisation.url, &organisation.tokens());
+        here.write(office::PASSWORD_FILE, &format!("{PASSWORD}\n"));
+        let token = format!("cat '{}'", organisation.tokens().join("anna").display());
+        let sections = format!(
+            "{}\n[mailbox.contacts]\nkind = \"vdir\"\npath = \"mailbox/contacts\"\n\
+             [sync.email]\ntrack = \"known-senders\"\n[guard]\ncreates_max = 1000\n\
+             [service]\ninterval = 2\n",
+            office::messages(&dovecot, wire.port)
+        );
+        here.lead_to(&organisation.url, &token, &sections);
+        for number in 0..linked {
+            here.card(&format!("c{number}"), &format!("Ann N{number}"), "+49 30 1", true);
+        }
+        let service = Service::start(&here);
+        let mut day = Self { service, here, organisation, wire, dovecot, number: 0 };
+        day.service.reaches("held");
+        eventually("everything is looked at and approved", || {
+            day.here.run(&["approve", "--all"]);
+            let status = day.service.status();
+            status["state"] == "in-step"
+                && status["classes"].as_array().unwrap().iter().any(|it| it["linked"] == linked)
+        });
+        day.goes_on();
+        day
+    }
+
+    /// A card is changed and a mail comes in.
+    fn happens(&mut self) -> (String, String) {
+        self.number += 1;
+        let (phone, subject) = (format!("+49 31 {}", self.number), format!("day-{}", self.number));
+        self.here.card("c0", "Ann N0", &phone, true);
+        self.dovecot.deliver("anna", &message(&subject, "c0@example.com"));
+        (phone, subject)
+    }
+
+    /// Both have arrived.
+    #[track_caller]
+    fn arrives(&self, (phone, subject): &(String, String)) {
+        let count = |query: String| self.organisation.rows(&query).len();
+        eventually(&format!("{phone} is in the CRM"), || {
+            count(format!("contacts?$select=contactid&$filter=telephone1 eq '{phone}'")) == 1
+        });
+        eventually(&format!("the mail {subject} is in the CRM"), || {
+            count(format!("emails?$select=activityid&$filter=subject eq '{subject}'")) == 1
+        });
+    }
+
+    #[track_caller]
+    fn goes_on(&mut self) {
+        let what = self.happens();
+        self.arrives(&what);
+        self.service.reaches("in-step");
+    }
+
+    /// What the service holds in memory, in KiB.
+    fn memory(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.service.id());
+        let status = fs::read_to_string(Path::new(&path)).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    fn files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.service.id())).unwrap().count()
+    }
+
+    fn network_goes_and_comes(&mut self) {
+        self.wire.script(Script { cut_received: Some(0), ..Script::default() });
+        self.wire.cut();
+        self.organisation.stop();
+        let what = self.happens();
+        self.service.reaches("offline");
+        self.wire.script(Script::default());
+        self.organisation.resume();
+        self.arrives(&what);
+        self.service.reaches("in-step");
+    }
+
+    fn computer_sleeps(&mut self) {
+        self.service.signal("-STOP");
+        let what = self.happens();
+        // Connections die while a computer sleeps.
+        self.wire.cut();
+        std::thread::sleep(Duration::from_secs(2));
+        self.service.signal("-CONT");
+        self.arrives(&what);
+        self.service.reaches("in-step");
+    }
+
+    fn servers_start_again(&mut self) {
+        self.dovecot.stop();
+        self.organisation.stop();
+        self.service.reaches("offline");
+        self.dovecot.resume();
+        self.organisation.resume();
+        self.goes_on();
+    }
+
+    fn settings_change(&mut self) {
+        let text = self.here.read("liaison.toml");
+        self.here.write("liaison.toml", &text.replace("interval = 2", "interval = 0"));
+        self.service.reaches("held");
+        self.here.write("liaison.toml", &format!("{text}\n# mine\n"));
+        self.service.reaches("in-step");
+        self.goes_on();
+    }
+
+    fn a_pause_is_asked_for(&mut self) {
+        self.organisation.steer(
+            "faults",
+            r#"{"fault":{"status":{"status":429,"code":"0x80072322","retry_after":1}}}"#,
+        );
+        self.goes_on();
+        drop(self.organisation.forget_faults());
+    }
+
+    fn burst(&mut self) {
+        for _ in 0..50 {
+            self.happens();
+        }
+        self.goes_on();
+    }
+}
+
+#[test]
+fn a_day_in_two_minutes() {
+    let mut day = Day::begin();
+    let pass = |day: &mut Day| {
+        for (what, step) in [
+            ("the network goes and comes", Day::network_goes_and_comes as fn(&mut Day)),
+            ("the computer sleeps", Day::computer_sleeps),
+            ("servers start again", Day::servers_start_again),
+            ("settings change", Day::settings_change),
+            ("the organisation asks for a pause", Day::a_pause_is_asked_for),
+            ("much happens", Day::burst),
+        ] {
+            step(day);
+            println!("{what}: {} KiB, {} files", day.memory(), day.files());
+        }
+    };
+    pass(&mut day);
+    let (memory, files) = (day.memory(), day.files());
+    pass(&mut day);
+    pass(&mut day);
+    println!("memory {memory} KiB after the first pass, {} after the third", day.memory());
+    assert!(day.memory() < memory + memory / 4 + 8192, "{memory} KiB grew to {}", day.memory());
+    assert!(day.files() <= files + 4, "{files} files became {}", day.files());
+    let audit = day.organisation.audit();
+    assert_eq!(audit["contact"]["deleted"], 0, "{audit}");
+    assert_eq!(audit["email"]["created"], day.number, "{audit}");
+    assert_eq!(audit["email"]["deleted"], 0, "{audit}");
+    let (code, _) = day.service.end();
+    assert_eq!(code, Some(0));
+    day.here.run(&["sync"]).ends(0).says("0 operations");
+}

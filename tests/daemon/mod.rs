@@ -1,0 +1,8 @@
+//! The running service: rounds by themselves, and what others ask it by.
+
+mod day;
+mod ends;
+mod events;
+mod protocol;
+mod rounds;
+mod service;

@@ -1,0 +1,132 @@
+//! By browser and by code; yes and no; one sign-in for mailbox and organisation; and who is not listened to meanwhile.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use reqwest::Url;
+
+use super::desktop::{Desktop, oauth};
+use crate::support::servers::dovecot::{self, Dovecot};
+use crate::support::servers::provider::visit;
+
+/// A mailbox on a Dovecot that asks the provider, too.
+fn office(lifetime: u32) -> (Desktop, Dovecot) {
+    let mut dovecot = None;
+    let desktop = Desktop::open(lifetime, |provider| {
+        let introspection: &'static str = provider.introspection().leak();
+        let server = Dovecot::start(dovecot::Options {
+            introspection: Some(introspection),
+            ..dovecot::Options::default()
+        });
+        let text = format!(
+            "\n[mailbox.email]\nkind = \"imap\"\nhost = \"localhost\"\nport = {}\nca = '{}'\nuser = \"anna\"\n\
+             oauth = {{ {}, scopes = [\"imap\"] }}\n",
+            server.imaps,
+            server.authority.display(),
+            oauth(provider),
+        );
+        dovecot = Some(server);
+        text
+    });
+    (desktop, dovecot.unwrap())
+}
+
+#[test]
+fn one_sign_in_serves_mailbox_and_organisation_until_it_is_ended() {
+    let (desktop, dovecot) = office(3600);
+    let (before, exit) = desktop.status();
+    assert_eq!((before[0]["state"].as_str(), exit), (Some("signed-out"), 6), "{before}");
+    desktop.run(&["doctor"]).ends(6).says("liaison auth login");
+
+    let waiting = desktop.begin(&["--no-browser"]);
+    assert!(waiting.address.contains("code_challenge_method=S256"), "{}", waiting.address);
+    let page = visit(&waiting.address, "anna", true);
+    assert!(page.contains("You are signed in"), "{page}");
+    waiting.ends(0).says("test and email");
+
+    let (after, exit) = desktop.status();
+    assert_eq!((after[0]["state"].as_str(), exit), (Some("ok"), 0), "{after}");
+    assert_eq!(after.as_array().map(Vec::len), Some(1), "{after}");
+    desktop.run(&["doctor", "crm"]).ends(0);
+    desktop.run(&["doctor", "email"]).ends(0).says("signed in");
+    assert!(dovecot.log().to_uppercase().contains("OAUTHBEARER"), "{}", dovecot.log());
+    // Nothing needs a sign-in now, so nobody is asked.
+    desktop.run(&["auth", "login"]).ends(0).says("Nothing needs a sign-in");
+
+    desktop.run(&["auth", "logout", "--yes"]).ends(0).says("signed out");
+    desktop.run(&["doctor", "email"]).ends(6).says("liaison auth login");
+    desktop.run(&["doctor", "crm"]).ends(6);
+    assert_eq!(desktop.status().1, 6);
+}
+
+#[test]
+fn a_token_that_ends_early_is_replaced_at_the_mail_server() {
+    let (desktop, dovecot) = office(3);
+    desktop.sign_in();
+    dovecot.deliver("anna", b"Subject: one\r\nMessage-ID: <one@x.invalid>\r\n\r\nHello\r\n");
+    for _ in 0..3 {
+        let ran = desktop.run(&["plan", "--class", "email"]);
+        assert!(matches!(ran.code, 0 | 4), "{ran:?}");
+        std::thread::sleep(std::time::Duration::from_secs(3));
+    }
+    desktop.run(&["doctor", "email"]).ends(0);
+}
+
+#[test]
+fn a_code_can_be_typed_in_elsewhere() {
+    let desktop = Desktop::with_contacts(3600);
+    let waiting = desktop.begin(&["--device"]);
+    let page = visit(&waiting.address, "anna", true);
+    assert!(page.contains("Sign-in Success") || page.contains("signed in"), "{page}");
+    waiting.ends(0).says("signed in as anna");
+    desktop.run(&["doctor", "crm"]).ends(0);
+
+    let again = desktop.begin(&["test", "--device"]);
+    visit(&again.address, "anna", false);
+    again.ends(6).says("denied");
+    // The sign-in of before is still good.
+    desktop.run(&["doctor", "crm"]).ends(0);
+}
+
+#[test]
+fn whoever_else_comes_by_does_not_end_the_wait() {
+    let desktop = Desktop::with_contacts(3600);
+    let waiting = desktop.begin(&["--no-browser"]);
+    let url = Url::parse(&waiting.address).unwrap();
+    let sent = |name: &str| url.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();
+    let (redirect, state) = (Url::parse(&sent("redirect_uri")).unwrap(), sent("state"));
+    let port = redirect.port().unwrap();
+    let ask = |request: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap_or_default();
+        answer
+    };
+    let issuer = desktop.provider.issuer();
+    for target in [
+        "/favicon.ico".to_owned(),
+        "/callback?code=stolen&state=other".to_owned(),
+        "/callback?error=access_denied&state=other".to_owned(),
+        format!("/callback?code=x&state={state}"),
+        format!("/callback?code=x&state={state}&iss=https://elsewhere.example"),
+        format!("/callback?state={state}&iss={issuer}"),
+    ] {
+        let answer = ask(&format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 404"), "{target}: {answer}");
+        assert!(!answer.contains("stolen"), "{answer}");
+    }
+    for hostile in ["\r\n\r\n", "POST /callback HTTP/1.1\r\n\r\n", &"x".repeat(100_000)] {
+        ask(hostile);
+    }
+    // One that says nothing at all holds nobody up.
+    let _silent = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let page = visit(&waiting.address, "anna", true);
+    assert!(page.contains("You are signed in"), "{page}");
+    waiting.ends(0);
+
+    let denied = desktop.begin(&["test", "--no-browser"]);
+    let page = visit(&denied.address, "anna", false);
+    assert!(page.contains("did not succeed"), "{page}");
+    denied.ends(6).says("denied");
+}

@@ -1,0 +1,103 @@
+//! A desktop's keyring (gnome-keyring, a Secret Service) on a session bus of its own.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::process::{Process, eventually};
+use super::program;
+
+/// A session bus with a keyring on it, or without.
+#[derive(Debug)]
+pub struct Keyring {
+    // First, so that it is dead before its directory goes.
+    daemon: Option<Process>,
+    _bus: Process,
+    dir: TempDir,
+}
+
+impl Keyring {
+    /// A keyring that is open.
+    pub fn start() -> Self {
+        let mut keyring = Self::absent();
+        keyring.unlock();
+        keyring
+    }
+
+    /// A session where nobody keeps secrets.
+    pub fn absent() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for folder in ["run", "data", "home"] {
+            fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        fs::set_permissions(dir.path().join("run"), fs::Permissions::from_mode(0o700)).unwrap();
+        // Nothing is started on demand: no other keyring, no window that asks.
+        let config = format!(
+            "<busconfig><type>session</type><listen>unix:path={}/bus</listen>\
+             <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>\
+             <allow own=\"*\"/></policy></busconfig>",
+            dir.path().display()
+        );
+        fs::write(dir.path().join("bus.conf"), config).unwrap();
+        let mut command = Command::new(program(&["/usr/bin/dbus-daemon"]));
+        command.arg("--nofork").arg("--config-file").arg(dir.path().join("bus.conf"));
+        let mut bus = Process::start(command, &dir.path().join("bus.log"));
+        let socket = dir.path().join("bus");
+        bus.ready(|| socket.exists());
+        Self { daemon: None, _bus: bus, dir }
+    }
+
+    /// Starts the keyring and opens it.
+    pub fn unlock(&mut self) {
+        self.serve("--unlock");
+    }
+
+    /// Starts the keyring anew, closed: it would have to ask for its password, and there is nobody who asks.
+    pub fn lock(&mut self) {
+        self.serve("");
+    }
+
+    /// The keyring goes on being there, and answers nobody any more.
+    pub fn freeze(&self) {
+        let id = fs::read_to_string(self.dir.path().join("id")).unwrap();
+        let stopped = Command::new("kill").args(["-STOP", id.trim()]).status().unwrap();
+        assert!(stopped.success());
+    }
+
+    /// What a program of this session has in its environment.
+    pub fn address(&self) -> String {
+        format!("unix:path={}/bus", self.dir.path().display())
+    }
+
+    fn serve(&mut self, how: &str) {
+        // The name must be free before another one takes it.
+        self.daemon = None;
+        eventually("the old keyring is gone", || !self.has("org.freedesktop.secrets"));
+        program(&["/usr/bin/gnome-keyring-daemon"]);
+        let mut command = self.on_bus("sh");
+        let daemon = format!("exec gnome-keyring-daemon --foreground --components=secrets {how}");
+        let line = format!("printf %s secret | sh -c 'echo $$ >\"$ID\"; {daemon}'");
+        command.args(["-c", &line]).env("ID", self.dir.path().join("id"));
+        self.daemon = Some(Process::start(command, &self.dir.path().join("keyring.log")));
+        eventually("the keyring is there", || self.has("org.freedesktop.secrets"));
+    }
+
+    fn on_bus(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let path = |below: &str| self.dir.path().join(below);
+        command.env("DBUS_SESSION_BUS_ADDRESS", self.address());
+        command.env("XDG_RUNTIME_DIR", path("run")).env("XDG_DATA_HOME", path("data"));
+        command.env("HOME", path("home")).env("PATH", "/usr/bin:/bin");
+        command
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let mut command = self.on_bus("/usr/bin/dbus-send");
+        command.args(["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/"]);
+        command.args(["org.freedesktop.DBus.NameHasOwner", &format!("string:{name}")]);
+        let output = command.output().expect("dbus-send");
+        String::from_utf8_lossy(&output.stdout).contains("boolean true")
+    }
+}
