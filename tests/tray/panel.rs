@@ -28,7 +28,7 @@ type Layout = (i32, BTreeMap<String, OwnedValue>, Vec<OwnedValue>);
 impl Item {
     /// Waits for the item of a tray.
     pub async fn of(session: &Session, tray: &Tray) -> Self {
-        let name = format!("org.kde.StatusNotifierItem-{}-0", tray.process());
+        let name = format!("org.kde.StatusNotifierItem-{}-1", tray.process());
         let bus = zbus::fdo::DBusProxy::new(&session.connection).await.unwrap();
         until("an item on the bus", async || {
             bus.name_has_owner(name.as_str().try_into().unwrap()).await.unwrap()

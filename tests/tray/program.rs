@@ -21,9 +21,10 @@ pub struct Session {
 impl Session {
     pub async fn start() -> Self {
         let bus = Bus::start();
-        let connection =
-            zbus::connection::Builder::address(bus.address.as_str()).unwrap().build().await;
-        let session = Self { bus, connection: connection.unwrap() };
+        let builder = zbus::connection::Builder::address(bus.address.as_str()).unwrap();
+        // Nobody waits for ever for a tray that does not answer.
+        let connection = builder.method_timeout(PATIENCE).build().await.unwrap();
+        let session = Self { bus, connection };
         fs::create_dir(session.path("bin")).unwrap();
         session
     }
@@ -115,14 +116,12 @@ impl Drop for Tray {
 }
 
 /// Waits until a condition holds.
-#[track_caller]
-pub fn until(what: &str, condition: impl AsyncFn() -> bool) -> impl Future<Output = ()> {
-    let what = what.to_owned();
-    async move {
-        let until = Instant::now() + PATIENCE;
+pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let holds = async {
         while !condition().await {
-            assert!(Instant::now() < until, "{what}: still not so");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-    }
+    };
+    let waited = tokio::time::timeout(PATIENCE, holds).await;
+    assert!(waited.is_ok(), "{what}: still not so");
 }

@@ -36,8 +36,8 @@ async fn every_state(theme: Theme, height: u32) {
     // The panel comes after the tray.
     let desktop = Desktop::start(&session.bus, theme, height);
     let name = |state: &str| format!("{theme:?}-{height}-{state}").to_lowercase();
-    // A tenth of the icon at least, which is most of the panel's height.
-    let least = (height * height / 20) as usize;
+    // What the thinnest of them has in the smallest size.
+    let least = 40;
     let shows = async |state: &str, colour| {
         let log = panel_log(&session.bus);
         until(&format!("{state} in the panel, which says {log}"), async || {

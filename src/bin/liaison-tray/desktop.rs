@@ -1,5 +1,6 @@
 //! Puts the parts together: one task that waits for the service, the user and the desktop, and lets each know of the others.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use futures_util::StreamExt as _;
 use ksni::{Handle, TrayMethods as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::EnvFilter;
 use zbus::connection::Builder;
 use zbus::{Connection, MessageStream};
 
@@ -49,7 +50,10 @@ struct Arguments {
 
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(std::io::stderr).init();
+    // zbus warns of a name without objects: ours has none.
+    let filter = EnvFilter::new("warn,zbus=error");
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.with_ansi(std::io::stderr().is_terminal()).init();
     let Some(place) = Place::find(arguments.socket, arguments.state) else {
         tracing::error!("there is no home directory; name the service's socket with --socket");
         return ExitCode::FAILURE;

@@ -29,7 +29,7 @@ impl Bus {
         let config = folder.path().join("bus.conf");
         let text = format!(
             r#"<busconfig><type>session</type><listen>unix:path={}</listen><servicedir>{}</servicedir>
-<policy context="default"><allow send_destination="*"/><allow own="*"/></policy></busconfig>"#,
+<policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy></busconfig>"#,
             socket.display(),
             services.display()
         );
@@ -143,6 +143,7 @@ fn settle(home: &Path, height: u32) {
   <property name="plugins" type="empty">
     <property name="plugin-1" type="string" value="systray">
       <property name="square-icons" type="bool" value="true"/>
+      <property name="icon-size" type="int" value="0"/>
     </property>
   </property>
 </channel>
