@@ -95,8 +95,8 @@ impl Desktop {
     pub fn sign_in(&self) {
         let waiting = self.begin(&["test", "--no-browser"]);
         let page = visit(&waiting.address, "anna", true);
-        assert!(page.contains("You are signed in"), "{page}");
         waiting.ends(0);
+        assert!(page.contains("You are signed in"), "{page}");
     }
 }
 

@@ -213,7 +213,9 @@ impl Login {
         if done.is_empty() && self.part.is_none() {
             page.line("Nothing needs a sign-in or a password.");
         } else {
-            nothing.iter().for_each(|line| page.line(line));
+            for line in &nothing {
+                page.line(line);
+            }
         }
         let answer = Answer::new(page, json!({ "version": 1, "signed_in": done }));
         if done.is_empty() {

@@ -31,8 +31,8 @@ Examples:
   liaison auth login --device        with a browser on another machine
   liaison auth status
 
-PART: the name of an organisation, `crm` (the one that is synced), `mailbox`, or one of
-email, submission, contact, appointment, task.";
+PART: the name of an organisation, `crm` (the one that is synced), `mailbox`,
+or one of email, submission, contact, appointment, task.";
 
 #[derive(Debug, clap::Subcommand)]
 enum What {

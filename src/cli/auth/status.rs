@@ -13,7 +13,7 @@ use crate::connector::vault::{Keyring, Vault};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: liaison auth status --json\n\nStates: ok, expiring, needs-user, revoked, network, signed-out, locked, missing\nExit codes: 0 all good, 6 something needs a sign-in"
+    after_help = "Example: liaison auth status --json\n\nStates: ok, expiring, needs-user, revoked, network, signed-out, locked,\n        missing, elsewhere\nExit codes: 0 all good, 6 something needs a sign-in"
 )]
 pub(super) struct Status {}
 

@@ -42,7 +42,7 @@ pub fn place(folder: &Path) -> String {
     sum.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Keeps secrets. Every call has a time limit of some seconds.
+/// Keeps secrets. Every call has a time limit: some seconds, less than a minute for what is to be kept.
 #[async_trait]
 pub trait Vault: Send + Sync {
     /// The secret; `None` where there is none.

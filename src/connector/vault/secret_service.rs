@@ -1,6 +1,5 @@
 //! The Secret Service over D-Bus. Its library blocks, may not run inside of the runtime, and waits for as long as a person lets a
-//! question stand: so it has a thread of its own, which nobody waits for longer than [`TIME_LIMIT`], not even the end of the
-//! process.
+//! question stand: so it has a thread of its own, which nobody waits for without a limit, not even the end of the process.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,8 +14,13 @@ use super::{Entry, Keyring, Vault};
 use crate::connector::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
-/// How long anybody waits. A person who is asked to unlock the keyring may take longer: the question stays, the work goes on later.
+/// How long anybody waits for a secret. A person who is asked to unlock the keyring may take longer: the question stays, the work
+/// goes on later.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long for a secret to be kept: it may be the only one that is good, and the person who typed it may have to unlock the
+/// keyring for it.
+const KEEP_LIMIT: Duration = Duration::from_secs(45);
 
 /// What all our entries are filed under.
 const SERVICE: &str = "liaison";
@@ -54,13 +58,16 @@ static THREAD: Mutex<Option<Sender<Question>>> = Mutex::new(None);
 
 async fn ask(entry: &Entry, wish: Wish) -> Result<Option<String>> {
     let (answer, answered) = oneshot::channel();
+    let limit = if matches!(wish, Wish::Put(_)) { KEEP_LIMIT } else { TIME_LIMIT };
     send(Question { entry: entry.clone(), wish, answer })?;
-    match tokio::time::timeout(TIME_LIMIT, answered).await {
+    match tokio::time::timeout(limit, answered).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(absent()),
-        Err(_) => Err(Error::new(ErrorKind::Local, "the keyring gave no answer in 5 s").hint(
-            "it may be asking you to unlock it: look for its window, or log in to the desktop",
-        )),
+        Err(_) => Err(Error::new(
+            ErrorKind::Local,
+            format!("the keyring gave no answer in {} s", limit.as_secs()),
+        )
+        .hint("it may be asking you to unlock it: look for its window, or log in to the desktop")),
     }
 }
 
