@@ -92,7 +92,7 @@ impl Interview {
 
     /// Takes more answers as given.
     pub(super) fn accept(&mut self, answers: Answers) {
-        self.given = std::mem::take(&mut self.given).or(answers);
+        self.given = std::mem::take(&mut self.given).or(answers).implied();
     }
 
     /// Takes answers back: they are asked for again, and proposed as they were.
