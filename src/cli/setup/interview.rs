@@ -115,7 +115,7 @@ impl Interview {
     /// # Errors
     /// When the reader went away.
     pub(super) fn say(&self, page: &Page) -> std::io::Result<()> {
-        if self.is_terminal { output::tell(page) } else { Ok(()) }
+        if self.is_terminal { output::tell(&page.fitted()) } else { Ok(()) }
     }
 
     /// An answer in words.
