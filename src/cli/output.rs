@@ -104,6 +104,22 @@ impl Page {
         }
     }
 
+    /// The same in lines that fit a terminal of 80 columns; what goes on stands below its line.
+    #[must_use]
+    pub fn fitted(&self) -> Self {
+        let mut fitted = Self::default();
+        for line in self.0.lines() {
+            if width(line) <= COLUMNS {
+                fitted.line(line);
+                continue;
+            }
+            let text = line.trim_start();
+            let blanks = " ".repeat(width(line) - width(text));
+            fitted.wrapped(&blanks, text);
+        }
+        fitted
+    }
+
     pub fn append(&mut self, other: &Self) {
         self.0.push_str(&other.0);
     }
@@ -257,6 +273,15 @@ mod tests {
         page.wrapped("- ", "");
         let expected = format!("  ✓ {} b\n→ x\n  {}\n  y z\n-\n", "a".repeat(74), "w".repeat(90));
         assert_eq!(page.as_str(), expected);
+    }
+
+    #[test]
+    fn only_lines_that_are_too_long_are_broken() {
+        let mut page = Page::default();
+        page.line("a   b");
+        page.line(format!("  {} c", "a".repeat(78)));
+        let expected = format!("a   b\n  {}\n  c\n", "a".repeat(78));
+        assert_eq!(page.fitted().as_str(), expected);
     }
 
     #[test]

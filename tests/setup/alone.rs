@@ -74,8 +74,8 @@ fn what_is_missing_or_wrong_is_named_before_anything_is_written() {
     tried(&|answers| drop(answers.insert("address", "anna".to_owned())))
         .ends(2)
         .says("no e-mail address");
-    let bob = scene.token("bob");
-    tried(&|answers| drop(answers.insert("organisation-token-command", bob.clone())))
+    let bo = scene.token("bo");
+    tried(&|answers| drop(answers.insert("organisation-token-command", bo.clone())))
         .ends(1)
         .says("no address of the mailbox");
     tried(&|answers| drop(answers.insert("organisation-url", "http://crm.example.org".to_owned())))
@@ -91,11 +91,11 @@ fn the_first_plan_waits_for_a_word_and_another_address_for_a_yes() {
     let scene = Scene::new();
     let mut answers = scene.answers();
     answers.insert("approve", "no".to_owned());
-    answers.insert("organisation-token-command", scene.token("bob"));
+    answers.insert("organisation-token-command", scene.token("bo"));
     answers.insert("same-person", "yes".to_owned());
     scene.answer(&answers);
     scene.run(&["setup", "--answers", "answers.toml"]).ends(4).says("waits for your word");
-    assert!(scene.config().contains("aliases = [\"bob@"), "{}", scene.config());
+    assert!(scene.config().contains("aliases = [\"bo@"), "{}", scene.config());
     assert!(scene.contacts().is_empty());
     scene.run(&["approve", "--all"]).ends(0);
     scene.run(&["sync"]).ends(0);

@@ -55,6 +55,25 @@ impl Answers {
         self
     }
 
+    /// Who names where a secret is to be had has chosen how to sign in.
+    pub(super) fn implied(mut self) -> Self {
+        for asked in &QUESTIONS {
+            let Some(part) = asked.name.strip_suffix("-sign-in") else { continue };
+            let has = |end: &str| self.get(&format!("{part}-{end}")).is_some();
+            let token = if part == "organisation" { "command" } else { "token" };
+            let ways = [
+                ("password-command", "command"),
+                ("token-command", token),
+                ("credential", "systemd"),
+            ];
+            let way = ways.iter().find(|(end, _)| has(end)).map(|(_, way)| *way);
+            if let (None, Some(way)) = (self.get(asked.name), way) {
+                self.set(asked.name, way);
+            }
+        }
+        self
+    }
+
     /// Reads a file: `name = "answer"`, one a line; numbers and truth values as they are in TOML.
     ///
     /// # Errors

@@ -21,19 +21,22 @@ struct Line {
     says: String,
 }
 
+/// Looks at everything. `is_given`: whether some of the answers are other than the configuration.
+///
 /// # Errors
 /// When there is no configuration and nothing was answered, or it cannot be used.
 pub(super) async fn run(
     here: &Installation,
     text: Option<&str>,
-    given: &Answers,
+    answers: &Answers,
+    is_given: bool,
 ) -> anyhow::Result<Answer> {
     let directories = &here.directories;
-    if text.is_none() && given.is_empty() {
+    if text.is_none() && !is_given {
         let message = format!("nothing is set up: there is no {}", directories.config.display());
         return Err(Stop::new(Exit::Configuration, message, "set it up: `liaison setup`").into());
     }
-    let text = file::write(text, &directories.config, given)?;
+    let text = file::write(text, &directories.config, answers)?;
     let settings = config::parse(&text, &directories.config, directories.home.as_deref())?.settings;
     let mut here = here.clone();
     // Where commands that print secrets run; it is not made for a look.
@@ -46,7 +49,7 @@ pub(super) async fn run(
     let examined = doctor::look(here, &settings, Which::value_variants().to_vec()).await;
     let parts = doctor::tell(&examined);
     let mut page = parts.page;
-    let lines = [configuration(here, given), role(here, &settings).await, state(here)];
+    let lines = [configuration(here, is_given), role(here, &settings).await, state(here)];
     page.gap();
     for line in &lines {
         page.wrapped(&format!("{} ", line.sign), &format!("{}: {}", line.step, line.says));
@@ -69,12 +72,12 @@ pub(super) async fn run(
     })
 }
 
-fn configuration(here: &Installation, given: &Answers) -> Line {
+fn configuration(here: &Installation, is_given: bool) -> Line {
     let file = here.directories.config.display();
-    let says = if given.is_empty() {
-        format!("{file} can be used")
-    } else {
+    let says = if is_given {
         format!("{file} could be used with these answers; it was not changed")
+    } else {
+        format!("{file} can be used")
     };
     Line { step: "configuration", sign: '✓', says }
 }

@@ -45,7 +45,6 @@ const KINDS: [Kind; 3] = [
             names: &["contacts", "contacts-user", "contacts-sign-in", "contacts-password-command"],
             ca: "contacts-ca",
             pin: "contacts-pin",
-            door: Some(door("contact", "contacts-sign-in", "contacts-password-command")),
         },
     },
     Kind {
@@ -65,11 +64,6 @@ const KINDS: [Kind; 3] = [
             ],
             ca: "appointments-ca",
             pin: "appointments-pin",
-            door: Some(door(
-                "appointment",
-                "appointments-sign-in",
-                "appointments-password-command",
-            )),
         },
     },
     Kind {
@@ -84,7 +78,6 @@ const KINDS: [Kind; 3] = [
             names: &["tasks", "tasks-user", "tasks-sign-in", "tasks-password-command"],
             ca: "tasks-ca",
             pin: "tasks-pin",
-            door: Some(door("task", "tasks-sign-in", "tasks-password-command")),
         },
     },
 ];
@@ -100,7 +93,7 @@ pub(super) async fn all(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
         loop {
             one(wizard, kind).await?;
             if wizard.interview.answers.get(kind.name) == Some("none")
-                || is_settled(wizard, kind.part).await?
+                || is_settled(wizard, kind.part, Some(kind.door)).await?
             {
                 break;
             }
@@ -121,12 +114,17 @@ pub(super) async fn all(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
 async fn one(wizard: &mut Wizard<'_>, kind: &Kind) -> anyhow::Result<()> {
     take_sign_in(wizard, kind);
     place(wizard, kind).await?;
-    let shares = matches!(wizard.interview.answers.get("email"), Some("imap" | "pop3"));
     let is_url = wizard.interview.answers.get(kind.name).is_some_and(|place| place.contains("://"));
-    if is_url && !shares && wizard.interview.answers.get(kind.door.way).is_none() {
+    if is_url && !has_sign_in(wizard, kind) {
         own_sign_in(wizard, kind)?;
     }
     Ok(())
+}
+
+/// Whether it is known how to sign in there: as for the messages, or in a way of its own.
+fn has_sign_in(wizard: &Wizard<'_>, kind: &Kind) -> bool {
+    let shares = matches!(wizard.interview.answers.get("email"), Some("imap" | "pop3"));
+    shares || wizard.interview.answers.get(kind.door.way).is_some()
 }
 
 async fn place(wizard: &mut Wizard<'_>, kind: &Kind) -> anyhow::Result<()> {
@@ -203,11 +201,6 @@ fn take_sign_in(wizard: &mut Wizard<'_>, kind: &Kind) {
             interview.answers.set(name, answer);
         }
     }
-    let has = |name| interview.answers.get(name).is_some();
-    if has(kind.door.password) && !has(kind.door.way) {
-        // Who names the command has chosen.
-        interview.answers.set(kind.door.way, "command");
-    }
 }
 
 fn own_sign_in(wizard: &mut Wizard<'_>, kind: &Kind) -> anyhow::Result<()> {
@@ -233,6 +226,9 @@ async fn offered(wizard: &mut Wizard<'_>, kind: &Kind) -> anyhow::Result<Vec<Col
 async fn list(wizard: &mut Wizard<'_>, kind: &Kind) -> anyhow::Result<Vec<Collection>> {
     let candidates: Vec<Candidate> =
         wizard.found.of(kind.protocol).take(SERVERS_MAX).cloned().collect();
+    if !candidates.is_empty() && !has_sign_in(wizard, kind) {
+        own_sign_in(wizard, kind)?;
+    }
     for candidate in candidates {
         let Place::Url(url) = &candidate.service.place else { continue };
         // Only a person can say that DNS is right about a host elsewhere.

@@ -92,7 +92,7 @@ impl Interview {
 
     /// Takes more answers as given.
     pub(super) fn accept(&mut self, answers: Answers) {
-        self.given = std::mem::take(&mut self.given).or(answers);
+        self.given = std::mem::take(&mut self.given).or(answers).implied();
     }
 
     /// Takes answers back: they are asked for again, and proposed as they were.
@@ -115,7 +115,7 @@ impl Interview {
     /// # Errors
     /// When the reader went away.
     pub(super) fn say(&self, page: &Page) -> std::io::Result<()> {
-        if self.is_terminal { output::tell(page) } else { Ok(()) }
+        if self.is_terminal { output::tell(&page.fitted()) } else { Ok(()) }
     }
 
     /// An answer in words.

@@ -24,7 +24,6 @@ const EMAIL: Part = Part {
     ],
     ca: "email-ca",
     pin: "email-pin",
-    door: Some(DOOR),
 };
 
 const DOOR: Door = Door {
@@ -41,7 +40,6 @@ const SUBMISSION: Part = Part {
     names: &["submission-host", "submission-port", "submission-security"],
     ca: "submission-ca",
     pin: "submission-pin",
-    door: None,
 };
 
 const EMAIL_SERVER: [&str; 3] = ["email-host", "email-port", "email-security"];
@@ -65,7 +63,7 @@ pub(super) async fn email(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
                 sign_in(wizard, candidate.as_ref())?;
             }
         }
-        if is_settled(wizard, EMAIL).await? {
+        if is_settled(wizard, EMAIL, Some(DOOR)).await? {
             return Ok(());
         }
     }
@@ -206,7 +204,7 @@ pub(super) async fn sending(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
         let best = wizard.found.of(Protocol::Submission).find(|candidate| candidate.proven);
         let best = best.and_then(known);
         part::server(wizard, SUBMISSION_SERVER, best)?;
-        if is_settled(wizard, SUBMISSION).await? {
+        if is_settled(wizard, SUBMISSION, None).await? {
             return Ok(());
         }
     }

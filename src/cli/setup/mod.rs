@@ -84,10 +84,11 @@ impl Setup {
     /// When something is left unanswered, does not work, or the person stopped.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {
         let from_file = self.answers.as_deref().map(Answers::read).transpose()?;
-        let given = self.flags.or(from_file.unwrap_or_default());
+        let given = self.flags.implied().or(from_file.unwrap_or_default().implied());
         let (text, present) = present(here)?;
         if self.check {
-            return check::run(here, text.as_deref(), &given).await;
+            let is_given = !given.is_empty();
+            return check::run(here, text.as_deref(), &given.or(present), is_given).await;
         }
         let password = if self.password_stdin { Some(password()?) } else { None };
         // Where commands that print secrets run.

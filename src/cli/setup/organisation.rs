@@ -20,7 +20,6 @@ const CRM: Part = Part {
     names: &["organisation-url", "organisation-sign-in", "organisation-token-command"],
     ca: "organisation-ca",
     pin: "organisation-pin",
-    door: Some(DOOR),
 };
 
 const DOOR: Door = Door {
@@ -45,7 +44,7 @@ pub(super) async fn organisation(wizard: &mut Wizard<'_>) -> anyhow::Result<()> 
         sign_in::choose(wizard, DOOR, Some(if is_local { "command" } else { "oauth" }))?;
         sign_in::open(wizard, DOOR, false).await?;
         same_person(wizard).await?;
-        if is_settled(wizard, CRM).await? {
+        if is_settled(wizard, CRM, Some(DOOR)).await? {
             return Ok(());
         }
     }

@@ -16,16 +16,18 @@ pub(super) struct Part {
     pub(super) names: &'static [&'static str],
     pub(super) ca: &'static str,
     pub(super) pin: &'static str,
-    /// How somebody signs in there, where somebody does.
-    pub(super) door: Option<Door>,
 }
 
-/// Looks at a part. Whether it is settled: it works, or the person wants it all the same; if not, it is to be asked for again.
-pub(super) async fn is_settled(wizard: &mut Wizard<'_>, part: Part) -> anyhow::Result<bool> {
+/// Looks at a part, after what somebody must do to get in there. Whether it is settled: it works, or the person wants it all the same; if not, it is to be asked for again.
+pub(super) async fn is_settled(
+    wizard: &mut Wizard<'_>,
+    part: Part,
+    door: Option<Door>,
+) -> anyhow::Result<bool> {
     take_given(wizard, part);
     let mut again = false;
     loop {
-        let looked = match part.door {
+        let looked = match door {
             Some(door) => sign_in::open(wizard, door, again).await,
             None => Ok(()),
         };
@@ -55,7 +57,7 @@ pub(super) async fn is_settled(wizard: &mut Wizard<'_>, part: Part) -> anyhow::R
             return Err(refusal(part.which, bad));
         }
         wizard.checks.pop();
-        match what_now(wizard, bad, part.door)?.as_str() {
+        match what_now(wizard, bad, door)?.as_str() {
             "sign-in" => again = true,
             "pin" => {
                 let pin = bad.untrusted.map(|pin| pin.to_string()).unwrap_or_default();

@@ -31,26 +31,15 @@ pub(super) fn choose(
     door: Door,
     usual: Option<&str>,
 ) -> anyhow::Result<()> {
-    let interview = &mut wizard.interview;
-    let implied = [
-        (door.password, "command"),
-        (door.token, if door.password.is_empty() { "command" } else { "token" }),
-    ];
-    let implied = implied.iter().find(|(name, _)| interview.given(name).is_some());
-    if let (None, Some((_, way))) = (interview.given(door.way), implied) {
-        // Who names the command has chosen.
-        interview.answers.set(door.way, *way);
-    } else {
-        let question = Question {
-            name: door.way,
-            asks: "How do you sign in there?",
-            help: "↑↓ to move, Enter to choose; no password is ever kept in a file",
-            usual,
-        };
-        let choices = door.ways.iter().map(|way| Choice::new(*way, label(way, door))).collect();
-        let check = |_: &str| Err("it is no way to sign in there".to_owned());
-        interview.choose(question, choices, check)?;
-    }
+    let question = Question {
+        name: door.way,
+        asks: "How do you sign in there?",
+        help: "↑↓ to move, Enter to choose; no password is ever kept in a file",
+        usual,
+    };
+    let choices = door.ways.iter().map(|way| Choice::new(*way, label(way, door))).collect();
+    let check = |_: &str| Err("it is no way to sign in there".to_owned());
+    wizard.interview.choose(question, choices, check)?;
     let way = wizard.interview.answers.get(door.way).unwrap_or_default().to_owned();
     match way.as_str() {
         "command" if door.password.is_empty() => {

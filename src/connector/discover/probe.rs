@@ -137,17 +137,17 @@ impl<'a> Probe<'a> {
         let Some(best) = hosts.first() else {
             return Ok(Told { services: Vec::new(), source, provider: None });
         };
-        let mut last = None;
+        let mut failed = None;
         for domain in parents(best).filter(|domain| *domain != self.person.domain()) {
             let Some(list) = &self.world.list else { break };
             let url = list.replace("%EMAILDOMAIN%", domain);
             match self.description(url, false, source).await {
                 Ok(told) if told.services.is_empty() => {}
                 Ok(told) => return Ok(told),
-                Err(error) => last = Some(error),
+                Err(error) => failed = Some(error),
             }
         }
-        match last {
+        match failed {
             Some(error) => Err(error),
             None => Ok(Told { services: Vec::new(), source, provider: None }),
         }

@@ -18,8 +18,8 @@ async fn web(
 ) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let heard = Arc::new(Mutex::new(Vec::new()));
-    let noted = Arc::clone(&heard);
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&requests);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut head = Vec::new();
@@ -32,7 +32,7 @@ async fn web(
             drop(stream.write_all(answer(&head).as_bytes()).await);
         }
     });
-    (url, heard)
+    (url, requests)
 }
 
 fn page(body: &str) -> String {
