@@ -41,6 +41,8 @@ put() {
 tree() {
   rm -rf "$root"
   for program in "${programs[@]}"; do put 755 "$binaries/$program" usr/bin; done
+  # What is shipped is built without; the names in a quick build would take minutes to pack.
+  if [ "$profile" != dist ]; then strip "$root"/usr/bin/*; fi
   put 644 packaging/systemd/liaison.service usr/lib/systemd/user
   put 644 packaging/icons/liaison.svg usr/share/icons/hicolor/scalable/apps
   put 644 packaging/icons/liaison-*.svg usr/share/icons/hicolor/scalable/status
@@ -79,8 +81,8 @@ depends() {
     local scratch
     scratch="$(mktemp -d)"
     mkdir "$scratch/debian"
-    printf 'Source: liaison\nPackage: liaison\n' >"$scratch/debian/control"
-    local found=("${programs[@]/#/$PWD/$root/usr/bin/}")
+    printf 'Source: liaison\n\nPackage: liaison\nArchitecture: any\n' >"$scratch/debian/control"
+    local found=("${programs[@]/#/$(realpath "$root")/usr/bin/}")
     (cd "$scratch" && dpkg-shlibdeps -O "${found[@]}" 2>/dev/null) | sed -n 's/^shlibs:Depends=//p'
     rm -r "$scratch"
   else

@@ -160,15 +160,17 @@ fn plain(value: &Json) -> String {
 #[derive(Debug)]
 struct Reader {
     folder: PathBuf,
-    /// The part that is being read, by its number.
-    at: Option<(u64, BufReader<File>)>,
+    /// The number of the part that is being read, or was.
+    at: Option<u64>,
+    /// That part; `None` where it was gone before it could be read.
+    file: Option<BufReader<File>>,
     /// The start of a line whose end is not written yet.
     begun: Vec<u8>,
 }
 
 impl Reader {
     fn new(folder: PathBuf) -> Self {
-        Self { folder, at: None, begun: Vec::new() }
+        Self { folder, at: None, file: None, begun: Vec::new() }
     }
 
     /// All that is there: those entries since then, and of these the last.
@@ -206,8 +208,9 @@ impl Reader {
             if !rest.is_empty() {
                 take(Entry::of(&rest));
             }
-            self.at = match File::open(file::path(&self.folder, next)) {
-                Ok(file) => Some((next, BufReader::new(file))),
+            self.at = Some(next);
+            self.file = match File::open(file::path(&self.folder, next)) {
+                Ok(file) => Some(BufReader::new(file)),
                 // It went meanwhile; there are newer ones.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
                 Err(error) => return Err(error),
@@ -218,13 +221,12 @@ impl Reader {
     /// The number of the part that follows.
     fn next_part(&self) -> io::Result<Option<u64>> {
         let numbers = file::numbers(&self.folder)?;
-        let read = self.at.as_ref().map(|(number, _)| *number);
-        Ok(numbers.into_iter().find(|number| read.is_none_or(|read| *number > read)))
+        Ok(numbers.into_iter().find(|number| self.at.is_none_or(|read| *number > read)))
     }
 
     /// The next line that is whole.
     fn line(&mut self) -> io::Result<Option<String>> {
-        let Some((_, file)) = &mut self.at else { return Ok(None) };
+        let Some(file) = &mut self.file else { return Ok(None) };
         let room = LINE_MAX.saturating_sub(self.begun.len() as u64);
         file.take(room).read_until(b'\n', &mut self.begun)?;
         if self.begun.last() != Some(&b'\n') && (self.begun.len() as u64) < LINE_MAX {
