@@ -4,5 +4,5 @@ mod day;
 mod ends;
 mod events;
 mod protocol;
-mod rounds;
-mod service;
+pub mod rounds;
+pub mod service;
