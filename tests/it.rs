@@ -30,6 +30,7 @@ mod planner;
 mod scenario;
 mod sending;
 mod servers;
+mod setup;
 mod signin;
 mod support;
 mod sync;

@@ -31,6 +31,11 @@ pub struct Approve {
 }
 
 impl Approve {
+    /// Everything that waits.
+    pub(super) fn everything() -> Self {
+        Self { holds: Vec::new(), all: true }
+    }
+
     /// # Errors
     /// When the store is lost, or there is no such hold.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {

@@ -48,7 +48,7 @@ Exit codes: 0 all can be used, 1 something cannot, 6 a sign-in was refused";
 
 /// A part, by what a person calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Which {
+pub(super) enum Which {
     Email,
     Submission,
     #[value(alias = "contacts")]
@@ -61,7 +61,7 @@ enum Which {
 }
 
 impl Which {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Email => Class::Email.as_str(),
             Self::Submission => "submission",
@@ -92,11 +92,11 @@ impl Which {
 }
 
 /// What was looked at once, and what was found. A calendar may be where appointments and tasks are.
-struct Examined {
-    parts: Vec<Which>,
+pub(super) struct Examined {
+    pub(super) parts: Vec<Which>,
     /// Where it is, in words.
-    at: String,
-    findings: Vec<Finding>,
+    pub(super) at: String,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Doctor {
@@ -130,18 +130,27 @@ impl Doctor {
             .into_iter()
             .filter(|part| self.parts.is_empty() || self.parts.contains(part))
             .collect();
-        let waiting = Waiting::new(here.json, wanted.iter().map(|part| part.as_str()));
-        let examined = join_all(places(here, settings, wanted).into_iter().map(async |parts| {
-            let examined = examine(here, settings, &parts).await;
-            for part in &parts {
-                waiting.done(part.as_str());
-            }
-            examined
-        }));
-        let examined: Vec<Examined> = examined.await.into_iter().flatten().collect();
-        drop(waiting);
-        Ok(tell(&examined))
+        Ok(tell(&look(here, settings, wanted).await))
     }
+}
+
+/// Examines parts, all at once; those that the configuration does not have are passed over.
+pub(super) async fn look(
+    here: &Installation,
+    settings: &Settings,
+    wanted: Vec<Which>,
+) -> Vec<Examined> {
+    let wanted: Vec<Which> =
+        wanted.into_iter().filter(|part| part.is_configured(settings)).collect();
+    let waiting = Waiting::new(here.json, wanted.iter().map(|part| part.as_str()));
+    let examined = join_all(places(here, settings, wanted).into_iter().map(async |parts| {
+        let examined = examine(here, settings, &parts).await;
+        for part in &parts {
+            waiting.done(part.as_str());
+        }
+        examined
+    }));
+    examined.await.into_iter().flatten().collect()
 }
 
 /// Parts that are at one place, together.
@@ -240,7 +249,8 @@ fn folder(path: &Path) -> Vec<Finding> {
     }
 }
 
-fn tell(examined: &[Examined]) -> Answer {
+/// What was found, and whether all of it can be used.
+pub(super) fn tell(examined: &[Examined]) -> Answer {
     let mut page = Page::default();
     let mut parts = Vec::new();
     for Examined { parts: serves, at, findings } in examined {

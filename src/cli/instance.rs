@@ -55,6 +55,14 @@ impl Instance {
     }
 }
 
+/// Makes this computer the one that syncs, without asking.
+///
+/// # Errors
+/// As for [`Instance::run`].
+pub(super) async fn claim(here: &Installation) -> anyhow::Result<Answer> {
+    take(here, here.open(silent()).await?, true).await
+}
+
 fn fence(opened: &Opened) -> anyhow::Result<&Fence> {
     opened.engine.fence.as_deref().ok_or_else(|| anyhow::anyhow!("there is nothing to hold"))
 }

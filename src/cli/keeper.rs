@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use clap::Parser;
 
+use super::items::Items;
 use super::open::Opened;
-use super::status::Items;
 use super::{
     Arguments, Exit, Front, Installation, Stop, execute_here, exit, offline, output, survey,
 };
+use crate::connector::{self, Retry};
 use crate::daemon::Gate;
 use crate::daemon::gate::Pass;
 use crate::daemon::house::{self, House, Kind, Order, Rooms, Stale, Survey, Tell, Trouble};
@@ -179,13 +180,15 @@ fn failed(exit: Exit, message: &str, hint: Option<String>) -> wire::Failed {
 
 /// Why a round cannot begin, as the service tells trouble apart.
 fn trouble(error: &anyhow::Error) -> Trouble {
-    let asked =
-        error.downcast_ref::<crate::connector::Error>().and_then(|error| match error.kind {
-            crate::connector::ErrorKind::Throttled(pause) => Some(pause),
-            _ => None,
-        });
+    let retry = error.downcast_ref::<connector::Error>().map(|error| error.kind.retry());
+    let asked = match retry {
+        Some(Retry::After(pause)) => Some(pause),
+        _ => None,
+    };
     let kind = match Exit::of_error(error) {
-        Exit::TryLater => Kind::Later(asked),
+        _ if asked.is_some() => Kind::Later(asked),
+        Exit::TryLater => Kind::Later(None),
+        Exit::Failed if retry == Some(Retry::Backoff) => Kind::Later(None),
         Exit::SignIn => Kind::SignIn,
         Exit::Standby => Kind::Standby,
         Exit::Configuration => Kind::Configuration,

@@ -126,7 +126,7 @@ fn time(text: &str) -> String {
 }
 
 fn strange() -> Stop {
-    let hint = "after an upgrade: `liaison service restart`";
+    let hint = "after an upgrade: `liaison service stop`, then `start`";
     Stop::new(Exit::Failed, "the service answered something else", hint)
 }
 

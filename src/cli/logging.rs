@@ -24,8 +24,9 @@ pub use file::Parts;
 /// Says what is logged, for all who write.
 const VARIABLE: &str = "LIAISON_LOG";
 
-/// They write down what is sent, or what they were given to keep: passwords, tokens, messages.
-const TALKATIVE: [&str; 14] = [
+/// They write down what is sent, or what they were given to keep: passwords, tokens, messages; or complain on the terminal of
+/// certificates, which is told better elsewhere.
+const TALKATIVE: [&str; 15] = [
     "async_imap",
     "h2",
     "hyper",
@@ -37,6 +38,7 @@ const TALKATIVE: [&str; 14] = [
     "mail_parser",
     "oauth2",
     "reqwest",
+    "rustls_platform_verifier",
     "tower",
     "zbus",
     "zbus_secret_service_keyring_store",

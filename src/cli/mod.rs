@@ -21,12 +21,16 @@ pub mod credentials;
 pub mod desk;
 /// How a process ends.
 pub mod exit;
+/// The user's configuration file, changed.
+mod file;
 /// From what a person calls a thing to the thing.
 pub mod find;
 /// Who waits for a command.
 pub mod front;
 /// Which installation this is.
 pub mod identity;
+/// How many items there are, and what was decided about them.
+mod items;
 /// An installation as the running service keeps it.
 pub mod keeper;
 /// What an organisation told and is not asked again for a day.
@@ -112,6 +116,8 @@ pub mod sandbox;
 pub mod search;
 /// `liaison service`
 pub mod service;
+/// `liaison setup`
+pub mod setup;
 /// `liaison status`
 pub mod status;
 /// `liaison sync`
@@ -143,6 +149,7 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
+  liaison setup                from your address to the first sync
   liaison demo                 see everything at work, in a folder of its own
   liaison plan                 what a round would do
   liaison approve --all        allow what waits
@@ -174,6 +181,7 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Setup(setup::Setup),
     Demo(demo::Demo),
     Run(run::Run),
     Sync(sync::Sync),
@@ -236,6 +244,7 @@ async fn execute(arguments: Arguments, words: Vec<OsString>) -> anyhow::Result<A
 /// Carries a command out in this process.
 async fn execute_here(command: Command, here: &Installation) -> anyhow::Result<Answer> {
     match command {
+        Command::Setup(setup) => setup.run(here).await,
         Command::Sync(sync) => sync.run(here).await,
         Command::Plan(plan) => plan.run(here).await,
         Command::Approve(approve) => approve.run(here).await,

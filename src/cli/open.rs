@@ -11,7 +11,7 @@ use super::identity::Identity;
 use super::keeper::Within;
 use super::lock::{Lock, private_folder};
 use super::mailbox::{self, Mailbox};
-use super::{Common, Front, kept, pins, selection, settings, zone};
+use super::{Common, Front, auth, kept, pins, selection, settings, zone};
 use crate::clock::Clock;
 use crate::config::settings::Organisation;
 use crate::config::{self, Directories, Loaded, Settings};
@@ -60,7 +60,7 @@ pub struct Opened {
     pub engine: Engine,
     /// The classes that take part.
     pub classes: Vec<Class>,
-    /// What the user must know: about the time zone, and about what they may not do.
+    /// What the user must know: about the time zone, what they may not do, and sign-ins that end soon.
     pub notices: Vec<String>,
     pub identity: Identity,
 }
@@ -176,7 +176,8 @@ impl Installation {
         let takes_part = |class: &Class| standing.of(*class).takes_part();
         let classes = settings.classes().filter(takes_part).collect();
         let said = standing.says.iter().filter(|said| said.bad).map(|said| said.says.clone());
-        let notices = chosen.notice.into_iter().chain(said).collect();
+        let ending = auth::warnings(self, settings);
+        let notices = chosen.notice.into_iter().chain(said).chain(ending).collect();
         Ok(Opened { engine, classes, notices, identity })
     }
 

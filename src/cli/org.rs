@@ -1,16 +1,12 @@
 //! `liaison org`: the organisations of the configuration, and which of them the mailbox is kept in step with. The file is changed
 //! where it must be and nowhere else.
 
-use std::io::Write;
-use std::path::Path;
-
-use anyhow::Context;
 use serde_json::{Value as Json, json};
 
+use super::file::{change, read};
 use super::output::{Answer, Page, count};
 use super::{Exit, Installation, Stop};
 use crate::config::edit::{self, NewOrganisation};
-use crate::config::{self, Settings};
 use crate::model::Class;
 use crate::store::{Store, departure, meta};
 
@@ -227,27 +223,4 @@ fn pairs(classes: &[(Class, u32)]) -> String {
 
 fn classes_json(classes: &[(Class, u32)]) -> Json {
     classes.iter().map(|(class, pairs)| (class.to_string(), Json::from(*pairs))).collect()
-}
-
-fn read(file: &Path) -> anyhow::Result<String> {
-    std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
-}
-
-/// Puts a new text in the place of the user's file, whole or not at all, if it can be used.
-fn change(here: &Installation, text: &str) -> anyhow::Result<Settings> {
-    // Where the file is a link, what it leads to is changed.
-    let named = &here.directories.config;
-    let loaded = config::parse(text, named, here.directories.home.as_deref())?;
-    let file = std::fs::canonicalize(named).unwrap_or_else(|_| named.clone());
-    let unwritten = || format!("{} cannot be written", file.display());
-    let beside = file.with_extension("toml.new");
-    let write = || -> std::io::Result<()> {
-        let mut new = std::fs::File::create(&beside)?;
-        new.set_permissions(std::fs::metadata(&file)?.permissions())?;
-        new.write_all(text.as_bytes())?;
-        new.sync_all()?;
-        std::fs::rename(&beside, &file)
-    };
-    write().with_context(unwritten)?;
-    Ok(loaded.settings)
 }

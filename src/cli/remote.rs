@@ -81,7 +81,7 @@ pub fn told(error: Error) -> Stop {
         error @ (Error::Absent | Error::Broken(_)) => Stop::new(
             Exit::TryLater,
             error.to_string(),
-            "see `liaison status`; after an upgrade: `liaison service restart`",
+            "see `liaison status`; after an upgrade: `liaison service stop`, then `start`",
         ),
     }
 }
@@ -113,6 +113,7 @@ fn remote(command: &Command) -> Option<wire::Command> {
         // Files are named and read where the person is.
         Command::Record(_) | Command::Filter(_) => return None,
         Command::Run(_)
+        | Command::Setup(_)
         | Command::Auth(_)
         | Command::Log(_)
         | Command::Man(_)

@@ -47,7 +47,7 @@ struct Serve {
     /// Requests that a user may send in five minutes
     #[arg(long, value_name = "NUMBER")]
     throttle: Option<u32>,
-    /// Take the tokens of an OpenID provider on this machine too: a file with the address of its introspection endpoint (RFC
+    /// Take the tokens of a sign-in provider on this machine too: a file with the address of its introspection endpoint (RFC
     /// 7662), with name and password
     #[arg(long, value_name = "FILE")]
     introspect: Option<PathBuf>,

@@ -53,6 +53,11 @@ struct Install {
 }
 
 impl Service {
+    /// Makes it start now and with each session.
+    pub(super) fn install() -> Self {
+        Self { what: What::Install(Install { no_start: false }) }
+    }
+
     /// # Errors
     /// When there is no service manager, or it cannot do what is wanted.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {

@@ -1,29 +1,26 @@
 //! `liaison status`: whether everything is in step, on one screen, from the store alone. "In step" is only said when nothing
 //! waits anywhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::absent::Absent;
 use super::circumstances::Circumstances;
+use super::items::Items;
 use super::output::{Answer, Page, count, short};
 use super::selection::Kept;
 use super::waiting::Waiting;
 use super::{Exit, Installation, live, zone};
 use crate::config::Settings;
-use crate::model::{Class, ItemId, LinkState, Side};
-use crate::store::decision::{self, Outcome};
+use crate::model::{Class, LinkState, Side};
 use crate::store::quarantine::{self, Quarantined};
 use crate::store::round::{self, Round};
-use crate::store::{self, Connection, link, mark, meta, observation, person};
+use crate::store::{self, Connection, link, meta, person};
 
-/// How far back the last round of a class is looked for.
-const ROUNDS: u32 = 500;
-
-/// The rule by which a message that is in the CRM is counted among those left out.
-const UNTRACKED: &str = "you untracked it";
+/// How far back the last round of a class is looked for: a class that is off has none for years.
+const ROUNDS: usize = 500;
 
 /// How many of the things set aside are shown unless all are asked for.
 const ASIDE: usize = 3;
@@ -104,16 +101,6 @@ pub(super) struct ClassState {
     aside: Vec<Quarantined>,
 }
 
-/// Every item of the mailbox, in exactly one of these.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Items {
-    all: usize,
-    tracked: usize,
-    skipped: BTreeMap<String, usize>,
-    aside: usize,
-    pending: usize,
-}
-
 impl State {
     /// How things stand by what is stored. The service counts items only where they may have changed.
     pub(super) async fn of(here: &Installation, settings: &Settings) -> anyhow::Result<Self> {
@@ -140,17 +127,17 @@ impl State {
         classes: &[Class],
         counted: &BTreeMap<Class, Items>,
     ) -> store::Result<Self> {
-        let rounds = round::latest(db, ROUNDS)?;
+        let (last, mut reports) = last_rounds(db, classes)?;
         let mut found = BTreeMap::new();
         for class in classes {
-            found.insert(*class, ClassState::read(db, *class, &rounds, counted.get(class))?);
+            let state = ClassState::read(db, *class, reports.remove(class), counted.get(class))?;
+            found.insert(*class, state);
         }
-        let worked = |round: &&Round| round.trigger != "plan";
         Ok(Self {
             organisation: meta::get(db, meta::ORGANISATION)?,
             zone: meta::get(db, meta::ZONE)?,
             doubtful: person::open(db)?,
-            last: rounds.iter().find(worked).cloned(),
+            last,
             filters: Kept::read(db)?,
             classes: found,
             circumstances: Circumstances::default(),
@@ -291,20 +278,38 @@ impl State {
     }
 }
 
+/// The last round, and for each class when one worked on it last and what came of that.
+fn last_rounds(
+    db: &Connection,
+    classes: &[Class],
+) -> store::Result<(Option<Round>, BTreeMap<Class, (Timestamp, Json)>)> {
+    let (mut last, mut reports, mut seen) = (None, BTreeMap::new(), 0);
+    round::backwards(db, |round| {
+        for class in classes {
+            let report = round.report.get("classes").and_then(|all| all.get(class.as_str()));
+            if let (Some(report), Some(at)) = (report, round.finished) {
+                reports.entry(*class).or_insert_with(|| (at, report.clone()));
+            }
+        }
+        if last.is_none() && round.trigger != "plan" {
+            last = Some(round);
+        }
+        seen += 1;
+        seen < ROUNDS && (last.is_none() || reports.len() < classes.len())
+    })?;
+    Ok((last, reports))
+}
+
 impl ClassState {
     fn read(
         db: &Connection,
         class: Class,
-        rounds: &[Round],
+        last: Option<(Timestamp, Json)>,
         counted: Option<&Items>,
     ) -> store::Result<Self> {
         let links = link::all(db, class)?;
         let mut aside = quarantine::all(db, Side::Mailbox, class)?;
         aside.extend(quarantine::all(db, Side::Crm, class)?);
-        let last = rounds.iter().find_map(|round| {
-            let report = round.report.get("classes")?.get(class.as_str())?;
-            Some((round.finished?, report.clone()))
-        });
         Ok(Self {
             absent: last.as_ref().map(|(_, report)| Absent::of(report)).unwrap_or_default(),
             // Messages are met through their items: the CRM does not list them.
@@ -426,59 +431,6 @@ impl ClassState {
             "filters": filters,
             "set_aside": aside,
         })
-    }
-}
-
-impl Items {
-    fn read(db: &Connection, class: Class, linked: &BTreeSet<ItemId>) -> store::Result<Self> {
-        let decisions = decision::all(db, class)?;
-        let marks = mark::all(db, class)?;
-        let mut items = Self::default();
-        for (id, head) in observation::heads(db, Side::Mailbox, class)? {
-            items.all += 1;
-            let marked = head.uid.as_ref().and_then(|uid| marks.get(uid)).copied();
-            match decisions.get(&id) {
-                _ if head.problem.is_some() => items.aside += 1,
-                // The user's word came after the last round.
-                Some(decision)
-                    if marked.is_some_and(|tracked| {
-                        tracked != (decision.outcome == Outcome::Tracked)
-                    }) && !linked.contains(&id) =>
-                {
-                    items.pending += 1;
-                }
-                // The link rests, both sides keep what they have.
-                _ if linked.contains(&id) && marked == Some(false) => {
-                    *items.skipped.entry(UNTRACKED.to_owned()).or_default() += 1;
-                }
-                _ if linked.contains(&id) => items.tracked += 1,
-                Some(decision) => match decision.outcome {
-                    Outcome::Tracked => items.tracked += 1,
-                    Outcome::Skipped => {
-                        *items.skipped.entry(decision.rule.clone()).or_default() += 1;
-                    }
-                    Outcome::Failed => items.aside += 1,
-                    Outcome::Pending => items.pending += 1,
-                },
-                None if quarantine::get(db, Side::Mailbox, class, &id)?.is_some() => {
-                    items.aside += 1;
-                }
-                None => items.pending += 1,
-            }
-        }
-        Ok(items)
-    }
-
-    fn sentence(&self) -> String {
-        let mut parts = vec![format!("{} tracked", self.tracked)];
-        parts
-            .extend(self.skipped.iter().map(|(rule, number)| format!("{number} skipped ({rule})")));
-        for (number, word) in [(self.aside, "set aside"), (self.pending, "not decided")] {
-            if number > 0 {
-                parts.push(format!("{number} {word}"));
-            }
-        }
-        format!("{} = {}", count(self.all, "message"), parts.join(" + "))
     }
 }
 

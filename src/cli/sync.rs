@@ -55,6 +55,11 @@ pub fn chosen(named: &[ClassName], all: &[Class]) -> Vec<Class> {
 }
 
 impl Sync {
+    /// One round of all classes.
+    pub(super) fn round() -> Self {
+        Self { dry_run: false, classes: Vec::new(), retry: false }
+    }
+
     /// # Errors
     /// When no round can begin. A class that fails is part of the answer.
     pub async fn run(self, here: &Installation) -> anyhow::Result<Answer> {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use toml_edit::{DocumentMut, InlineTable, Item, Table, value};
+use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, value};
 
 use super::error::{Error, Result};
 
@@ -81,6 +81,75 @@ pub fn choose(text: &str, file: &Path, name: &str) -> Result<String> {
     Ok(document.to_string())
 }
 
+/// One setting that is to be another.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The names of the sections, then that of the setting.
+    pub path: Vec<String>,
+    /// `None`: it is taken out, or the section is with all that is in it.
+    pub to: Option<toml_edit::Value>,
+}
+
+/// Changes settings, each in its place; what is new goes behind what is there.
+///
+/// # Errors
+/// When the text cannot be read, or something stands where a section should be.
+pub fn set(text: &str, file: &Path, changes: &[Change]) -> Result<String> {
+    let mut document = parse(text, file)?;
+    for change in changes {
+        let Some((key, sections)) = change.path.split_last() else { continue };
+        let table = within(document.as_item_mut(), sections, 0, change.to.is_some())
+            .map_err(|NoSection| no_section(file, &change.path))?;
+        let Some(table) = table else { continue };
+        match (&change.to, table.get_mut(key).and_then(Item::as_value_mut)) {
+            (None, _) => drop(table.remove(key)),
+            (Some(new), Some(old)) => {
+                let decor = old.decor().clone();
+                *old = new.clone();
+                *old.decor_mut() = decor;
+            }
+            (Some(new), None) => drop(table.insert(key, Item::Value(new.clone()))),
+        }
+    }
+    Ok(document.to_string())
+}
+
+/// Something stands where a section should be.
+struct NoSection;
+
+/// The section below all these; `None` where one is missing and none is to be made.
+fn within<'d>(
+    item: &'d mut Item,
+    sections: &[String],
+    depth: usize,
+    make: bool,
+) -> Result<Option<&'d mut dyn TableLike>, NoSection> {
+    let table = item.as_table_like_mut().ok_or(NoSection)?;
+    let Some((section, deeper)) = sections.split_first() else { return Ok(Some(table)) };
+    if !table.contains_key(section) {
+        if !make {
+            return Ok(None);
+        }
+        table.insert(section, new_section(depth));
+    }
+    within(table.get_mut(section).ok_or(NoSection)?, deeper, depth + 1, make)
+}
+
+/// Sections have headings down to `[mailbox.email]`; what is deeper is written in one line.
+fn new_section(depth: usize) -> Item {
+    if depth > 1 {
+        return value(InlineTable::new());
+    }
+    let mut table = Table::new();
+    table.set_implicit(true);
+    table.decor_mut().set_prefix("\n");
+    Item::Table(table)
+}
+
+fn no_section(file: &Path, path: &[String]) -> Error {
+    Error::new(file, format!("`{}` stands below something that is no section", path.join(".")))
+}
+
 fn parse(text: &str, file: &Path) -> Result<DocumentMut> {
     text.parse().map_err(|error: toml_edit::TomlError| Error::new(file, error.message().to_owned()))
 }
@@ -130,5 +199,30 @@ mod tests {
         assert!(add("not toml", file(), &new).is_err());
         assert!(add("organisation = 3", file(), &new).is_err());
         assert!(add("", file(), &new).unwrap().contains("sync = true"));
+    }
+
+    fn change(path: &str, to: Option<toml_edit::Value>) -> Change {
+        Change { path: path.split('.').map(str::to_owned).collect(), to }
+    }
+
+    #[test]
+    fn settings_change_in_their_places() {
+        let changes = [
+            change("mailbox.address", Some("b@example.org".into())),
+            change("mailbox.email.host", Some("imap.example.org".into())),
+            change("mailbox.email.password.command", Some("pass mail".into())),
+            change("organisation.one.sync", None),
+            change("mailbox.tasks", None),
+        ];
+        let set = set(TEXT, file(), &changes).unwrap();
+        let expected = TEXT
+            .replace("a@example.org", "b@example.org")
+            .replace("sync = true # really\n", "")
+            + "\n[mailbox.email]\nhost = \"imap.example.org\"\npassword = { command = \"pass mail\" }\n";
+        assert_eq!(set, expected);
+        let again = super::set(&set, file(), &[change("mailbox.email", None)]).unwrap();
+        assert!(!again.contains("email]"), "{again}");
+        let error = super::set("mailbox = 3", file(), &changes).unwrap_err();
+        assert!(error.message.contains("no section"), "{error}");
     }
 }

@@ -12,8 +12,8 @@ use super::DEFAULT;
 use super::error::{Error, Result};
 use super::section::{Reading, Section};
 use super::settings::{Classes, Guard, Limit, Mailbox, Organisation, Service, Settings};
-use super::tree::{self, Layer};
-use crate::model::Class;
+use super::tree::{self, Layer, Value};
+use crate::model::{Address, Class};
 
 mod email;
 mod filing;
@@ -93,10 +93,14 @@ pub fn parse(text: &str, file: &Path, home: Option<&Path>) -> Result<Loaded> {
     let paths = Paths { folder: file.parent().unwrap_or(Path::new("")), home };
 
     let mut section = Section::root(&reading, &root);
-    let mailbox = mailbox(&mut section, &paths)?;
+    let user = address(&root);
     let settings = Settings {
-        organisations: organisations(&mut section, &paths, mailbox.address.as_str())?,
-        mailbox,
+        organisations: organisations(
+            &mut section,
+            &paths,
+            user.as_ref().map_or("", Address::as_str),
+        )?,
+        mailbox: mailbox(&mut section, &paths)?,
         sync: sync(&mut section)?,
         guard: guard(&mut section)?,
         offline: offline::read(&mut section)?,
@@ -111,6 +115,13 @@ pub fn parse(text: &str, file: &Path, home: Option<&Path>) -> Result<Loaded> {
     let mut effective = reading.effective.into_inner();
     effective.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(Loaded { settings, effective })
+}
+
+/// The mailbox's address, as which one signs in at organisations; that it is one is checked with the mailbox.
+fn address(root: &tree::Table) -> Option<Address> {
+    let Value::Table(mailbox) = &root.get("mailbox")?.value else { return None };
+    let Value::Text(text) = &mailbox.get("address")?.value else { return None };
+    Address::parse(text)
 }
 
 /// More than anybody writes by hand.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::system_word;
-use super::tls::{Trust, Untrusted};
+use super::tls::{Fingerprint, Trust, Untrusted};
 use super::{Error, ErrorKind};
 
 /// A clock further off than this makes "which is newer" a guess.
@@ -65,11 +65,13 @@ pub struct Finding {
     pub says: String,
     /// What the person can do about it.
     pub hint: Option<String>,
+    /// The certificate that is not trusted, where that is what is wrong.
+    pub untrusted: Option<Fingerprint>,
 }
 
 impl Finding {
     pub fn new(topic: Topic, grade: Grade, says: impl Into<String>) -> Self {
-        Self { topic, grade, says: says.into(), hint: None }
+        Self { topic, grade, says: says.into(), hint: None, untrusted: None }
     }
 
     #[must_use]
@@ -80,7 +82,9 @@ impl Finding {
 
     /// That something failed, and why.
     pub fn failed(topic: Topic, error: &Error) -> Self {
-        Self { topic, grade: Grade::Bad, says: error.message.clone(), hint: error.hint.clone() }
+        let untrusted = Untrusted::of(error).map(|untrusted| untrusted.fingerprint);
+        let (says, hint) = (error.message.clone(), error.hint.clone());
+        Self { topic, grade: Grade::Bad, says, hint, untrusted }
     }
 
     /// That no connection came about: for its certificate, or for what the system says.

@@ -12,6 +12,8 @@ use crate::model::{
 pub mod auth;
 pub mod dataverse;
 pub mod dav;
+pub mod discover;
+pub mod dns;
 pub mod error;
 pub mod file;
 pub mod finding;
@@ -38,6 +40,7 @@ pub mod tls;
 pub mod vault;
 pub mod vdir;
 pub mod watch;
+mod xml;
 
 pub use error::{Error, ErrorKind, Result, Retry, Scope};
 pub use news::{Cursor, News, Part};

@@ -31,14 +31,25 @@ pub struct Round {
     pub report: serde_json::Value,
 }
 
-/// Records that a round begins.
+/// How many rounds are kept that led to nothing. A service has some hundred a day.
+const KEPT: i64 = 2000;
+
+/// Records that a round begins, and forgets an old one that led to nothing.
 ///
 /// # Errors
 /// Only the store's own.
 pub fn start(tx: &Transaction<'_>, trigger: &str, at: Timestamp) -> Result<RoundId> {
     tx.prepare_cached("INSERT INTO round (started, trigger) VALUES (?1, ?2)")?
         .execute(params![at.as_microsecond(), trigger])?;
-    Ok(RoundId(tx.last_insert_rowid()))
+    let id = tx.last_insert_rowid();
+    tx.prepare_cached(
+        "DELETE FROM round WHERE id = ?1
+         AND NOT EXISTS (SELECT 1 FROM journal WHERE round = ?1)
+         AND NOT EXISTS (SELECT 1 FROM hold WHERE round = ?1)
+         AND NOT EXISTS (SELECT 1 FROM conflict WHERE round = ?1)",
+    )?
+    .execute([id - KEPT])?;
+    Ok(RoundId(id))
 }
 
 /// Records how a round ended.
@@ -79,6 +90,22 @@ pub fn latest(connection: &Connection, limit: u32) -> Result<Vec<Round>> {
         "SELECT id, started, finished, trigger, report FROM round ORDER BY id DESC LIMIT ?1",
     )?;
     statement.query_and_then([limit], from_row)?.collect()
+}
+
+/// Hands over the latest rounds, newest first, until `each` has seen enough and says so by `false`.
+///
+/// # Errors
+/// Only the store's own.
+pub fn backwards(connection: &Connection, mut each: impl FnMut(Round) -> bool) -> Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, started, finished, trigger, report FROM round ORDER BY id DESC",
+    )?;
+    for round in statement.query_and_then([], from_row)? {
+        if !each(round?) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn from_row(row: &Row<'_>) -> Result<Round> {

@@ -2,8 +2,10 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 58] = [
+const COMMANDS: [&str; 64] = [
+    "setup",
     "demo",
+    "run",
     "sync",
     "plan",
     "approve",
@@ -48,6 +50,10 @@ const COMMANDS: [&str; 58] = [
     "filter reset",
     "filter preview",
     "filter test",
+    "auth",
+    "auth login",
+    "auth status",
+    "auth logout",
     "config",
     "doctor",
     "log",

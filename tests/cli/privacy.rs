@@ -6,7 +6,7 @@ use std::fs;
 use super::installation::{Installation, Organisation};
 
 /// What names and words have in them.
-const MARKS: [&str; 6] = ["quux", "zebulon", "7946", "s3cr3t", "127.0.0.1", "/tmp/"];
+const MARKS: [&str; 6] = ["quux", "zebulon", "20 7946", "s3cr3t", "127.0.0.1", "/tmp/"];
 
 #[track_caller]
 fn says_nothing(text: &str, what: &str) {

@@ -123,7 +123,11 @@ impl Client {
     }
 
     pub fn write(&mut self, bytes: &[u8]) {
-        self.reader.get_mut().write_all(bytes).unwrap();
+        // The service may have hung up already; why, is read.
+        match self.reader.get_mut().write_all(bytes) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => panic!("{error}"),
+            _ => {}
+        }
     }
 
     /// Sends a request and returns its number.

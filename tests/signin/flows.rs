@@ -3,21 +3,25 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
+use liaison::connector::net::Security;
 use reqwest::Url;
 
 use super::desktop::{Desktop, oauth};
 use crate::support::servers::dovecot::{self, Dovecot};
-use crate::support::servers::provider::visit;
+use crate::support::servers::postfix::{Delivery, Postfix};
+use crate::support::servers::provider::{Provider, visit};
 
-/// A mailbox on a Dovecot that asks the provider, too.
-fn office(lifetime: u32) -> (Desktop, Dovecot) {
+/// A Dovecot that asks the provider whose a token is.
+fn asking(provider: &Provider) -> Dovecot {
+    let introspection = Some(&*provider.introspection().leak());
+    Dovecot::start(dovecot::Options { introspection, ..dovecot::Options::default() })
+}
+
+/// A mailbox there, beside the organisation.
+fn office() -> (Desktop, Dovecot) {
     let mut dovecot = None;
-    let desktop = Desktop::open(lifetime, |provider| {
-        let introspection: &'static str = provider.introspection().leak();
-        let server = Dovecot::start(dovecot::Options {
-            introspection: Some(introspection),
-            ..dovecot::Options::default()
-        });
+    let desktop = Desktop::open(3600, |provider| {
+        let server = asking(provider);
         let text = format!(
             "\n[mailbox.email]\nkind = \"imap\"\nhost = \"localhost\"\nport = {}\nca = '{}'\nuser = \"anna\"\n\
              oauth = {{ {}, scopes = [\"imap\"] }}\n",
@@ -33,7 +37,7 @@ fn office(lifetime: u32) -> (Desktop, Dovecot) {
 
 #[test]
 fn one_sign_in_serves_mailbox_and_organisation_until_it_is_ended() {
-    let (desktop, dovecot) = office(3600);
+    let (desktop, dovecot) = office();
     let (before, exit) = desktop.status();
     assert_eq!((before[0]["state"].as_str(), exit), (Some("signed-out"), 6), "{before}");
     desktop.run(&["doctor"]).ends(6).says("liaison auth login");
@@ -60,16 +64,28 @@ fn one_sign_in_serves_mailbox_and_organisation_until_it_is_ended() {
 }
 
 #[test]
-fn a_token_that_ends_early_is_replaced_at_the_mail_server() {
-    let (desktop, dovecot) = office(3);
+fn post_office_and_submission_take_the_same_sign_in() {
+    let mut servers = None;
+    let desktop = Desktop::open(3600, |provider| {
+        let server = asking(provider);
+        let submission = Postfix::start(&server, Delivery::Dovecot);
+        let text = format!(
+            "\n[mailbox.email]\nkind = \"pop3\"\nhost = \"localhost\"\nport = {}\nca = '{}'\nuser = \"anna\"\n\
+             oauth = {{ {}, scopes = [\"imap\", \"smtp\"] }}\n\
+             \n[mailbox.submission]\nhost = \"localhost\"\nport = {}\nsecurity = \"starttls\"\nca = '{}'\n",
+            server.pop3s,
+            server.authority.display(),
+            oauth(provider),
+            submission.smtp(Security::StartTls).port,
+            submission.authority.display(),
+        );
+        servers = Some((server, submission));
+        text
+    });
     desktop.sign_in();
-    dovecot.deliver("anna", b"Subject: one\r\nMessage-ID: <one@x.invalid>\r\n\r\nHello\r\n");
-    for _ in 0..3 {
-        let ran = desktop.run(&["plan", "--class", "email"]);
-        assert!(matches!(ran.code, 0 | 4), "{ran:?}");
-        std::thread::sleep(std::time::Duration::from_secs(3));
-    }
-    desktop.run(&["doctor", "email"]).ends(0);
+    desktop.run(&["doctor", "email"]).ends(0).says("signed in as anna");
+    desktop.run(&["doctor", "submission"]).ends(0).says("signed in as anna");
+    drop(servers);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod status;
 
 pub use login::{How, Prompt, SignedIn, keep_password, sign_in};
 pub use parts::{Need, Shared, shared};
+pub use status::warnings;
 
 /// Sign in, sign out, and see how sign-ins stand
 ///

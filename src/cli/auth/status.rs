@@ -7,6 +7,7 @@ use super::parts::{Need, Shared, shared};
 use crate::cli::output::{Answer, Page};
 use crate::cli::status::moment;
 use crate::cli::{Exit, Installation};
+use crate::config::Settings;
 use crate::connector::oauth::Standing;
 use crate::connector::vault::{Keyring, Vault};
 
@@ -15,6 +16,19 @@ use crate::connector::vault::{Keyring, Vault};
     after_help = "Example: liaison auth status --json\n\nStates: ok, expiring, needs-user, revoked, network, signed-out, locked, missing\nExit codes: 0 all good, 6 something needs a sign-in"
 )]
 pub(super) struct Status {}
+
+/// What a person should know before a sign-in ends: a sentence for each that will need one soon, with the command.
+pub fn warnings(here: &Installation, settings: &Settings) -> Vec<String> {
+    let all = shared(here, settings).into_iter();
+    let soon = all.filter_map(|one| {
+        let Need::SignIn(session, _) = &one.need else { return None };
+        let Standing::Expiring { until } = session.standing() else { return None };
+        let (names, part) = (one.names(), one.parts.first()?);
+        let day = until.strftime("%Y-%m-%d");
+        Some(format!("the sign-in for {names} ends on {day}: `liaison auth login {part}`"))
+    });
+    soon.collect()
+}
 
 /// How one need stands, for both kinds of reader.
 struct Line {

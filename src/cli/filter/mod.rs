@@ -82,6 +82,14 @@ impl Filter {
     }
 }
 
+/// All filters, with what they find.
+///
+/// # Errors
+/// When the organisation cannot be asked.
+pub(super) async fn listed(here: &Installation) -> anyhow::Result<Answer> {
+    list::List {}.run(here).await
+}
+
 /// What a filter says.
 #[derive(Debug, clap::Args)]
 struct Definition {

@@ -192,7 +192,8 @@ fn secret(section: &mut Section<'_>, key: &'static str, kind: auth::Kind) -> Res
         (Some(way), None) => way,
         (None, _) => return Err(inner.missing("command").hint(HOW)),
         (Some(_), Some(_)) => {
-            return Err(inner.error(format!("`{key}` can only come from one place")));
+            let error = inner.error(format!("`{key}` can only come from one place"));
+            return Err(error.hint(HOW));
         }
     };
     inner.finish()?;

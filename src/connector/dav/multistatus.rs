@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 use std::str;
 
 use quick_xml::NsReader;
-use quick_xml::events::{BytesRef, BytesStart, Event};
+use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 
-use crate::connector::{Error, ErrorKind, Result};
+use crate::connector::{Error, ErrorKind, Result, xml};
 
 mod element;
 
@@ -150,35 +150,15 @@ fn walk(body: &[u8], state: &mut State) -> Result<()> {
             Event::Text(text) => state.text(&text.xml10_content())?,
             Event::CData(text) => state.text(&text.xml10_content())?,
             Event::GeneralRef(reference) => {
-                state.text(character(&reference)?.encode_utf8(&mut [0; 4]))?;
+                let character = xml::character(&reference)
+                    .ok_or_else(|| malformed("it uses an entity that XML does not have"))?;
+                state.text(character.encode_utf8(&mut [0; 4]))?;
             }
             Event::DocType(_) => return Err(malformed("it declares a document type")),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
             Event::Eof => return state.end(),
         }
     }
-}
-
-/// What `&…;` stands for: one of the five, or a character by its number.
-fn character(reference: &BytesRef<'_>) -> Result<char> {
-    let name: &str = reference;
-    let by_number = |digits: &str, base| {
-        let found = u32::from_str_radix(digits, base).ok().and_then(char::from_u32);
-        found.filter(|character| *character != '\0')
-    };
-    let found = match name {
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "amp" => Some('&'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => match (name.strip_prefix("#x"), name.strip_prefix('#')) {
-            (Some(digits), _) => by_number(digits, 16),
-            (None, Some(digits)) => by_number(digits, 10),
-            (None, None) => None,
-        },
-    };
-    found.ok_or_else(|| malformed("it uses an entity that XML does not have"))
 }
 
 /// What was read so far.

@@ -92,16 +92,12 @@ impl Browser {
             Ok(code) => self.redeem(code).await,
             Err(refusal) => Err(self.session.refused(&refusal)),
         };
-        match &done {
-            Ok(()) => {
-                let text = "You can close this page and go back to Liaison.";
-                visit.answer("200 OK", "You are signed in", text).await;
-            }
-            Err(_) => {
-                let text = "Liaison says why, where you started the sign-in.";
-                visit.answer("200 OK", "The sign-in did not succeed", text).await;
-            }
-        }
+        let (title, text) = if done.is_ok() {
+            ("You are signed in", "You can close this page and go back to Liaison.")
+        } else {
+            ("The sign-in did not succeed", "Liaison says why, where you started the sign-in.")
+        };
+        visit.answer("200 OK", title, text).await;
         done
     }
 

@@ -1,4 +1,4 @@
-//! Where a provider does what. Microsoft's addresses are documented; everybody else tells (OpenID Connect Discovery 1.0 §4).
+//! Where a provider does what. Microsoft's addresses are documented; everybody else tells (`OpenID` Connect Discovery 1.0 §4).
 
 use reqwest::header::{ACCEPT, HeaderValue};
 use reqwest::{Method, Request};

@@ -147,7 +147,8 @@ async fn a_token_is_used_until_shortly_before_its_end_and_then_replaced() {
 async fn a_refused_token_is_replaced_once_for_all_who_had_it() {
     let stage = Stage::set().await;
     let refused = stage.session.token(&imap()).await.unwrap();
-    let again = || stage.session.another_token(&imap(), Some(refused.clone()));
+    let imap = imap();
+    let again = || stage.session.another_token(&imap, Some(refused.clone()));
     let both = futures_util::future::join_all([again(), again(), again()]).await;
     assert!(both.iter().all(|token| token.as_ref().unwrap().expose() == "access-1"));
     assert_eq!(stage.asked(), 1);

@@ -8,7 +8,7 @@ use crate::store::conflict::{Dispute, Finding};
 use crate::store::hold::{Held, HoldId, Operations};
 use crate::store::journal::{Action, Answer, Intent, Outcome};
 use crate::store::round::RoundId;
-use crate::store::{ErrorKind, conflict, hold, journal};
+use crate::store::{ErrorKind, conflict, hold, journal, round};
 
 fn intent(key: &str) -> Intent {
     Intent {
@@ -265,4 +265,27 @@ fn a_conflict_about_existence_keeps_what_changed() {
 fn debug_shows_no_content() {
     let shown = format!("{:?} {:?}", held("key", "1"), intent("key"));
     assert!(!shown.contains("delete the task") && !shown.contains("before\""), "{shown}");
+}
+
+/// A service begins some hundred rounds a day, for years.
+#[test]
+fn old_rounds_that_led_to_nothing_are_forgotten_and_others_are_not() {
+    in_a_store(|tx, first| {
+        let now = at(1);
+        let written = round::start(tx, "timer", now)?;
+        hold::hold(tx, Class::Task, "many deletes", &[held("a", "1")], written, now)?;
+        for _ in 0..2000 {
+            round::start(tx, "timer", now)?;
+        }
+        assert!(round::get(tx, first)?.is_none());
+        assert!(round::get(tx, written)?.is_some());
+        let mut seen = Vec::new();
+        round::backwards(tx, |round| {
+            seen.push(round.id);
+            seen.len() < 3
+        })?;
+        assert_eq!(seen.len(), 3);
+        assert!(seen.is_sorted_by(|one, two| one > two));
+        Ok(())
+    });
 }

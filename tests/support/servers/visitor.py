@@ -33,9 +33,8 @@ def visit(url, user, deny):
             target, fields = form(page)
             fields['abort' if deny else 'confirm'] = 'yes'
             page = browser.post(target, data=fields, timeout=20)
-        elif 'op.deviceInputForm' in page.text:
+        elif 'document.forms[0].submit()' in page.text:
             target, fields = form(page)
-            fields['user_code'] = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))['user_code']
             page = browser.post(target, data=fields, timeout=20)
         else:
             break

@@ -1,0 +1,143 @@
+//! What takes part: the filters of the organisation, and what tracks the items of the mailbox; with the numbers that it is about.
+
+use super::interview::{Choice, Question};
+use super::{Wizard, remark};
+use crate::cli::filter;
+use crate::cli::output::Page;
+use crate::cli::progress;
+use crate::model::{Class, Side};
+use crate::plan::operation::Kind;
+use crate::sync::Preview;
+
+/// A class, its question, and what can be answered.
+const TRACKING: [(Class, &str, &str, &[(&str, &str)]); 4] = [
+    (Class::Contact, "track-contact", "Which contacts go to the CRM?", ITEMS),
+    (Class::Task, "track-task", "Which tasks go to the CRM?", ITEMS),
+    (Class::Appointment, "track-appointment", "Which appointments go to the CRM?", ITEMS),
+    (Class::Email, "track-email", "Which messages go to the CRM?", MESSAGES),
+];
+
+const ITEMS: &[(&str, &str)] = &[
+    ("category", "those with the category “Tracked to CRM”, and those I name (usual)"),
+    ("manual", "only those I name: `liaison track`"),
+    ("all", "all, but private ones"),
+];
+
+const MESSAGES: &[(&str, &str)] = &[
+    ("replies", "answers to messages that are in the CRM already (usual)"),
+    ("none", "only those I name"),
+    ("known-senders", "also those of contacts, leads and accounts"),
+    ("email-enabled", "also those of queues, teams and equipment"),
+    ("all", "all"),
+];
+
+/// Asks what takes part, on a terminal with the numbers.
+pub(super) async fn choices(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
+    let settings = wizard.settings()?;
+    let classes: Vec<Class> = settings.classes().collect();
+    let is_open = |(class, name, ..): &&(Class, &'static str, _, _)| {
+        classes.contains(class) && wizard.interview.given(name).is_none()
+    };
+    if wizard.interview.is_terminal && TRACKING.iter().any(|one| is_open(&one)) {
+        numbers(wizard).await?;
+    }
+    filters(wizard)?;
+    for (class, name, asks, words) in TRACKING {
+        if !classes.contains(&class) {
+            continue;
+        }
+        let usual = words.first().map(|(word, _)| *word);
+        let question = Question { name, asks, help: "↑↓ to move, Enter to choose", usual };
+        let offered =
+            words.iter().map(|(word, label)| Choice::new(*word, format!("{word}: {label}")));
+        let offered: Vec<Choice> = offered.collect();
+        wizard.interview.choose(
+            question,
+            offered,
+            if class == Class::Email { is_rule } else { is_policy },
+        )?;
+    }
+    Ok(())
+}
+
+fn is_policy(answer: &str) -> Result<(), String> {
+    is_among(ITEMS, answer)
+}
+
+fn is_rule(answer: &str) -> Result<(), String> {
+    is_among(MESSAGES, answer)
+}
+
+fn is_among(words: &[(&str, &str)], answer: &str) -> Result<(), String> {
+    if words.iter().any(|(word, _)| *word == answer) {
+        return Ok(());
+    }
+    let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    Err(format!("one of: {}", known.join(", ")))
+}
+
+fn filters(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
+    wizard.interview.agree(Question {
+        name: "organisation-filters",
+        asks: "Bring in what the filters of your organisation find? (yes/no)",
+        help: "no: only your active contacts, open tasks, and own appointments",
+        usual: Some("yes"),
+    })?;
+    Ok(())
+}
+
+/// How much there is, and which filters there are. What cannot be told is said; nobody has to choose with numbers.
+async fn numbers(wizard: &Wizard<'_>) -> anyhow::Result<()> {
+    let mut page = Page::default();
+    page.line("Looking at both sides. Nothing is written anywhere …");
+    wizard.interview.say(&page)?;
+    match counted(wizard).await {
+        Ok(page) => wizard.interview.say(&page)?,
+        Err(error) => {
+            remark(&wizard.interview, &format!("not everything can be counted: {error:#}"))?
+        }
+    }
+    match filter::listed(wizard.here).await {
+        Ok(answer) => {
+            let mut page = Page::default();
+            page.line("");
+            page.line("The sync filters, and what they find:");
+            page.append(&answer.page);
+            page.line("");
+            wizard.interview.say(&page)?;
+        }
+        Err(error) => {
+            remark(&wizard.interview, &format!("the filters cannot be listed: {error:#}"))?
+        }
+    }
+    Ok(())
+}
+
+async fn counted(wizard: &Wizard<'_>) -> anyhow::Result<Page> {
+    let (bar, tell) = progress::bar(wizard.here.json);
+    let (opened, _lock) = wizard.here.open(tell).await?;
+    let head = ["", "in the mailbox", "to the CRM by rule", "from the CRM"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for class in &opened.classes {
+        let preview = opened.engine.preview(*class).await?;
+        let items = preview.report.listed.get(&Side::Mailbox).copied().unwrap_or_default();
+        let created = |side| created(&preview, side).to_string();
+        rows.push(vec![
+            format!("{class}s"),
+            items.to_string(),
+            created(Side::Crm),
+            created(Side::Mailbox),
+        ]);
+    }
+    bar.finish_and_clear();
+    let mut page = Page::default();
+    page.table("<>>>", &rows);
+    Ok(page)
+}
+
+/// What would be new on a side.
+fn created(preview: &Preview, side: Side) -> usize {
+    let go = preview.go.iter().map(|(step, _)| step);
+    let steps = go.chain(preview.held.iter().map(|(_, step, _)| step));
+    steps.filter(|step| step.write_to(side) == Some(Kind::Create)).count()
+}

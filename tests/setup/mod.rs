@@ -1,0 +1,6 @@
+//! `liaison setup`, as its users have it: on real servers, from nothing to the first round, in a terminal and without one.
+
+mod alone;
+mod scene;
+mod screen;
+mod terminal;
