@@ -19,7 +19,7 @@ pub struct Service {
     status: watch::Sender<Status>,
     asked: Arc<Mutex<Vec<Call>>>,
     refusal: Arc<Mutex<Option<Failed>>>,
-    _serving: JoinSet<()>,
+    serving: JoinSet<()>,
 }
 
 impl Service {
@@ -33,7 +33,7 @@ impl Service {
             status,
             asked: Arc::default(),
             refusal: Arc::default(),
-            _serving: JoinSet::new(),
+            serving: JoinSet::new(),
         };
         service.listen(listener)
     }
@@ -41,7 +41,7 @@ impl Service {
     fn listen(mut self, listener: UnixListener) -> Self {
         let (status, asked) = (self.status.clone(), Arc::clone(&self.asked));
         let refusal = Arc::clone(&self.refusal);
-        self._serving.spawn(async move {
+        self.serving.spawn(async move {
             let mut clients = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (status, asked) = (status.clone(), Arc::clone(&asked));

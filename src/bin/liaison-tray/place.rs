@@ -21,7 +21,7 @@ pub(crate) struct Named {
     /// The configuration of the commands that the menu opens
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The folder of an installation's state (else LIAISON_STATE, or the usual one)
+    /// The folder of an installation's state (else `LIAISON_STATE`, else the usual one)
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// The socket of the service (else that of the installation)
