@@ -14,9 +14,8 @@ version="$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)"
 architecture="$(dpkg --print-architecture)"
 root="$out/root"
 
-# What is shipped. The program for the panel joins when it is there.
-programs=(liaison)
-if [ -e src/bin/liaison-tray.rs ]; then programs+=(liaison-tray); fi
+# What is shipped.
+programs=(liaison liaison-tray)
 
 build() {
   local flags=()
@@ -46,10 +45,8 @@ tree() {
   put 644 packaging/systemd/liaison.service usr/lib/systemd/user
   put 644 packaging/icons/liaison.svg usr/share/icons/hicolor/scalable/apps
   put 644 packaging/icons/liaison-*.svg usr/share/icons/hicolor/scalable/status
-  if [ -e "$root/usr/bin/liaison-tray" ]; then
-    put 644 packaging/systemd/liaison-tray.service usr/lib/systemd/user
-    put 644 packaging/desktop/liaison-tray.desktop etc/xdg/autostart
-  fi
+  put 644 packaging/systemd/liaison-tray.service usr/lib/systemd/user
+  put 644 packaging/desktop/liaison-tray.desktop etc/xdg/autostart
   documents
   # The order of a listing, and what was made when, must not tell this build from another.
   find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +

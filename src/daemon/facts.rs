@@ -76,6 +76,7 @@ impl Facts {
                 Pause::UntilResume => "until resume".to_owned(),
                 Pause::Until(end) => end.to_string(),
             }),
+            offline: self.survey.offline,
             running_since: self.since.to_string(),
         }
     }

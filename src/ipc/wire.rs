@@ -243,6 +243,8 @@ pub struct Status {
     pub needs: Vec<Need>,
     /// Until when no rounds begin: a moment (RFC 3339), or `until resume`; nothing when they do.
     pub paused: Option<String>,
+    /// Whether the user works without the CRM by choice.
+    pub offline: bool,
     /// Since when the service runs (RFC 3339).
     pub running_since: String,
 }

@@ -5,5 +5,5 @@ mod disk;
 mod ends;
 mod events;
 mod protocol;
-mod rounds;
-mod service;
+pub mod rounds;
+pub mod service;

@@ -9,7 +9,7 @@ use crate::cli::installation::{Installation, Organisation};
 use crate::support::servers::process::eventually;
 
 /// Anna's folders and her organisation, with all first plans approved.
-fn in_step(organisation: &Organisation) -> Installation {
+pub fn in_step(organisation: &Organisation) -> Installation {
     let here = Installation::new(&organisation.url, &organisation.tokens());
     here.card("ann", "Ann Smith", "+49 30 1", true);
     here.run(&["sync"]).ends(4);

@@ -90,14 +90,15 @@ async fn another_installation_is_named_to_its_commands() {
     let socket = session.path("second/run/control.sock");
     let _service = Service::start(&socket, status(State::InStep, &[]));
     let mut command = session.command();
-    command.args(["--state", "second"]);
+    command.args(["--state", "second", "--config", "second.toml"]);
     let tray = super::program::Tray::start(&mut command);
     let item = Item::of(&session, &tray).await;
     item.says("It is InStep.").await;
     item.click("Open the log").await;
     until("a terminal", async || session.started("xdg-terminal-exec").is_some()).await;
     let words = session.started("xdg-terminal-exec").unwrap();
-    assert_eq!(words[words.len() - 4..], ["--state", "second", "log", "--follow"]);
+    let words = words[words.len() - 6..].join(" ");
+    assert_eq!(words, "--config second.toml --state second log --follow");
 }
 
 #[tokio::test]

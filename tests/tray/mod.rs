@@ -5,6 +5,7 @@ mod life;
 mod menu;
 mod panel;
 mod program;
+mod real;
 mod screen;
 mod service;
 mod watch;

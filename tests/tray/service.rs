@@ -19,7 +19,7 @@ pub struct Service {
     status: watch::Sender<Status>,
     asked: Arc<Mutex<Vec<Call>>>,
     refusal: Arc<Mutex<Option<Failed>>>,
-    _serving: JoinSet<()>,
+    serving: JoinSet<()>,
 }
 
 impl Service {
@@ -33,7 +33,7 @@ impl Service {
             status,
             asked: Arc::default(),
             refusal: Arc::default(),
-            _serving: JoinSet::new(),
+            serving: JoinSet::new(),
         };
         service.listen(listener)
     }
@@ -41,7 +41,7 @@ impl Service {
     fn listen(mut self, listener: UnixListener) -> Self {
         let (status, asked) = (self.status.clone(), Arc::clone(&self.asked));
         let refusal = Arc::clone(&self.refusal);
-        self._serving.spawn(async move {
+        self.serving.spawn(async move {
             let mut clients = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (status, asked) = (status.clone(), Arc::clone(&asked));
@@ -125,14 +125,14 @@ async fn serve(
 
 /// Does what was asked, as far as its own words go.
 fn done(call: &Call, status: &watch::Sender<Status>) -> Done {
-    let offline = |state| status.send_modify(|status| status.state = state);
+    let offline = |offline| status.send_modify(|status| status.offline = offline);
     match call {
         Call::Pause { .. } => {
             status.send_modify(|status| status.paused = Some("until resume".to_owned()));
         }
         Call::Resume => status.send_modify(|status| status.paused = None),
-        Call::Run { command: Command::Offline, .. } => offline(State::Offline),
-        Call::Run { command: Command::Online, .. } => offline(State::InStep),
+        Call::Run { command: Command::Offline, .. } => offline(true),
+        Call::Run { command: Command::Online, .. } => offline(false),
         _ => {}
     }
     if matches!(call, Call::Pause { .. } | Call::Resume) {
@@ -161,12 +161,13 @@ pub fn status(state: State, needs: &[(NeedKind, u64)]) -> Status {
     Status {
         version: 1,
         state,
-        sentence: format!("It is {state:?}."),
+        sentence: format!("it is {state:?}."),
         organisation: Some("contoso".to_owned()),
         mailbox: Some("anna@example.org".to_owned()),
         classes: vec![class(Class::Contact, 1600), class(Class::Email, 1)],
         needs: needs.iter().map(need).collect(),
         paused: None,
+        offline: false,
         running_since: "2026-11-22T09:00:00Z".to_owned(),
     }
 }

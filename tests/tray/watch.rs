@@ -28,7 +28,11 @@ struct Screen {
 
 #[zbus::interface(name = "org.freedesktop.Notifications")]
 impl Screen {
-    #[allow(clippy::too_many_arguments, reason = "the interface is given")]
+    #[allow(
+        clippy::too_many_arguments,
+        clippy::needless_pass_by_value,
+        reason = "the interface is given"
+    )]
     fn notify(
         &self,
         app_name: &str,

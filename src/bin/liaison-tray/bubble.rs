@@ -65,6 +65,7 @@ enum Subject {
     Refusal,
 }
 
+#[derive(Debug, Clone, Copy)]
 struct Bubble<'a> {
     icon: Icon,
     summary: &'a str,

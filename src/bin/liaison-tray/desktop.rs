@@ -1,7 +1,6 @@
 //! Puts the parts together: one task that waits for the service, the user and the desktop, and lets each know of the others.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use super::item::Item;
 use super::launch::{self, Advice};
 use super::link::{self, Heard, Link, Wish};
 use super::news::{News, Step, Told};
-use super::place::Place;
+use super::place::{Named, Place};
 
 /// Who has this name on the session bus is the tray of the session.
 const NAME: &str = "liaison.Tray";
@@ -40,12 +39,8 @@ const WAITING: usize = 16;
 #[derive(Debug, Parser)]
 #[command(name = "liaison-tray", version, after_help = "Example: liaison-tray --state ~/second")]
 struct Arguments {
-    /// The folder of an installation's state (else LIAISON_STATE, or the usual one)
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
-    /// The socket of the service (else that of the installation)
-    #[arg(long, value_name = "FILE")]
-    socket: Option<PathBuf>,
+    #[command(flatten)]
+    named: Named,
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -54,7 +49,7 @@ pub(crate) fn main() -> ExitCode {
     let filter = EnvFilter::new("warn,zbus=error");
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(std::io::stderr().is_terminal()).init();
-    let Some(place) = Place::find(arguments.socket, arguments.state) else {
+    let Some(place) = Place::find(arguments.named) else {
         tracing::error!("there is no home directory; name the service's socket with --socket");
         return ExitCode::FAILURE;
     };
@@ -211,9 +206,9 @@ impl Tray {
                 tracing::warn!("the service takes no more requests");
             }
         } else if let Some(arguments) = launch::command(action) {
-            let (advice, state) = (self.advice.clone(), self.place.state.clone());
+            let (advice, flags) = (self.advice.clone(), self.place.flags.clone());
             tokio::spawn(async move {
-                if let Err(failed) = launch::terminal(arguments, state.as_deref()).await {
+                if let Err(failed) = launch::terminal(arguments, &flags).await {
                     advice.send(failed).await.ok();
                 }
             });

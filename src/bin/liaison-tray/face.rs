@@ -57,8 +57,12 @@ impl Face {
         Self {
             icon: Icon::Is(status.state),
             is_urgent: matches!(status.state, State::Held | State::SignIn | State::Error),
-            sentence: status.sentence.clone(),
-            details: needs.chain(linked(&status.classes)).map(|line| cut(&line)).collect(),
+            sentence: sentence_case(&status.sentence),
+            details: needs
+                .map(|need| sentence_case(&need))
+                .chain(linked(&status.classes))
+                .map(|line| cut(&line))
+                .collect(),
             menu: menu(status),
         }
     }
@@ -79,13 +83,15 @@ impl Face {
 
 fn menu(status: &Status) -> Vec<Entry> {
     let ask = |label: &str, wish| Entry::Does(label.to_owned(), Action::Ask(wish));
-    let is_offline = status.state == State::Offline
-        || status.classes.iter().any(|class| class.state == State::Offline);
     let mut menu = vec![
-        Entry::Says(cut(&status.sentence)),
+        Entry::Says(cut(&sentence_case(&status.sentence))),
         Entry::Line,
         ask("Sync now", Wish::Sync),
-        if is_offline { ask("Go online", Wish::Online) } else { ask("Go offline", Wish::Offline) },
+        if status.offline {
+            ask("Go online", Wish::Online)
+        } else {
+            ask("Go offline", Wish::Offline)
+        },
         if status.paused.is_some() {
             ask("Resume", Wish::Resume)
         } else {
@@ -188,7 +194,7 @@ pub(crate) mod tests {
         Status {
             version: 1,
             state,
-            sentence: "Everything is in step.".to_owned(),
+            sentence: "everything is in step".to_owned(),
             organisation: Some("contoso".to_owned()),
             mailbox: Some("anna@example.org".to_owned()),
             classes: vec![ClassStatus {
@@ -201,6 +207,7 @@ pub(crate) mod tests {
             }],
             needs: needs.iter().map(need).collect(),
             paused: None,
+            offline: false,
             running_since: "2026-11-22T09:00:00Z".to_owned(),
         }
     }
@@ -221,6 +228,7 @@ pub(crate) mod tests {
         let quiet = [Ask(Wish::Sync), Ask(Wish::Offline), Ask(Wish::Pause), Log, Quit];
         assert_eq!(actions(status(State::InStep, &[])), quiet);
         let mut away = status(State::Offline, &[]);
+        away.offline = true;
         away.paused = Some("until resume".to_owned());
         let expected = [Ask(Wish::Sync), Ask(Wish::Online), Ask(Wish::Resume), Log, Quit];
         assert_eq!(actions(away), expected);
@@ -231,10 +239,9 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn one_class_that_is_offline_can_be_taken_online_whatever_else_is_wrong() {
-        let mut status = status(State::Error, &[]);
-        status.classes[0].state = State::Offline;
-        assert!(actions(status).contains(&Action::Ask(Wish::Online)));
+    fn an_organisation_that_cannot_be_reached_is_not_the_users_choice() {
+        let away = status(State::Offline, &[]);
+        assert!(actions(away).contains(&Action::Ask(Wish::Offline)));
     }
 
     #[test]

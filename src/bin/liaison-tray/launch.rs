@@ -1,7 +1,7 @@
 //! Starts what is not ours: a terminal with a command of `liaison` in it, and the service by the hands of systemd.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -42,11 +42,9 @@ pub(crate) fn command(action: Action) -> Option<&'static [&'static str]> {
 ///
 /// # Errors
 /// What the user can do instead, if there is no terminal.
-pub(crate) async fn terminal(arguments: &[&str], state: Option<&Path>) -> Result<(), Advice> {
+pub(crate) async fn terminal(arguments: &[&str], flags: &[OsString]) -> Result<(), Advice> {
     let mut words: Vec<OsString> = vec![program()];
-    if let Some(state) = state {
-        words.extend(["--state".into(), state.into()]);
-    }
+    words.extend_from_slice(flags);
     words.extend(arguments.iter().map(OsString::from));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let emulator = emulator(&path).ok_or_else(|| by_hand(arguments))?;

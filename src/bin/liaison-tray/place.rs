@@ -11,26 +11,40 @@ use directories::ProjectDirs;
 pub(crate) struct Place {
     /// The socket of the service.
     pub(crate) socket: PathBuf,
-    /// The folder of an installation beside the usual one, to be named to its commands.
-    pub(crate) state: Option<PathBuf>,
+    /// What leads the commands to an installation beside the usual one.
+    pub(crate) flags: Vec<OsString>,
+}
+
+/// What was named on the command line.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Named {
+    /// The configuration of the commands that the menu opens
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The folder of an installation's state (else `LIAISON_STATE`, else the usual one)
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// The socket of the service (else that of the installation)
+    #[arg(long, value_name = "FILE")]
+    socket: Option<PathBuf>,
 }
 
 impl Place {
-    /// From `--socket` and `--state`, `LIAISON_STATE`, or the platform; nothing without a home directory.
-    pub(crate) fn find(socket: Option<PathBuf>, state: Option<PathBuf>) -> Option<Self> {
-        Self::choose((socket, state), std::env::var_os("LIAISON_STATE"), platform())
+    /// From the flags, `LIAISON_STATE`, or the platform; nothing without a home directory.
+    pub(crate) fn find(named: Named) -> Option<Self> {
+        Self::choose(named, std::env::var_os("LIAISON_STATE"), platform())
     }
 
-    fn choose(
-        (socket, state): (Option<PathBuf>, Option<PathBuf>),
-        variable: Option<OsString>,
-        platform: Option<PathBuf>,
-    ) -> Option<Self> {
+    fn choose(named: Named, variable: Option<OsString>, platform: Option<PathBuf>) -> Option<Self> {
         let variable = variable.filter(|value| !value.is_empty()).map(PathBuf::from);
-        let state = state.or(variable);
-        let folder = state.as_ref().map(|state| state.join("run")).or(platform);
-        let socket = socket.or_else(|| folder.map(|folder| liaison::ipc::socket(&folder)))?;
-        Some(Self { socket, state })
+        let mut flags = Vec::new();
+        for (flag, path) in [("--config", &named.config), ("--state", &named.state)] {
+            flags.extend(path.iter().flat_map(|path| [OsString::from(flag), path.into()]));
+        }
+        let state = named.state.or(variable);
+        let folder = state.map(|state| state.join("run")).or(platform);
+        let socket = named.socket.or_else(|| folder.map(|it| liaison::ipc::socket(&it)))?;
+        Some(Self { socket, flags })
     }
 
     /// What was told already, beside the socket: it is forgotten when the session is over, as the folder is.
@@ -60,10 +74,12 @@ mod tests {
             (None, None, Some(""), "/run/user/1000/liaison/control.sock"),
             (None, None, None, "/run/user/1000/liaison/control.sock"),
         ] {
-            let flags = (socket.map(PathBuf::from), state.map(PathBuf::from));
-            let found = Place::choose(flags, variable.map(Into::into), platform()).unwrap();
+            let [socket, state] = [socket, state].map(|path| path.map(PathBuf::from));
+            let named = Named { socket, state, config: Some("/c".into()) };
+            let found = Place::choose(named, variable.map(Into::into), platform()).unwrap();
             assert_eq!(found.socket, Path::new(expected));
+            assert_eq!(found.flags[..2], ["--config", "/c"]);
         }
-        assert_eq!(Place::choose((None, None), None, None), None);
+        assert_eq!(Place::choose(Named::default(), None, None), None);
     }
 }

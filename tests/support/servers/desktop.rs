@@ -104,7 +104,7 @@ impl Desktop {
         fs::remove_file(&picture).unwrap();
         // `P6`, width, height, the largest value, and then the pixels.
         let lines: Vec<&[u8]> = bytes.splitn(4, |byte| *byte == b'\n').collect();
-        let [kind, size, _, pixels] = lines[..] else { panic!("{} is no picture", name) };
+        let [kind, size, _, pixels] = lines[..] else { panic!("{name} is no picture") };
         assert_eq!(kind, b"P6");
         let width = std::str::from_utf8(size).unwrap().split(' ').next().unwrap();
         let pixels = pixels.chunks_exact(3).map(|it| [it[0], it[1], it[2]]).collect();
