@@ -112,7 +112,7 @@ mod tests {
     async fn bad_lines_are_errors_that_say_why() {
         for (bytes, why) in [
             (b"{\"a\":".as_slice(), "ended within"),
-            (b"{\"a\"\n", "expected"),
+            (b"{\"a\" x}\n", "expected"),
             (b"\xff\xfe\n", "expected value"),
             (b"\n", "EOF"),
             (b"[1111111111111111111111111111]", "more than 20 bytes"),

@@ -61,13 +61,27 @@ fn it_is_installed_with_its_configuration_and_state_and_goes_without_a_trace() {
     assert_eq!(line, format!("{program} run --config {home}/liaison.toml --state {home}/state"));
     assert_eq!(
         session.calls(),
-        [GREETING, "daemon-reload", "enable liaison.service", "restart liaison.service"]
+        [
+            GREETING,
+            "daemon-reload",
+            "enable liaison.service",
+            "restart liaison.service",
+            "enable liaison-tray.service",
+            "restart liaison-tray.service"
+        ]
     );
     session.run(&["service", "stop"]).ends(0);
     session.run(&["service", "start"]).ends(0);
     assert_eq!(
         session.calls(),
-        [GREETING, "stop liaison.service", GREETING, "start liaison.service"]
+        [
+            GREETING,
+            "stop liaison-tray.service",
+            "stop liaison.service",
+            GREETING,
+            "start liaison.service",
+            "start liaison-tray.service"
+        ]
     );
     session.run(&["uninstall"]).ends(0).says("liaison.service").says("--yes");
     assert!(session.unit().is_some());

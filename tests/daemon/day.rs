@@ -159,7 +159,7 @@ impl Day {
     fn a_pause_is_asked_for(&mut self) {
         self.organisation.steer(
             "faults",
-            r#"{"fault":{"status":{"status":429,"code":"0x80072322","retry_after":1}}}"#,
+            r#"{"fault":{"status":{"status":429,"code":"0x80072322","retry_after":1}},"path":"$batch"}"#,
         );
         self.goes_on();
         drop(self.organisation.forget_faults());
