@@ -40,6 +40,11 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0004_checks.sql"),
     ],
     &[include_str!("migrations/0005_settled.sql"), include_str!("migrations/0005_spent.sql")],
+    &[
+        include_str!("migrations/0006_decision.sql"),
+        include_str!("migrations/0006_observation.sql"),
+        include_str!("migrations/0006_touched.sql"),
+    ],
 ];
 
 /// `LIAS`: marks the file as ours, for `file(1)` and for ourselves.

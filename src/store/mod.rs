@@ -37,6 +37,7 @@ pub mod round;
 pub mod settled;
 pub mod spent;
 pub mod tagged;
+pub mod touched;
 
 #[cfg(test)]
 mod tests;

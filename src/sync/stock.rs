@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::world::{filter_key, found_key, started_key};
-use crate::model::{Class, Field, ItemId, Link, LinkId, Listing, Side, Uid, Value, Version};
+use crate::model::{
+    Class, Content, Field, ItemId, Link, LinkId, Listing, Side, Uid, Value, Version,
+};
 use crate::plan::{Key, Seen, Verdict};
 use crate::store::conflict::{self, Dispute};
 use crate::store::decision::{self, Decision};
@@ -70,7 +72,8 @@ impl Stock {
             records: observation::heads(db, Side::Crm, class)?,
             quarantined,
             decisions: match kept {
-                Some(kept) => decision::of(db, class, kept)?,
+                // Decisions over messages were made before.
+                Some(_) => BTreeMap::new(),
                 None => decision::all(db, class)?,
             },
             marks: mark::all(db, class)?,
@@ -133,6 +136,11 @@ impl Assembly {
         assembly
     }
 
+    /// Puts in what items say, where it is not in yet.
+    pub(super) fn fill_in(&mut self, contents: BTreeMap<ItemId, Content>) {
+        fill_in(&mut self.items, contents);
+    }
+
     /// What the user untracked rests: neither half is judged, both keep what they have, and nothing is made a second time,
     /// since the link stays. Tracked again, it is merged with what either side said when both last agreed.
     pub(super) fn let_rest(&mut self, stored: &Stock) {
@@ -170,6 +178,14 @@ impl Assembly {
                 .collect()
         };
         Needs { items: loud(&self.items, &quiet.0), records: loud(&self.records, &quiet.1), links }
+    }
+}
+
+pub(super) fn fill_in(seen: &mut BTreeMap<ItemId, Seen>, contents: BTreeMap<ItemId, Content>) {
+    for (id, told) in contents {
+        if let Some(Seen::Here { content: content @ None, .. }) = seen.get_mut(&id) {
+            *content = Some(Box::new(told));
+        }
     }
 }
 
