@@ -504,7 +504,7 @@ def main():
                         help="where mailboxes and copies go: 10 GB, and whoever serves the mail must get there")
     parser.add_argument("--work", type=pathlib.Path, help="where clients keep what they have, such as /dev/shm where others keep "
                         "the disk busy; if not given, there, too")
-    parser.add_argument("--liaison", type=pathlib.Path, default=ROOT / "target/release/liaison")
+    parser.add_argument("--liaison", type=pathlib.Path, default=ROOT / "target/dist/liaison")
     parser.add_argument("--bench", type=pathlib.Path, required=True, help="the program of benches/mailbox.rs")
     parser.add_argument("--python", type=pathlib.Path, default=ROOT / "target/python/bin/python",
                         help="the Python that has radicale and vdirsyncer")
@@ -530,8 +530,8 @@ def main():
     after = os.getloadavg()
     text = f"""# Mailboxes on servers, beside the peers
 
-Written by `make bench-mailbox` on {datetime.date.today()}. What is compared ran in turns, {REPEATS} times, and counts with its median; CPU is the
-client's own. Turns are how often the client spoke after the server did.
+Written by `make bench-mailbox` on {datetime.date.today()}, with the program as it is shipped (`--profile dist`). What is compared ran in turns,
+{REPEATS} times, and counts with its median (mbsync with its defaults once); CPU is the client's own. Turns are how often the client spoke after the server did.
 
 Machine: {machine(wanted)}. What clients keep was {"in memory: nobody waited for a disk" if wanted.work else "on the disk"}. Load before: {load[0]:.1f}, after: {after[0]:.1f} (the bench itself makes about 2).
 

@@ -97,7 +97,8 @@ struct Told {
 }
 
 impl Told {
-    fn of(asked: Asked, known: BTreeMap<ItemId, Version>) -> Self {
+    /// `lists`: whether the listing is wanted.
+    fn of(asked: Asked, known: BTreeMap<ItemId, Version>, lists: bool) -> Self {
         let Asked { news: News { parts, completeness, .. }, since } = asked;
         let complete = completeness == Completeness::Complete;
         let mut entries = BTreeMap::new();
@@ -138,7 +139,9 @@ impl Told {
             }
         }
         fresh.extend(said.keys().cloned());
-        entries.extend(said);
+        if lists {
+            entries.append(&mut said);
+        }
         Self { listing: Listing { entries, completeness }, fresh, gone }
     }
 }
@@ -183,10 +186,7 @@ impl Looker<'_> {
         let is_mail = sieve.is_some();
         let has_strays = asked.since.keys().any(|name| !cursor.contains_key(name));
         let is_first = known.is_empty();
-        let Told { mut listing, fresh, mut gone } = Told::of(asked, known);
-        if is_mail {
-            listing.entries.clear();
-        }
+        let Told { mut listing, fresh, mut gone } = Told::of(asked, known, !is_mail);
         let (read, documents) = mpsc::channel(AHEAD);
         let (said, judged) = mpsc::channel(AHEAD);
         let look =

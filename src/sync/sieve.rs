@@ -22,8 +22,8 @@ use crate::store::round::RoundId;
 mod found;
 mod twins;
 
+use found::{Findings, digest, inherit, similar};
 pub(super) use found::{Passed, RULES_KEY, Remembered, Sifted};
-use found::{digest, inherit, similar};
 use twins::Twins;
 
 /// So many messages wait for one question.
@@ -67,6 +67,10 @@ pub(super) struct Sieve {
     twins: Twins,
     sifted: Sifted,
     passed: Passed,
+    /// Names that stay touched.
+    again: BTreeSet<Uid>,
+    /// The names of linked messages that are not where they were.
+    astray: BTreeMap<Uid, bool>,
     /// Why some messages passed without a decision.
     torn: Option<connector::Error>,
 }
@@ -110,6 +114,8 @@ impl Sieve {
             twins: Twins::default(),
             sifted: Sifted::default(),
             passed: Passed::default(),
+            again: BTreeSet::new(),
+            astray: BTreeMap::new(),
             torn: None,
         })
     }
@@ -127,6 +133,11 @@ impl Sieve {
     /// The same, where nothing was known before.
     pub(super) fn first(self, is_first: bool) -> Self {
         Self { is_first, ..self }
+    }
+
+    /// The same, where these linked messages are not where they were.
+    pub(super) fn missing(self, astray: BTreeMap<Uid, bool>) -> Self {
+        Self { astray, ..self }
     }
 
     /// Knows what another one was told by the CRM.
@@ -191,12 +202,19 @@ impl Sieve {
                 names.push(decision::short(content.uid.as_str()));
                 if outcome == Outcome::Skipped {
                     // The one that it is taken for may come back.
-                    self.passed.findings.touched.insert(content.uid);
+                    self.look_again(&content.uid);
                 }
             }
             let decision = plain(id, outcome, rule.to_owned(), round, engine);
             self.passed.findings.decisions.push(Decision { names, ..decision });
         }
+    }
+
+    /// What is to be stored when all have passed.
+    pub(super) fn last(&mut self) -> Findings {
+        let mut last = std::mem::take(&mut self.passed).findings;
+        last.touched.append(&mut self.again);
+        last
     }
 
     /// What passed.
@@ -220,12 +238,6 @@ impl Sieve {
         (self.remembered.rules.as_ref() != Some(&self.rules)).then(|| self.rules.clone())
     }
 
-    /// What has the name of a linked message that is not where it was (`astray`) is looked at until it is known what became of it.
-    pub(super) fn follow(&mut self, astray: &BTreeMap<Uid, bool>) {
-        let found = self.sifted.returned.iter().filter(|uid| astray.contains_key(*uid)).cloned();
-        self.passed.findings.touched.extend(found);
-    }
-
     /// Takes in one message: decides over it, or lets it wait for the CRM.
     fn take(&mut self, engine: &Engine, round: RoundId, seen: Observation, old: Option<&Decision>) {
         let Some(content) = &seen.content else {
@@ -246,11 +258,10 @@ impl Sieve {
             return;
         }
         if self.promoted.contains(&content.uid) {
-            if self.gathers {
-                self.sifted.kept.insert(seen.id.clone());
-                self.sifted.returned.insert(content.uid.clone());
-            } else {
-                self.passed.findings.touched.insert(content.uid.clone());
+            self.sifted.kept.insert(seen.id.clone());
+            if !self.gathers || self.astray.contains_key(&content.uid) {
+                // Until it is known what became of the linked one.
+                self.look_again(&content.uid);
             }
         }
         let verdict = self.judge(&seen.id, content);
@@ -295,7 +306,13 @@ impl Sieve {
     /// Until it is seen without its keyword, it is looked at again.
     fn untag(&mut self, id: &ItemId, uid: &Uid) {
         self.sifted.to_untag.insert(id.clone());
-        self.passed.findings.touched.insert(uid.clone());
+        self.look_again(uid);
+    }
+
+    /// Something happened to a name. While this gathers, what was touched before is only taken back at its end.
+    fn look_again(&mut self, uid: &Uid) {
+        let again = if self.gathers { &mut self.again } else { &mut self.passed.findings.touched };
+        again.insert(uid.clone());
     }
 
     fn mark(&mut self, engine: &Engine, uid: &Uid, tracked: bool, linked: Option<&ItemId>) {

@@ -45,8 +45,9 @@ impl Engine {
 
     /// Gathers what a plan follows from, and decides once more over what may have changed. `passed` is what was read.
     pub(super) async fn sift(&self, round: RoundId, passed: Sieve) -> Stored<Sifted> {
-        let mut sieve = Sieve::new(self, true).await?.taught_by(passed);
+        let sieve = Sieve::new(self, true).await?.taught_by(passed);
         let Concerned { ids, touched, astray } = self.concerned(&sieve).await?;
+        let mut sieve = sieve.missing(astray);
         for ids in ids.chunks(PORTION) {
             let (portion, old) = self.portion(ids).await?;
             let passed = sieve.pass(self, round, portion, &old).await;
@@ -58,8 +59,7 @@ impl Engine {
         let filed =
             self.store.read(move |db| observation::contents(db, side, class, &twins)).await?;
         sieve.tell_twins(self, round, filed.values());
-        sieve.follow(&astray);
-        let last = sieve.finish(self, round).await.findings;
+        let last = sieve.last();
         let rules = sieve.new_rules();
         self.store
             .write(move |tx| {

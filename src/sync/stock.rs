@@ -106,26 +106,28 @@ pub(super) struct Needs {
 }
 
 impl Assembly {
-    pub(super) fn new(stored: &Stock, items: &Listing, records: &Listing) -> Self {
+    /// Takes the heads out of what the store knows.
+    pub(super) fn new(stored: &mut Stock, items: &Listing, records: &Listing) -> Self {
         let mut assembly =
             Self { items: BTreeMap::new(), records: BTreeMap::new(), heads: BTreeMap::new() };
-        for (side, listing) in [(Side::Mailbox, items), (Side::Crm, records)] {
+        let heads = [std::mem::take(&mut stored.items), std::mem::take(&mut stored.records)];
+        let sides = [(Side::Mailbox, items), (Side::Crm, records)];
+        for ((side, listing), heads) in sides.into_iter().zip(heads) {
             let linked: BTreeSet<&ItemId> =
                 stored.links.iter().map(|link| link.half(side)).collect();
-            let heads = if side == Side::Mailbox { &stored.items } else { &stored.records };
             let mut map = BTreeMap::new();
-            for id in listing.entries.keys() {
-                let Some(head) = heads.get(id) else { continue };
+            for (id, head) in heads.into_iter().filter(|(id, _)| listing.entries.contains_key(id)) {
                 let aside = stored.quarantined.get(&(side, id.clone())) == Some(&head.version);
                 if head.uid.is_none() || head.problem.is_some() || aside {
-                    if linked.contains(id) {
-                        map.insert(id.clone(), Seen::Unseen);
+                    if linked.contains(&id) {
+                        map.insert(id, Seen::Unseen);
                     }
                     continue;
                 }
-                map.insert(id.clone(), Seen::Here { version: head.version.clone(), content: None });
+                let here = Seen::Here { version: head.version.clone(), content: None };
+                map.insert(id.clone(), here);
                 if side == Side::Mailbox {
-                    assembly.heads.insert(id.clone(), head.clone());
+                    assembly.heads.insert(id, head);
                 }
             }
             match side {

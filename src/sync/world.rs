@@ -183,8 +183,9 @@ impl Engine {
         sifted: Option<Sifted>,
     ) -> Stored<Look> {
         let (kept, now) = (sifted.as_ref().map(|sifted| sifted.kept.clone()), self.clock.now());
-        let stored = self.store.read(move |db| Stock::load(db, class, kept.as_ref(), now)).await?;
-        let mut seen = Assembly::new(&stored, &items, &records);
+        let mut stored =
+            self.store.read(move |db| Stock::load(db, class, kept.as_ref(), now)).await?;
+        let mut seen = Assembly::new(&mut stored, &items, &records);
         let probed = match self.probe(class, mailbox, Side::Mailbox, &items, &stored.links).await {
             Ok(probed) => probed,
             Err(error) => return Ok(Err(error)),

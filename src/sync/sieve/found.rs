@@ -28,8 +28,6 @@ pub(in crate::sync) struct Sifted {
     /// The tracked ones, those that are linked, and those with the name of something that is in the CRM, perhaps moved from
     /// another folder.
     pub(in crate::sync) kept: BTreeSet<ItemId>,
-    /// The names of such.
-    pub(in crate::sync) returned: BTreeSet<Uid>,
     /// What the tracked ones are filed with.
     pub(in crate::sync) filing: BTreeMap<Uid, Filing>,
     /// Linked ones without the keyword, and ones that the user left out and that still have it.
