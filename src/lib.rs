@@ -46,8 +46,3 @@ pub mod config;
 
 // The command line.
 pub mod cli;
-
-/// Messages are allocated in one thread and freed in another, by the hundred thousand: the usual allocators are slow at it, and
-/// keep what was freed for the thread that had it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
