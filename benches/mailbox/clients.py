@@ -39,7 +39,7 @@ password = {{ command = "echo {PASSWORD}" }}
 
 
 def mbsync(path, port, user, folder, lean=False):
-    """All settings are mbsync's own, but with `lean` it neither compresses nor waits for the disk."""
+    """All settings are mbsync's own, but with `lean` it neither compresses nor waits for the disk, or only the latter."""
     path.write_text(f"""{'FSync no' if lean else ''}
 IMAPAccount bench
 Host 127.0.0.1
@@ -47,7 +47,7 @@ Port {port}
 User {user}
 Pass {PASSWORD}
 SSLType None
-{'DisableExtension COMPRESS=DEFLATE' if lean else ''}
+{'DisableExtension COMPRESS=DEFLATE' if lean is True else ''}
 
 IMAPStore far
 Account bench

@@ -15,6 +15,16 @@ pub enum Clue {
     Conversation(String),
 }
 
+impl Clue {
+    /// What leads there, as it stands in the message.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Name(uid) => uid.as_str(),
+            Self::Token(text) | Self::Conversation(text) => text,
+        }
+    }
+}
+
 /// A message in the CRM that a clue leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filed {

@@ -1,6 +1,6 @@
 //! Tracked or not, and by which rule: the answer for each item ever looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
@@ -55,8 +55,16 @@ pub struct Decision {
     pub looked: String,
     /// The record of the message that this one answers.
     pub parent: Option<ItemId>,
+    /// Digests ([`short`]) of what it is called and of what else the decision hangs on; only of messages.
+    pub names: Vec<u32>,
     pub round: RoundId,
     pub at: Timestamp,
+}
+
+/// A digest of a name, the same in all releases (FNV-1a, <http://www.isthe.com/chongo/tech/comp/fnv/>). Names are many and
+/// long, and two with one digest cost no more than a look in vain.
+pub fn short(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Records decisions; a new one replaces the old, unless it says the same: then the old one stays, with its time.
@@ -65,13 +73,17 @@ pub struct Decision {
 /// Only the store's own.
 pub fn upsert(tx: &Transaction<'_>, decisions: &[Decision]) -> Result<()> {
     let mut statement = tx.prepare_cached(
-        "INSERT INTO decision (class, item, outcome, rule, round, at, looked, parent)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+        "INSERT INTO decision (class, item, outcome, rule, round, at, looked, parent, names)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (class, item) DO UPDATE SET
-         outcome = excluded.outcome, rule = excluded.rule, round = excluded.round, at = excluded.at,
-         looked = excluded.looked, parent = excluded.parent
+         outcome = excluded.outcome, rule = excluded.rule, looked = excluded.looked, parent = excluded.parent,
+         round = iif((outcome, rule, looked, parent) = (excluded.outcome, excluded.rule, excluded.looked, excluded.parent),
+            round, excluded.round),
+         at = iif((outcome, rule, looked, parent) = (excluded.outcome, excluded.rule, excluded.looked, excluded.parent),
+            at, excluded.at),
+         names = excluded.names
          WHERE outcome <> excluded.outcome OR rule <> excluded.rule
-            OR looked <> excluded.looked OR parent <> excluded.parent",
+            OR looked <> excluded.looked OR parent <> excluded.parent OR names <> excluded.names",
     )?;
     for decision in decisions {
         statement.execute(params![
@@ -83,6 +95,7 @@ pub fn upsert(tx: &Transaction<'_>, decisions: &[Decision]) -> Result<()> {
             decision.at.as_microsecond(),
             decision.looked,
             decision.parent.as_ref().map_or("", ItemId::as_str),
+            spelled(&decision.names),
         ])?;
     }
     Ok(())
@@ -94,7 +107,7 @@ pub fn upsert(tx: &Transaction<'_>, decisions: &[Decision]) -> Result<()> {
 /// Only the store's own.
 pub fn get(connection: &Connection, class: Class, item: &ItemId) -> Result<Option<Decision>> {
     let mut statement = connection.prepare_cached(
-        "SELECT item, outcome, rule, round, at, looked, parent FROM decision WHERE class = ?1 AND item = ?2",
+        "SELECT item, outcome, rule, round, at, looked, parent, names FROM decision WHERE class = ?1 AND item = ?2",
     )?;
     statement
         .query_row([class.as_str(), item.as_str()], |row| Ok(from_row(class, row)))
@@ -124,13 +137,47 @@ pub fn of<'a>(
 /// Only the store's own.
 pub fn all(connection: &Connection, class: Class) -> Result<BTreeMap<ItemId, Decision>> {
     let mut statement = connection.prepare_cached(
-        "SELECT item, outcome, rule, round, at, looked, parent FROM decision WHERE class = ?1 ORDER BY item",
+        "SELECT item, outcome, rule, round, at, looked, parent, names FROM decision WHERE class = ?1 ORDER BY item",
     )?;
     statement
         .query_and_then([class.as_str()], |row| {
             from_row(class, row).map(|decision| (decision.item.clone(), decision))
         })?
         .collect()
+}
+
+/// The messages that are not linked, and over which the last word is not spoken, or that are to be filed.
+///
+/// # Errors
+/// Only the store's own.
+pub fn open(connection: &Connection) -> Result<BTreeSet<ItemId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT item FROM decision INDEXED BY decision_open WHERE class = 'email' AND outcome <> 'skipped'
+         AND NOT EXISTS (SELECT 1 FROM link WHERE link.class = 'email' AND link.item = decision.item)",
+    )?;
+    let rows = statement.query_map([], |row| Ok(ItemId::new(row.get::<_, String>(0)?)))?;
+    Ok(rows.collect::<std::result::Result<_, _>>()?)
+}
+
+/// The messages that one of these digests concerns. It reads all digests, which are few bytes a message: to keep them in order
+/// would cost more when messages are first seen than is ever saved.
+///
+/// # Errors
+/// Only the store's own.
+pub fn naming(connection: &Connection, digests: &BTreeSet<u32>) -> Result<BTreeSet<ItemId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT names, item FROM decision WHERE class = 'email' AND names <> x''",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        let names = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let (names, _) = names.as_chunks::<4>();
+        if names.iter().any(|name| digests.contains(&u32::from_le_bytes(*name))) {
+            found.insert(ItemId::new(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?));
+        }
+    }
+    Ok(found)
 }
 
 /// How many items ended how, by which rule: what `status` adds up.
@@ -161,8 +208,13 @@ pub fn remove(tx: &Transaction<'_>, class: Class, items: &[ItemId]) -> Result<()
     Ok(())
 }
 
+fn spelled(names: &[u32]) -> Vec<u8> {
+    names.iter().flat_map(|name| name.to_le_bytes()).collect()
+}
+
 fn from_row(class: Class, row: &Row<'_>) -> Result<Decision> {
     let outcome: String = row.get(1)?;
+    let names = row.get_ref(7)?.as_blob().map_err(rusqlite::Error::from)?;
     Ok(Decision {
         class,
         item: ItemId::new(row.get::<_, String>(0)?),
@@ -171,6 +223,7 @@ fn from_row(class: Class, row: &Row<'_>) -> Result<Decision> {
         round: RoundId(row.get(3)?),
         at: read_moment(row.get(4)?)?,
         looked: row.get(5)?,
+        names: names.as_chunks().0.iter().map(|name| u32::from_le_bytes(*name)).collect(),
         parent: Some(row.get::<_, String>(6)?).filter(|id| !id.is_empty()).map(ItemId::new),
     })
 }

@@ -28,6 +28,8 @@ const FORGOTTEN: &[&str] = &[
     "candidate",
     "person",
     "regarding",
+    // Last: what goes leaves its names here.
+    "touched",
 ];
 
 /// What is said of the mailbox and of this installation, whatever the organisation.

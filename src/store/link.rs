@@ -22,6 +22,20 @@ pub fn all(connection: &Connection, class: Class) -> Result<Vec<Link>> {
     statement.query_and_then([class.as_str()], from_row)?.collect()
 }
 
+/// The names of linked items that are not there, and whether that is nothing new.
+///
+/// # Errors
+/// Only the store's own.
+pub fn astray(connection: &Connection, class: Class) -> Result<BTreeMap<Uid, bool>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT uid, gone = 'mailbox' FROM link WHERE class = ?1 AND NOT EXISTS (
+         SELECT 1 FROM observation WHERE side = 'mailbox' AND observation.class = ?1 AND id = link.item)",
+    )?;
+    let rows = statement
+        .query_map([class.as_str()], |row| Ok((Uid::new(row.get::<_, String>(0)?), row.get(1)?)))?;
+    Ok(rows.collect::<std::result::Result<_, _>>()?)
+}
+
 /// How many links of a class are kept in step, and how many are released.
 ///
 /// # Errors

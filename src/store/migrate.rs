@@ -1,4 +1,5 @@
-//! Brings the layout of a store up to date. The layout's version is `PRAGMA user_version`; each step is one transaction.
+//! Brings the layout of a store up to date. The layout's version is `PRAGMA user_version`; each step is one
+//! transaction, and so is the making of a new store.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,11 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0004_checks.sql"),
     ],
     &[include_str!("migrations/0005_settled.sql"), include_str!("migrations/0005_spent.sql")],
+    &[
+        include_str!("migrations/0006_decision.sql"),
+        include_str!("migrations/0006_observation.sql"),
+        include_str!("migrations/0006_touched.sql"),
+    ],
 ];
 
 /// `LIAS`: marks the file as ours, for `file(1)` and for ourselves.
@@ -88,15 +94,20 @@ pub fn migrate(
     if let (Some(path), true) = (path, found > 0) {
         back_up(connection, path, &backup_path(path, found))?;
     }
-    for (step, files) in (1_i64..).zip(migrations).skip(done) {
+    let missing: Vec<(i64, &Migration)> = (1_i64..).zip(migrations).skip(done).collect();
+    // A new store has nothing to lose between two steps, and the disk is waited for after each transaction.
+    let at_once = if found == 0 { missing.len() } else { 1 };
+    for steps in missing.chunks(at_once) {
         let tx = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-        for sql in *files {
-            tx.execute_batch(sql)?;
+        for (step, files) in steps {
+            for sql in **files {
+                tx.execute_batch(sql)?;
+            }
+            // Neither takes a parameter.
+            tx.execute_batch(&format!(
+                "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {step};"
+            ))?;
         }
-        // Neither takes a parameter.
-        tx.execute_batch(&format!(
-            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {step};"
-        ))?;
         tx.commit()?;
     }
     Ok(())

@@ -61,6 +61,86 @@ pub fn versions(
         .collect()
 }
 
+/// Id and version of these items, of those that are there.
+///
+/// # Errors
+/// Only the store's own.
+pub fn versions_of<'a>(
+    connection: &Connection,
+    side: Side,
+    class: Class,
+    ids: impl IntoIterator<Item = &'a ItemId>,
+) -> Result<BTreeMap<ItemId, Version>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT version FROM observation WHERE side = ?1 AND class = ?2 AND id = ?3",
+    )?;
+    let mut found = BTreeMap::new();
+    for id in ids {
+        let version: Option<String> = statement
+            .query_row([side.as_str(), class.as_str(), id.as_str()], |row| row.get(0))
+            .optional()?;
+        found.extend(version.map(|version| (id.clone(), Version::new(version))));
+    }
+    Ok(found)
+}
+
+/// The items that could not be read, and are to be read again: those of the version `unread`.
+///
+/// # Errors
+/// Only the store's own.
+pub fn unread(connection: &Connection, side: Side, class: Class) -> Result<Vec<ItemId>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id FROM observation WHERE side = ?1 AND class = ?2 AND version = 'unread'",
+    )?;
+    let rows = statement.query_map([side.as_str(), class.as_str()], |row| {
+        Ok(ItemId::new(row.get::<_, String>(0)?))
+    })?;
+    Ok(rows.collect::<std::result::Result<_, _>>()?)
+}
+
+/// How many items of a class were seen.
+///
+/// # Errors
+/// Only the store's own.
+pub fn count(connection: &Connection, side: Side, class: Class) -> Result<usize> {
+    let mut statement = connection
+        .prepare_cached("SELECT count(*) FROM observation WHERE side = ?1 AND class = ?2")?;
+    let count: u32 = statement.query_row([side.as_str(), class.as_str()], |row| row.get(0))?;
+    Ok(count as usize)
+}
+
+/// What is known of these items, of those that are there.
+///
+/// # Errors
+/// Only the store's own.
+pub fn of(
+    connection: &Connection,
+    side: Side,
+    class: Class,
+    ids: &[ItemId],
+) -> Result<Vec<Observation>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT uid, traits, fields, version, problem FROM observation
+         WHERE side = ?1 AND class = ?2 AND id = ?3",
+    )?;
+    let mut found = Vec::new();
+    for id in ids {
+        let mut rows = statement.query([side.as_str(), class.as_str(), id.as_str()])?;
+        let Some(row) = rows.next()? else { continue };
+        let is_read = !row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?.is_empty();
+        let problem: String = row.get(4)?;
+        found.push(Observation {
+            side,
+            class,
+            id: id.clone(),
+            version: Version::new(row.get::<_, String>(3)?),
+            content: if is_read { Some(content(row)?) } else { None },
+            problem: (!problem.is_empty()).then_some(problem),
+        });
+    }
+    Ok(found)
+}
+
 /// The content of the items after this one, in the order of their ids, of those that have been read.
 ///
 /// # Errors

@@ -19,6 +19,9 @@ const STATEMENTS: usize = 96;
 /// The write-ahead log is cut back to this many bytes after a checkpoint.
 const LOG_BYTES_MAX: i64 = 16 << 20;
 
+/// It is moved into the file when it has so many pages of 4 KiB: each time, the disk is waited for.
+const LOG_PAGES: i64 = 4000;
+
 /// Between two looks at a lock that another process holds: there is no way to wait for it with a limit.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
@@ -211,6 +214,7 @@ fn use_log(connection: &Connection) -> Result<()> {
         return Err(Error::new(ErrorKind::Io, "this file system cannot hold it"));
     }
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES_MAX)?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     Ok(())
 }
 

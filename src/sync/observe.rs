@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use super::sieve::{Findings, Sieve};
+use super::sieve::{Passed, Sieve};
 use super::world::Stored;
 use super::{Engine, Progress};
 use crate::connector::{self, Connector, Cursor, ErrorKind, News, Part, Scope};
@@ -20,12 +21,17 @@ use crate::store::quarantine::{self, Failure};
 use crate::store::round::RoundId;
 use crate::store::{self};
 
+mod mail;
+
+pub(in crate::sync) use mail::mail;
+use mail::strays_key;
+
 /// How many items are read at a time: bounds memory, and what a crash makes us read again.
 const CHUNK: usize = 500;
 
 /// How many heads of messages are asked for at a time: the server goes on while the last ones are judged and stored. They go on
 /// in portions as above.
-const HEADS: usize = 2000;
+const HEADS: usize = 1000;
 
 /// How many such portions wait before judging, and before storing.
 const AHEAD: usize = 1;
@@ -68,43 +74,17 @@ pub struct Asked {
     since: Cursor,
 }
 
-/// Brings the stored observations of a side up to date with what it said. Returns what it holds now. Whatever is read passes
-/// the sieve, if there is one.
+/// Brings the stored observations of a side up to date with what it said. Returns what it holds now.
 ///
 /// Reading, judging and storing go on at the same time, each a few items behind the other. The cursor moves at the end, with
 /// the last of what it covers: after a crash the same is told once more.
 ///
 /// # Errors
 /// As for [`ask`].
-pub(super) async fn side(
-    looker: &Looker<'_>,
-    asked: Asked,
-    mut sieve: Option<&mut Sieve>,
-) -> Stored<Listing> {
-    let (engine, side, class) = (looker.engine, looker.side, looker.class);
-    let known = engine.store.read(move |db| observation::versions(db, side, class)).await?;
-    let cursor = asked.news.cursor.clone();
-    let moved = cursor != asked.since;
-    let Told { mut listing, fresh, mut gone } = Told::of(asked, known);
-    let (read, documents) = mpsc::channel(AHEAD);
-    let (said, judged) = mpsc::channel(AHEAD);
-    let look = Arrivals { listing: &mut listing, gone: &mut gone, count: fresh.len() };
-    let ((), (), stored) = tokio::join!(
-        looker.read(&fresh, read),
-        looker.judge(documents, said),
-        looker.store(judged, look, sieve.as_deref_mut())
-    );
-    if let Err(error) = stored? {
-        return Ok(Err(error));
-    }
-    let findings = match sieve {
-        Some(sieve) => sieve.finish(engine, looker.round).await,
-        None => Findings::default(),
-    };
-    if moved || !gone.is_empty() || !findings.is_empty() {
-        looker.settle(gone, cursor, findings).await?;
-    }
-    Ok(Ok(listing))
+pub(super) async fn side(looker: &Looker<'_>, asked: Asked) -> Stored<Listing> {
+    let (side, class) = (looker.side, looker.class);
+    let known = looker.engine.store.read(move |db| observation::versions(db, side, class)).await?;
+    looker.take_in(asked, known, None).await
 }
 
 /// What a side holds, as it follows from what was known and what it said.
@@ -117,7 +97,8 @@ struct Told {
 }
 
 impl Told {
-    fn of(asked: Asked, known: BTreeMap<ItemId, Version>) -> Self {
+    /// `lists`: whether the listing is wanted.
+    fn of(asked: Asked, known: BTreeMap<ItemId, Version>, lists: bool) -> Self {
         let Asked { news: News { parts, completeness, .. }, since } = asked;
         let complete = completeness == Completeness::Complete;
         let mut entries = BTreeMap::new();
@@ -158,7 +139,9 @@ impl Told {
             }
         }
         fresh.extend(said.keys().cloned());
-        entries.extend(said);
+        if lists {
+            entries.append(&mut said);
+        }
         Self { listing: Listing { entries, completeness }, fresh, gone }
     }
 }
@@ -187,25 +170,65 @@ struct Arrivals<'a> {
     listing: &'a mut Listing,
     gone: &'a mut Vec<ItemId>,
     count: usize,
+    /// Whether none of them was ever seen before.
+    is_first: bool,
 }
 
 impl Looker<'_> {
+    async fn take_in(
+        &self,
+        asked: Asked,
+        known: BTreeMap<ItemId, Version>,
+        mut sieve: Option<&mut Sieve>,
+    ) -> Stored<Listing> {
+        let cursor = asked.news.cursor.clone();
+        let moved = cursor != asked.since;
+        let is_mail = sieve.is_some();
+        let has_strays = asked.since.keys().any(|name| !cursor.contains_key(name));
+        let is_first = known.is_empty();
+        let Told { mut listing, fresh, mut gone } = Told::of(asked, known, !is_mail);
+        let (read, documents) = mpsc::channel(AHEAD);
+        let (said, judged) = mpsc::channel(AHEAD);
+        let look =
+            Arrivals { listing: &mut listing, gone: &mut gone, count: fresh.len(), is_first };
+        let ((), (), stored) = tokio::join!(
+            self.read(&fresh, read),
+            self.judge(documents, said),
+            self.store(judged, look, sieve.as_deref_mut())
+        );
+        if let Err(error) = stored? {
+            return Ok(Err(error));
+        }
+        let last = match sieve {
+            Some(sieve) => sieve.finish(self.engine, self.round).await,
+            None => Passed::default(),
+        };
+        if moved || !gone.is_empty() || (is_mail && !fresh.is_empty()) {
+            self.settle(gone, (cursor, has_strays), last).await?;
+        }
+        Ok(Ok(listing))
+    }
+
     /// Reads until everything is read, the side is out of service, or nobody wants more.
     async fn read(&self, ids: &[ItemId], to: Sender<connector::Result<Documents>>) {
         let at_once = if self.class == Class::Email { HEADS } else { CHUNK };
-        for ids in ids.chunks(at_once) {
-            let mut documents = match self.documents(ids).await {
-                Ok(documents) => documents,
-                // Nobody left to tell is no trouble.
-                Err(error) => return drop(to.send(Err(error)).await),
-            };
-            while !documents.is_empty() {
-                let next = documents.keys().nth(CHUNK).cloned();
-                let rest = next.map(|next| documents.split_off(&next)).unwrap_or_default();
-                if to.send(Ok(std::mem::replace(&mut documents, rest))).await.is_err() {
-                    return;
-                }
+        let mut windows = ids.chunks(at_once);
+        let mut coming = self.window(windows.next()).await;
+        while let Some(documents) = coming {
+            // The next ones are on their way while these are taken in.
+            let (goes_on, next) =
+                tokio::join!(hand_on(documents, &to), self.window(windows.next()));
+            if !goes_on {
+                return;
             }
+            coming = next;
+        }
+    }
+
+    async fn window(&self, ids: Option<&[ItemId]>) -> Option<connector::Result<Documents>> {
+        match ids {
+            Some(ids) => Some(self.documents(ids).await),
+            None => None,
         }
     }
 
@@ -243,21 +266,25 @@ impl Looker<'_> {
                 Ok(judged) => judged,
                 Err(error) => return Ok(Err(error)),
             };
-            for observation in &judged.observations {
-                look.listing.entries.insert(observation.id.clone(), observation.version.clone());
-            }
-            for id in &judged.gone {
-                look.listing.entries.remove(id);
-            }
-            look.gone.extend(judged.gone);
-            let findings = match &mut sieve {
-                Some(sieve) => {
-                    let old = self.decided(&judged.observations).await?;
-                    sieve.pass(self.engine, self.round, &judged.observations, &old).await
+            let Judged { observations, gone } = judged;
+            let passed = if let Some(sieve) = &mut sieve {
+                let old = if look.is_first {
+                    BTreeMap::new()
+                } else {
+                    self.decided(&observations).await?
+                };
+                sieve.pass(self.engine, self.round, observations, &old).await
+            } else {
+                for seen in &observations {
+                    look.listing.entries.insert(seen.id.clone(), seen.version.clone());
                 }
-                None => Findings::default(),
+                for id in &gone {
+                    look.listing.entries.remove(id);
+                }
+                Passed { observations, ..Passed::default() }
             };
-            self.keep(judged.observations, findings).await?;
+            look.gone.extend(gone);
+            self.keep(passed).await?;
             done = (done + CHUNK).min(of);
             (self.engine.progress)(Progress::Reading { class, side, done, of });
         }
@@ -301,19 +328,16 @@ impl Looker<'_> {
         self.engine.store.read(move |db| decision::of(db, class, &ids)).await
     }
 
-    async fn keep(&self, observations: Vec<Observation>, findings: Findings) -> store::Result<()> {
+    async fn keep(&self, passed: Passed) -> store::Result<()> {
         let (side, class, round, now) =
             (self.side, self.class, self.round, self.engine.clock.now());
         self.engine
             .store
             .write(move |tx| {
-                let read = observations.iter().map(|seen| &seen.id);
-                quarantine::remove(tx, side, class, read)?;
-                for failure in observations.iter().filter_map(failure) {
-                    quarantine::put(tx, &failure, now, |_| None)?;
+                if class == Class::Email {
+                    store::meta::set(tx, &strays_key(side, class), "")?;
                 }
-                observation::upsert(tx, round, &observations)?;
-                findings.store(tx)
+                keep(tx, (side, class, round), &passed, now)
             })
             .await
     }
@@ -322,10 +346,11 @@ impl Looker<'_> {
     async fn settle(
         &self,
         gone: Vec<ItemId>,
-        cursor: Cursor,
-        findings: Findings,
+        (cursor, has_strays): (Cursor, bool),
+        last: Passed,
     ) -> store::Result<()> {
-        let (side, class, now) = (self.side, self.class, self.engine.clock.now());
+        let (side, class, round, now) =
+            (self.side, self.class, self.round, self.engine.clock.now());
         let (key, source) = (source_key(side, class), self.connector.source());
         self.engine
             .store
@@ -333,9 +358,12 @@ impl Looker<'_> {
                 quarantine::remove(tx, side, class, &gone)?;
                 decision::remove(tx, class, &gone)?;
                 store::tagged::remove(tx, &gone.iter().cloned().collect())?;
-                findings.store(tx)?;
+                keep(tx, (side, class, round), &last, now)?;
                 observation::remove(tx, side, class, &gone)?;
                 store::meta::set(tx, &key, &source)?;
+                if !has_strays {
+                    store::meta::remove(tx, &strays_key(side, class))?;
+                }
                 cursor::clear(tx, side, class)?;
                 cursor.into_iter().try_for_each(|(collection, token)| {
                     cursor::set(
@@ -346,6 +374,43 @@ impl Looker<'_> {
             })
             .await
     }
+}
+
+/// Stores what was read, with what was decided over it.
+fn keep(
+    tx: &store::Transaction<'_>,
+    (side, class, round): (Side, Class, RoundId),
+    passed: &Passed,
+    now: Timestamp,
+) -> store::Result<()> {
+    quarantine::remove(tx, side, class, passed.observations.iter().map(|seen| &seen.id))?;
+    for failure in passed.observations.iter().filter_map(failure) {
+        quarantine::put(tx, &failure, now, |_| None)?;
+    }
+    passed.store(tx, round)
+}
+
+/// Hands documents on in portions. Returns whether more are wanted: none are after an error, or where nobody listens.
+async fn hand_on(
+    documents: connector::Result<Documents>,
+    to: &Sender<connector::Result<Documents>>,
+) -> bool {
+    let mut documents = match documents {
+        Ok(documents) => documents,
+        Err(error) => {
+            // Nobody left to tell is no trouble.
+            drop(to.send(Err(error)).await);
+            return false;
+        }
+    };
+    while !documents.is_empty() {
+        let next = documents.keys().nth(CHUNK).cloned();
+        let rest = next.map(|next| documents.split_off(&next)).unwrap_or_default();
+        if to.send(Ok(std::mem::replace(&mut documents, rest))).await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// What items say. Whatever cannot be read stays in the listing, and is read again the next time.

@@ -135,6 +135,7 @@ impl Engine {
                     rule,
                     looked,
                     parent: None,
+                    names: Vec::new(),
                     round,
                     at,
                 });
@@ -146,6 +147,7 @@ impl Engine {
             }
         }
         self.store.write(move |tx| decision::upsert(tx, &decisions)).await?;
+        seen.fill_in(contents);
         Ok(tracked)
     }
 }

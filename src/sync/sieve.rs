@@ -13,23 +13,24 @@ use crate::filter::email::{self, Automatic, Known, Verdict, folder, thread};
 use crate::filter::{Mark, TRACKED_KEYWORD};
 use crate::mapping::Filing;
 use crate::model::record::PartyRef;
-use crate::model::{
-    Address, Class, Clue, Content, Filed, ItemId, Link, LinkState, RecordId, Similar, Uid,
-};
-use crate::store::decision::{Decision, Outcome};
+use crate::model::{Address, Class, Clue, Content, Filed, ItemId, LinkState, RecordId, Uid};
+use crate::store;
+use crate::store::decision::{self, Decision, Outcome};
 use crate::store::observation::Observation;
 use crate::store::round::RoundId;
-use crate::store::{self, meta};
 
 mod found;
 mod twins;
 
-pub(super) use found::{Findings, Remembered, Sifted};
-use found::{RULES_KEY, inherit};
+use found::{Findings, digest, inherit, similar};
+pub(super) use found::{Passed, RULES_KEY, Remembered, Sifted};
 use twins::Twins;
 
 /// So many messages wait for one question.
 const ASK_AT: usize = 1000;
+
+/// So many clues are remembered as asked: to ask for one once more costs less than to remember them all.
+const ASKED: usize = 20_000;
 
 /// What a message is called that waits for the CRM.
 const NOT_ASKED: &str = "the CRM could not be asked";
@@ -49,19 +50,27 @@ pub(super) struct Sieve {
     rules: String,
     /// Whether all that was decided before was decided by it.
     same_rules: bool,
-    /// Whether all messages pass, so that what is sifted is all there is.
-    pub(super) is_whole: bool,
+    /// Whether it keeps what a plan follows from.
+    gathers: bool,
+    /// Whether nothing was known before the messages that are read now.
+    is_first: bool,
     /// The links of items that are there, and whether they are kept in step.
     linked: BTreeMap<ItemId, bool>,
     promoted: BTreeSet<Uid>,
     known: Known,
     asked: BTreeSet<Clue>,
     asked_people: BTreeSet<Address>,
+    /// The clues that led somewhere, as the CRM said when it was asked.
+    learned: BTreeSet<Clue>,
     /// They wait for the CRM.
-    undecided: Vec<(ItemId, Content)>,
+    undecided: Vec<Observation>,
     twins: Twins,
     sifted: Sifted,
-    findings: Findings,
+    passed: Passed,
+    /// Names that stay touched.
+    again: BTreeSet<Uid>,
+    /// The names of linked messages that are not where they were.
+    astray: BTreeMap<Uid, bool>,
     /// Why some messages passed without a decision.
     torn: Option<connector::Error>,
 }
@@ -69,7 +78,7 @@ pub(super) struct Sieve {
 impl Sieve {
     /// # Errors
     /// When the store is lost.
-    pub(super) async fn new(engine: &Engine, is_whole: bool) -> store::Result<Self> {
+    pub(super) async fn new(engine: &Engine, gathers: bool) -> store::Result<Self> {
         let remembered = Remembered::load(engine).await?;
         let policy = engine.class(Class::Email).email;
         let mut known = Known::default();
@@ -86,7 +95,7 @@ impl Sieve {
             let rests = remembered.marks.get(&link.uid) == Some(&false);
             (link.item.clone(), link.state == LinkState::Active && !rests)
         });
-        let rules = policy.fingerprint();
+        let rules = digest(&policy, &engine.settings.me);
         Ok(Self {
             same_rules: remembered.rules.as_ref().is_none_or(|old| *old == rules),
             rules,
@@ -95,16 +104,40 @@ impl Sieve {
             promoted: remembered.links.iter().map(|link| link.uid.clone()).collect(),
             policy,
             remembered,
-            is_whole,
+            gathers,
+            is_first: false,
             known,
             asked: BTreeSet::new(),
             asked_people: BTreeSet::new(),
+            learned: BTreeSet::new(),
             undecided: Vec::new(),
             twins: Twins::default(),
             sifted: Sifted::default(),
-            findings: Findings::default(),
+            passed: Passed::default(),
+            again: BTreeSet::new(),
+            astray: BTreeMap::new(),
             torn: None,
         })
+    }
+
+    /// Whether all messages are to be decided over again: the rules are others, or compare each message with all that are filed.
+    pub(super) fn starts_over(&self) -> bool {
+        !self.is_first && (self.policy.smart || self.new_rules().is_some())
+    }
+
+    /// Digests of what the CRM said leads somewhere: messages that were left out may say the same.
+    pub(super) fn learned(&self) -> BTreeSet<u32> {
+        self.learned.iter().map(|clue| decision::short(clue.as_str())).collect()
+    }
+
+    /// The same, where nothing was known before.
+    pub(super) fn first(self, is_first: bool) -> Self {
+        Self { is_first, ..self }
+    }
+
+    /// The same, where these linked messages are not where they were.
+    pub(super) fn missing(self, astray: BTreeMap<Uid, bool>) -> Self {
+        Self { astray, ..self }
     }
 
     /// Knows what another one was told by the CRM.
@@ -112,74 +145,76 @@ impl Sieve {
         self.known.filed.extend(other.known.filed);
         self.known.people.extend(other.known.people);
         self.known.enabled.extend(other.known.enabled);
+        self.learned.extend(other.learned);
+        self.is_first = other.is_first;
         self.asked.extend(other.asked);
         self.asked_people.extend(other.asked_people);
         self
     }
 
-    /// Takes in messages that were just read, with what was decided over them before. What is to be stored of them comes back.
+    /// Takes in messages, with what was decided over them before. Those that are decided over come back, perhaps later.
     pub(super) async fn pass(
         &mut self,
         engine: &Engine,
         round: RoundId,
-        read: &[Observation],
+        read: Vec<Observation>,
         old: &BTreeMap<ItemId, Decision>,
-    ) -> Findings {
-        let unreadable = read.iter().filter(|seen| seen.content.is_none());
-        let decisions = unreadable.map(|seen| {
-            let (item, rule) = (seen.id.clone(), UNREADABLE.to_owned());
-            plain(item, Outcome::Failed, rule, round, engine)
-        });
-        self.findings.decisions.extend(decisions);
-        let readable = read.iter().filter_map(|seen| Some((&seen.id, seen.content.as_ref()?)));
-        for (id, content) in readable {
-            self.take(engine, round, (id, content), old.get(id));
+    ) -> Passed {
+        for seen in read {
+            let old = old.get(&seen.id);
+            self.take(engine, round, seen, old);
         }
         if self.undecided.len() >= ASK_AT {
             self.decide_rest(engine, round).await;
         }
-        std::mem::take(&mut self.findings)
+        std::mem::take(&mut self.passed)
     }
 
-    /// Takes in messages that were read before.
-    pub(super) async fn pass_stored(
+    /// Decides over what still waits, and lets it go.
+    pub(super) async fn finish(&mut self, engine: &Engine, round: RoundId) -> Passed {
+        self.decide_rest(engine, round).await;
+        std::mem::take(&mut self.passed)
+    }
+
+    /// The filed messages that the tracked ones may be mistaken for.
+    pub(super) fn twins_of_tracked(&self) -> Vec<ItemId> {
+        let wanted = self.twins.wanted(&self.remembered.prints);
+        let links = self.remembered.links.iter().filter(|link| wanted.contains(&link.uid));
+        links.map(|link| link.item.clone()).collect()
+    }
+
+    /// Leaves out what is not what its name says. `filed` are those of [`Self::twins_of_tracked`] that are there.
+    pub(super) fn tell_twins<'a>(
         &mut self,
         engine: &Engine,
         round: RoundId,
-        portion: &[(ItemId, Content)],
-        old: &BTreeMap<ItemId, Decision>,
-    ) -> Findings {
-        for (id, content) in portion {
-            self.take(engine, round, (id, content), old.get(id));
-        }
-        if self.undecided.len() >= ASK_AT {
-            self.decide_rest(engine, round).await;
-        }
-        std::mem::take(&mut self.findings)
-    }
-
-    /// Decides over what still waits. What is to be stored comes back.
-    pub(super) async fn finish(&mut self, engine: &Engine, round: RoundId) -> Findings {
-        self.decide_rest(engine, round).await;
-        self.tell_twins(engine, round);
-        std::mem::take(&mut self.findings)
-    }
-
-    /// Leaves out what is not what its name says. Whether a filed message is gone shows only when all have passed.
-    fn tell_twins(&mut self, engine: &Engine, round: RoundId) {
-        let renamed = if self.is_whole {
-            self.twins.renamed(&self.remembered.prints)
-        } else {
-            BTreeSet::new()
-        };
+        filed: impl Iterator<Item = &'a Content>,
+    ) {
+        filed.for_each(|content| self.twins.filed(content));
+        let renamed = self.twins.renamed(&self.remembered.prints);
         let repeated = self.twins.repeated();
         let told = renamed.into_iter().map(|id| (id, Outcome::Skipped, RENAMED));
         let told = told.chain(repeated.into_iter().map(|id| (id, Outcome::Failed, REPEATED)));
         for (id, outcome, rule) in told {
             self.sifted.tracked.remove(&id);
+            let mut names = Vec::new();
+            if let Some(content) = self.sifted.contents.remove(&id) {
+                names.push(decision::short(content.uid.as_str()));
+                if outcome == Outcome::Skipped {
+                    // The one that it is taken for may come back.
+                    self.look_again(&content.uid);
+                }
+            }
             let decision = plain(id, outcome, rule.to_owned(), round, engine);
-            self.findings.decisions.push(decision);
+            self.passed.findings.decisions.push(Decision { names, ..decision });
         }
+    }
+
+    /// What is to be stored when all have passed.
+    pub(super) fn last(&mut self) -> Findings {
+        let mut last = std::mem::take(&mut self.passed).findings;
+        last.touched.append(&mut self.again);
+        last
     }
 
     /// What passed.
@@ -189,53 +224,53 @@ impl Sieve {
     pub(super) fn sifted(self) -> connector::Result<Sifted> {
         let mut sifted = self.sifted;
         inherit(&mut sifted.filing);
+        for (id, is_active) in self.linked {
+            if is_active && !self.remembered.tagged.contains(&id) {
+                sifted.to_tag.insert(id.clone());
+            }
+            sifted.kept.insert(id);
+        }
         self.torn.map_or(Ok(sifted), Err)
     }
 
-    /// Whether what passed is all there is, and still true.
-    pub(super) fn holds(&self, now: &Remembered) -> bool {
-        self.is_whole && self.torn.is_none() && self.remembered == *now
-    }
-
-    /// Remembers under which rules everything was decided.
-    ///
-    /// # Errors
-    /// When the store is lost.
-    pub(super) async fn remember_rules(&self, engine: &Engine) -> store::Result<()> {
-        let rules = self.rules.clone();
-        if self.remembered.rules.as_ref() == Some(&rules) {
-            return Ok(());
-        }
-        engine.store.write(move |tx| meta::set(tx, RULES_KEY, &rules)).await
+    /// The rules under which everything was decided, if they are others than before.
+    pub(super) fn new_rules(&self) -> Option<String> {
+        (self.remembered.rules.as_ref() != Some(&self.rules)).then(|| self.rules.clone())
     }
 
     /// Takes in one message: decides over it, or lets it wait for the CRM.
-    fn take(
-        &mut self,
-        engine: &Engine,
-        round: RoundId,
-        (id, content): (&ItemId, &Content),
-        old: Option<&Decision>,
-    ) {
-        self.notice_keyword(engine, id, content, old.is_some());
-        if self.linked.contains_key(id) || self.promoted.contains(&content.uid) {
-            self.sifted.kept.insert(id.clone());
-        }
-        if self.linked.contains_key(id) {
-            self.twins.filed(content);
+    fn take(&mut self, engine: &Engine, round: RoundId, seen: Observation, old: Option<&Decision>) {
+        let Some(content) = &seen.content else {
+            let (item, rule) = (seen.id.clone(), UNREADABLE.to_owned());
+            let decision = plain(item, Outcome::Failed, rule, round, engine);
+            self.passed.findings.decisions.push(decision);
+            self.passed.observations.push(seen);
+            return;
+        };
+        self.notice_keyword(engine, &seen.id, content, old.is_some());
+        if self.linked.contains_key(&seen.id) {
             if !self.remembered.prints.contains_key(&content.uid) {
                 let print = twins::print(content).map(|print| (content.uid.clone(), print));
-                self.findings.prints.extend(print.clone());
+                self.passed.findings.prints.extend(print.clone());
                 self.remembered.prints.extend(print);
             }
+            self.passed.observations.push(seen);
             return;
         }
-        let verdict = self.judge(id, content);
+        if self.promoted.contains(&content.uid) {
+            self.sifted.kept.insert(seen.id.clone());
+            if !self.gathers || self.astray.contains_key(&content.uid) {
+                // Until it is known what became of the linked one.
+                self.look_again(&content.uid);
+            }
+        }
+        let verdict = self.judge(&seen.id, content);
         let is_settled = self.same_rules && old.is_some_and(|old| old.outcome == Outcome::Skipped);
-        if !is_settled && self.asks(content, &verdict) {
-            self.undecided.push((id.clone(), content.clone()));
+        let clues = self.clues_to_parent(content, &verdict);
+        if !is_settled && self.asks(content, &verdict, &clues) {
+            self.undecided.push(seen);
         } else {
-            self.decided(engine, round, id, content, verdict);
+            self.decided(engine, round, seen, (verdict, &clues));
         }
     }
 
@@ -248,33 +283,40 @@ impl Sieve {
         let is_linked = self.linked.get(id).copied();
         match (had, has) {
             (false, true) => {
-                self.findings.tagged.insert(id.clone());
+                self.passed.findings.tagged.insert(id.clone());
                 self.remembered.tagged.insert(id.clone());
                 if said == Some(false) && was_seen {
                     self.mark(engine, uid, true, is_linked.is_some().then_some(id));
                 } else if said == Some(false) {
-                    self.sifted.to_untag.insert(id.clone());
+                    self.untag(id, uid);
                 }
             }
             (true, false) => {
-                self.findings.untagged.insert(id.clone());
+                self.passed.findings.untagged.insert(id.clone());
                 self.remembered.tagged.remove(id);
                 if is_linked == Some(true) || said == Some(true) {
                     self.mark(engine, uid, false, is_linked.is_some().then_some(id));
                 }
             }
-            (true, true) if said == Some(false) => {
-                self.sifted.to_untag.insert(id.clone());
-            }
-            (false, false) if is_linked == Some(true) => {
-                self.sifted.to_tag.insert(id.clone());
-            }
+            (true, true) if said == Some(false) => self.untag(id, uid),
             _ => {}
         }
     }
 
+    /// Until it is seen without its keyword, it is looked at again.
+    fn untag(&mut self, id: &ItemId, uid: &Uid) {
+        self.sifted.to_untag.insert(id.clone());
+        self.look_again(uid);
+    }
+
+    /// Something happened to a name. While this gathers, what was touched before is only taken back at its end.
+    fn look_again(&mut self, uid: &Uid) {
+        let again = if self.gathers { &mut self.again } else { &mut self.passed.findings.touched };
+        again.insert(uid.clone());
+    }
+
     fn mark(&mut self, engine: &Engine, uid: &Uid, tracked: bool, linked: Option<&ItemId>) {
-        self.findings.marks.insert(uid.clone(), (tracked, engine.clock.now()));
+        self.passed.findings.marks.insert(uid.clone(), (tracked, engine.clock.now()));
         self.remembered.marks.insert(uid.clone(), tracked);
         if let Some(id) = linked {
             self.linked.insert(id.clone(), tracked);
@@ -299,19 +341,24 @@ impl Sieve {
     }
 
     /// Whether the CRM can add something to a verdict: what the message answers, or who wrote it.
-    fn asks(&self, content: &Content, verdict: &Verdict) -> bool {
+    fn asks(&self, content: &Content, verdict: &Verdict, clues: &[Clue]) -> bool {
         let is_open = verdict.decision.tracked || verdict.falls_through();
-        let wants_parent = verdict.decision.tracked || self.policy.automatic >= Automatic::Replies;
         let is_new = |clue: &Clue| !self.asked.contains(clue);
         let wants_people = verdict.falls_through() && email::asks_for_senders(&self.policy);
         let is_stranger = |address: &Address| !self.asked_people.contains(address);
         is_open
-            && ((wants_parent && self.clues(content).iter().any(is_new))
+            && (clues.iter().any(is_new)
                 || (wants_people && email::senders(content).iter().any(is_stranger)))
     }
 
     fn clues(&self, content: &Content) -> Vec<Clue> {
         thread::clues(content, &self.policy.token)
+    }
+
+    /// The clues of a message for which it matters whether it answers another one.
+    fn clues_to_parent(&self, content: &Content, verdict: &Verdict) -> Vec<Clue> {
+        let may_be_tracked = verdict.falls_through() && self.policy.automatic >= Automatic::Replies;
+        if verdict.decision.tracked || may_be_tracked { self.clues(content) } else { Vec::new() }
     }
 
     async fn decide_rest(&mut self, engine: &Engine, round: RoundId) {
@@ -320,15 +367,20 @@ impl Sieve {
         }
         let waiting = std::mem::take(&mut self.undecided);
         if self.torn.is_none() {
-            self.torn = self.ask(engine, &waiting).await.err();
+            let contents: Vec<&Content> =
+                waiting.iter().filter_map(|seen| seen.content.as_ref()).collect();
+            self.torn = self.ask(engine, &contents).await.err();
         }
-        for (id, content) in waiting {
-            if self.torn.is_some() {
-                let pending = plain(id, Outcome::Pending, NOT_ASKED.to_owned(), round, engine);
-                self.findings.decisions.push(pending);
+        for seen in waiting {
+            if let (None, Some(content)) = (&self.torn, &seen.content) {
+                let verdict = self.judge(&seen.id, content);
+                let clues = self.clues_to_parent(content, &verdict);
+                self.decided(engine, round, seen, (verdict, &clues));
             } else {
-                let verdict = self.judge(&id, &content);
-                self.decided(engine, round, &id, &content, verdict);
+                let (id, rule) = (seen.id.clone(), NOT_ASKED.to_owned());
+                let pending = plain(id, Outcome::Pending, rule, round, engine);
+                self.passed.findings.decisions.push(pending);
+                self.passed.observations.push(seen);
             }
         }
     }
@@ -337,23 +389,29 @@ impl Sieve {
     pub(super) async fn ask(
         &mut self,
         engine: &Engine,
-        messages: &[(ItemId, Content)],
+        contents: &[&Content],
     ) -> connector::Result<()> {
-        let contents = || messages.iter().map(|(_, content)| content);
-        let clues: BTreeSet<Clue> = contents()
+        let clues: BTreeSet<Clue> = contents
+            .iter()
             .flat_map(|content| self.clues(content))
             .filter(|clue| !self.asked.contains(clue))
             .collect();
         if !clues.is_empty() {
             let clues: Vec<Clue> = clues.into_iter().collect();
-            self.known.filed.extend(engine.crm.threads(&clues).await?);
+            let filed = engine.crm.threads(&clues).await?;
+            self.learned.extend(filed.keys().cloned());
+            self.known.filed.extend(filed);
+            if self.asked.len() > ASKED {
+                self.asked.clear();
+            }
             self.asked.extend(clues);
         }
         if !email::asks_for_senders(&self.policy) {
             return Ok(());
         }
-        let strangers: BTreeSet<Address> = contents()
-            .flat_map(email::senders)
+        let strangers: BTreeSet<Address> = contents
+            .iter()
+            .flat_map(|content| email::senders(content))
             .filter(|address| !self.asked_people.contains(address))
             .collect();
         let strangers: Vec<Address> = strangers.into_iter().collect();
@@ -376,24 +434,28 @@ impl Sieve {
         &mut self,
         engine: &Engine,
         round: RoundId,
-        id: &ItemId,
-        content: &Content,
-        verdict: Verdict,
+        seen: Observation,
+        (verdict, clues): (Verdict, &[Clue]),
     ) {
-        let parent = verdict.parent.as_ref().map(|parent| parent.record);
+        let Some(content) = &seen.content else { return };
+        let id = seen.id.clone();
+        // What happens to a message of one of these names may change the decision.
+        let names = std::iter::once(content.uid.as_str()).chain(clues.iter().map(Clue::as_str));
+        let names = names.map(decision::short).collect();
+        let parent = verdict.parent.as_ref().map(|parent| parent.record.item_id());
         let outcome = if verdict.decision.tracked { Outcome::Tracked } else { Outcome::Skipped };
         let looked = verdict.looked();
-        if verdict.decision.tracked {
-            let filing = self.filing(id, content, &verdict);
-            self.twins.tracked(id, content);
+        if verdict.decision.tracked && self.gathers {
+            let filing = self.filing(&id, content, &verdict);
+            self.twins.tracked(&id, content);
             self.sifted.kept.insert(id.clone());
-            self.sifted.uids.insert(id.clone(), content.uid.clone());
+            self.sifted.contents.insert(id.clone(), content.clone());
             self.sifted.tracked.insert(id.clone(), verdict.decision.rule.clone());
             self.sifted.filing.entry(content.uid.clone()).or_insert(filing);
         }
-        let plain = plain(id.clone(), outcome, verdict.decision.rule, round, engine);
-        let parent = parent.map(RecordId::item_id);
-        self.findings.decisions.push(Decision { looked, parent, ..plain });
+        let plain = plain(id, outcome, verdict.decision.rule, round, engine);
+        self.passed.findings.decisions.push(Decision { looked, parent, names, ..plain });
+        self.passed.observations.push(seen);
     }
 
     /// What a message is filed with. The user's word beats the rule of its folder, and that what its parent is about.
@@ -424,27 +486,6 @@ fn plain(
     engine: &Engine,
 ) -> Decision {
     let (class, at) = (Class::Email, engine.clock.now());
-    Decision { class, item, outcome, rule, looked: String::new(), parent: None, round, at }
-}
-
-/// What smart matching compares with: what is filed.
-async fn similar(engine: &Engine, links: &[Link]) -> store::Result<Vec<Similar>> {
-    let records: BTreeMap<ItemId, ItemId> =
-        links.iter().map(|link| (link.item.clone(), link.record.clone())).collect();
-    let items: Vec<ItemId> = records.keys().cloned().collect();
-    let contents = engine
-        .store
-        .read(move |db| {
-            let side = crate::model::Side::Mailbox;
-            store::observation::contents(db, side, Class::Email, &items)
-        })
-        .await?;
-    let similar = contents.into_iter().filter_map(|(id, content)| {
-        Some(Similar {
-            record: RecordId::parse(records.get(&id)?)?,
-            subject: thread::subject(&content).unwrap_or_default().to_owned(),
-            people: thread::people(&content).into_iter().collect(),
-        })
-    });
-    Ok(similar.collect())
+    let (looked, names) = (String::new(), Vec::new());
+    Decision { class, item, outcome, rule, looked, parent: None, names, round, at }
 }

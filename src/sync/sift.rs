@@ -1,13 +1,14 @@
 //! Which messages take part. They are many and few of them matter, so that they pass a [`Sieve`] in portions: each gets its
 //! decision, and only those that are tracked, or belong to what is in the CRM, are kept in memory.
 //!
-//! What is read passes as it comes, and its decisions are stored with it. In a first look that is all there is. Otherwise all
-//! that is stored passes once more: what was linked or marked since may concern any of them.
+//! What is read passes as it comes, and is stored with its decision. Then those pass that a plan follows from: the ones that are to
+//! be filed, and the ones that something happened to. A message that was left out may answer one that was filed since, and is
+//! found by what it refers to ([`decision::naming`]). When the rules are others, all pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Engine;
-use super::sieve::{Findings, Remembered, Sieve, Sifted};
+use super::sieve::{Passed, RULES_KEY, Sieve, Sifted};
 use super::stock::Assembly;
 use super::world::Stored;
 use crate::connector;
@@ -18,60 +19,97 @@ use crate::model::{Class, Content, Fields, ItemId, Side, Traits, Uid, Version};
 use crate::plan::Seen;
 use crate::store;
 use crate::store::decision::{self, Decision};
-use crate::store::observation;
+use crate::store::observation::{self, Observation};
 use crate::store::round::RoundId;
+use crate::store::{link, touched};
 
 /// How many messages are in memory at a time.
-const PORTION: u32 = 1000;
+const PORTION: usize = 1000;
+
+/// Whom to look at.
+struct Concerned {
+    ids: Vec<ItemId>,
+    /// The names to which something happened, as far as this look takes account of it.
+    touched: BTreeSet<Uid>,
+    /// The names of linked messages that are not where they were.
+    astray: BTreeMap<Uid, bool>,
+}
 
 impl Engine {
     /// For messages as they are read.
     pub(super) async fn sieve(&self) -> store::Result<Sieve> {
         let (side, class) = (Side::Mailbox, Class::Email);
         let is_first = self.store.read(move |db| observation::is_empty(db, side, class)).await?;
-        Sieve::new(self, is_first).await
+        Ok(Sieve::new(self, false).await?.first(is_first))
     }
 
-    /// Decides over every message that is not linked, and stores the decisions: unless all have passed this sieve, and nothing
-    /// was tracked or untracked meanwhile.
+    /// Gathers what a plan follows from, and decides once more over what may have changed. `passed` is what was read.
     pub(super) async fn sift(&self, round: RoundId, passed: Sieve) -> Stored<Sifted> {
-        if passed.holds(&Remembered::load(self).await?) {
-            passed.remember_rules(self).await?;
-            return Ok(passed.sifted());
+        let sieve = Sieve::new(self, true).await?.taught_by(passed);
+        let Concerned { ids, touched, astray } = self.concerned(&sieve).await?;
+        let mut sieve = sieve.missing(astray);
+        for ids in ids.chunks(PORTION) {
+            let (portion, old) = self.portion(ids).await?;
+            let passed = sieve.pass(self, round, portion, &old).await;
+            self.store_findings(passed).await?;
         }
-        let mut sieve = Sieve::new(self, true).await?.taught_by(passed);
-        let mut coming = self.portion(String::new()).await?;
-        while let Some((last, _)) = coming.0.last() {
-            let after = last.as_str().to_owned();
-            let (portion, old) = coming;
-            let findings = sieve.pass_stored(self, round, &portion, &old).await;
-            // While these are stored, the next are read.
-            let (stored, next) = tokio::join!(self.store_findings(findings), self.portion(after));
-            stored?;
-            coming = next?;
-        }
-        let findings = sieve.finish(self, round).await;
-        self.store_findings(findings).await?;
-        sieve.remember_rules(self).await?;
+        let passed = sieve.finish(self, round).await;
+        self.store_findings(passed).await?;
+        let (side, class, twins) = (Side::Mailbox, Class::Email, sieve.twins_of_tracked());
+        let filed =
+            self.store.read(move |db| observation::contents(db, side, class, &twins)).await?;
+        sieve.tell_twins(self, round, filed.values());
+        let last = sieve.last();
+        let rules = sieve.new_rules();
+        self.store
+            .write(move |tx| {
+                touched::remove(tx, &touched)?;
+                last.store(tx)?;
+                rules.map_or(Ok(()), |rules| store::meta::set(tx, RULES_KEY, &rules))
+            })
+            .await?;
         Ok(sieve.sifted())
     }
 
-    /// Some of the messages behind this one, with what was decided over them.
-    async fn portion(
-        &self,
-        after: String,
-    ) -> store::Result<(Vec<(ItemId, Content)>, BTreeMap<ItemId, Decision>)> {
-        let (side, class) = (Side::Mailbox, Class::Email);
+    /// The messages that are to be filed or wait for a decision, and those that something happened to.
+    async fn concerned(&self, sieve: &Sieve) -> store::Result<Concerned> {
+        let (starts_over, mut digests) = (sieve.starts_over(), sieve.learned());
         self.store
             .read(move |db| {
-                let portion = observation::contents_after(db, side, class, &after, PORTION)?;
-                let old = decision::of(db, class, portion.iter().map(|(id, _)| id))?;
-                Ok((portion, old))
+                let touched = touched::all(db)?;
+                let astray = link::astray(db, Class::Email)?;
+                if starts_over {
+                    let ids = observation::versions(db, Side::Mailbox, Class::Email)?;
+                    return Ok(Concerned { ids: ids.into_keys().collect(), touched, astray });
+                }
+                let mut ids = decision::open(db)?;
+                let moved = astray.iter().filter(|(_, is_old)| !**is_old).map(|(uid, _)| uid);
+                digests
+                    .extend(touched.iter().chain(moved).map(|uid| decision::short(uid.as_str())));
+                if !digests.is_empty() {
+                    ids.extend(decision::naming(db, &digests)?);
+                }
+                Ok(Concerned { ids: ids.into_iter().collect(), touched, astray })
             })
             .await
     }
 
-    async fn store_findings(&self, findings: Findings) -> store::Result<()> {
+    /// Some messages, with what was decided over them.
+    async fn portion(
+        &self,
+        ids: &[ItemId],
+    ) -> store::Result<(Vec<Observation>, BTreeMap<ItemId, Decision>)> {
+        let (side, class, ids) = (Side::Mailbox, Class::Email, ids.to_vec());
+        self.store
+            .read(move |db| {
+                let portion = observation::of(db, side, class, &ids)?;
+                Ok((portion, decision::of(db, class, &ids)?))
+            })
+            .await
+    }
+
+    async fn store_findings(&self, passed: Passed) -> store::Result<()> {
+        let findings = passed.findings;
         if findings.is_empty() {
             return Ok(());
         }
@@ -95,8 +133,7 @@ impl Engine {
         };
         let read: Vec<Result<(ItemId, Content), String>> =
             messages.iter().enumerate().map(read).collect();
-        let readable: Vec<(ItemId, Content)> =
-            read.iter().filter_map(|read| read.as_ref().ok()).cloned().collect();
+        let readable: Vec<&Content> = read.iter().flatten().map(|(_, content)| content).collect();
         let mut sieve = Sieve::new(self, false).await?;
         sieve.ask(self, &readable).await?;
         Ok(read
@@ -113,8 +150,8 @@ impl Engine {
     ) -> connector::Result<()> {
         // Of several copies of one message, one goes on.
         sifted.tracked.retain(|id, _| seen.heads.contains_key(id));
-        let uids: BTreeSet<Uid> =
-            sifted.tracked.keys().filter_map(|id| sifted.uids.get(id)).cloned().collect();
+        let contents = sifted.tracked.keys().filter_map(|id| sifted.contents.get(id));
+        let uids: BTreeSet<Uid> = contents.map(|content| content.uid.clone()).collect();
         if uids.is_empty() {
             return Ok(());
         }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::world::{filter_key, found_key, started_key};
-use crate::model::{Class, Field, ItemId, Link, LinkId, Listing, Side, Uid, Value, Version};
+use crate::model::{
+    Class, Content, Field, ItemId, Link, LinkId, Listing, Side, Uid, Value, Version,
+};
 use crate::plan::{Key, Seen, Verdict};
 use crate::store::conflict::{self, Dispute};
 use crate::store::decision::{self, Decision};
@@ -70,7 +72,8 @@ impl Stock {
             records: observation::heads(db, Side::Crm, class)?,
             quarantined,
             decisions: match kept {
-                Some(kept) => decision::of(db, class, kept)?,
+                // Decisions over messages were made before.
+                Some(_) => BTreeMap::new(),
                 None => decision::all(db, class)?,
             },
             marks: mark::all(db, class)?,
@@ -103,26 +106,28 @@ pub(super) struct Needs {
 }
 
 impl Assembly {
-    pub(super) fn new(stored: &Stock, items: &Listing, records: &Listing) -> Self {
+    /// Takes the heads out of what the store knows.
+    pub(super) fn new(stored: &mut Stock, items: &Listing, records: &Listing) -> Self {
         let mut assembly =
             Self { items: BTreeMap::new(), records: BTreeMap::new(), heads: BTreeMap::new() };
-        for (side, listing) in [(Side::Mailbox, items), (Side::Crm, records)] {
+        let heads = [std::mem::take(&mut stored.items), std::mem::take(&mut stored.records)];
+        let sides = [(Side::Mailbox, items), (Side::Crm, records)];
+        for ((side, listing), heads) in sides.into_iter().zip(heads) {
             let linked: BTreeSet<&ItemId> =
                 stored.links.iter().map(|link| link.half(side)).collect();
-            let heads = if side == Side::Mailbox { &stored.items } else { &stored.records };
             let mut map = BTreeMap::new();
-            for id in listing.entries.keys() {
-                let Some(head) = heads.get(id) else { continue };
+            for (id, head) in heads.into_iter().filter(|(id, _)| listing.entries.contains_key(id)) {
                 let aside = stored.quarantined.get(&(side, id.clone())) == Some(&head.version);
                 if head.uid.is_none() || head.problem.is_some() || aside {
-                    if linked.contains(id) {
-                        map.insert(id.clone(), Seen::Unseen);
+                    if linked.contains(&id) {
+                        map.insert(id, Seen::Unseen);
                     }
                     continue;
                 }
-                map.insert(id.clone(), Seen::Here { version: head.version.clone(), content: None });
+                let here = Seen::Here { version: head.version.clone(), content: None };
+                map.insert(id.clone(), here);
                 if side == Side::Mailbox {
-                    assembly.heads.insert(id.clone(), head.clone());
+                    assembly.heads.insert(id, head);
                 }
             }
             match side {
@@ -131,6 +136,11 @@ impl Assembly {
             }
         }
         assembly
+    }
+
+    /// Puts in what items say, where it is not in yet.
+    pub(super) fn fill_in(&mut self, contents: BTreeMap<ItemId, Content>) {
+        fill_in(&mut self.items, contents);
     }
 
     /// What the user untracked rests: neither half is judged, both keep what they have, and nothing is made a second time,
@@ -170,6 +180,14 @@ impl Assembly {
                 .collect()
         };
         Needs { items: loud(&self.items, &quiet.0), records: loud(&self.records, &quiet.1), links }
+    }
+}
+
+pub(super) fn fill_in(seen: &mut BTreeMap<ItemId, Seen>, contents: BTreeMap<ItemId, Content>) {
+    for (id, told) in contents {
+        if let Some(Seen::Here { content: content @ None, .. }) = seen.get_mut(&id) {
+            *content = Some(Box::new(told));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::observe::{Asked, Looker};
 use super::sieve::Sifted;
 use super::stock::{Assembly, Stock};
-use super::{ClassSettings, Engine, Progress, observe, recover};
+use super::{ClassSettings, Engine, Progress, observe, recover, stock};
 use crate::connector::{self, Connector, ErrorKind, Scope};
 use crate::mapping::Filing;
 use crate::model::{
@@ -125,9 +125,11 @@ impl Engine {
             Ok(mailbox) => mailbox,
             Err(error) => return Ok(Err(error)),
         };
-        let mut sieve = if class == Class::Email { Some(self.sieve().await?) } else { None };
         let looker = Looker { engine: self, connector: mailbox, side: Side::Mailbox, class, round };
-        let items = match observe::side(&looker, asked, sieve.as_mut()).await? {
+        if class == Class::Email {
+            return self.take_in_mail(&looker, asked).await;
+        }
+        let items = match observe::side(&looker, asked).await? {
             Ok(items) => items,
             Err(error) => return Ok(Err(error)),
         };
@@ -136,28 +138,38 @@ impl Engine {
             Err(error) => return Ok(Err(error)),
         };
         recover::run(self, class, &items, &records).await?;
-        let sifted = match sieve {
-            Some(sieve) => match self.sift(round, sieve).await? {
-                Ok(sifted) => Some(sifted),
-                Err(error) => return Ok(Err(error)),
-            },
-            None => None,
-        };
-        self.put_together((class, round, mailbox), (items, records), sifted).await
+        let listed = items.entries.len();
+        self.put_together((class, round, mailbox), (items, listed), records, None).await
     }
 
-    /// The records of the sync filter. Messages have none: they are met through their items.
+    /// As [`Engine::take_in`]. Messages have no records of a sync filter: they are met through their items. One is filed once and
+    /// has nothing to merge, so that there is nothing to recover.
+    async fn take_in_mail(&self, looker: &Looker<'_>, asked: Asked) -> Stored<Look> {
+        let mut sieve = self.sieve().await?;
+        let mail = match observe::mail(looker, asked, &mut sieve).await? {
+            Ok(mail) => mail,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut sifted = match self.sift(looker.round, sieve).await? {
+            Ok(sifted) => sifted,
+            Err(error) => return Ok(Err(error)),
+        };
+        let kept = sifted.kept.clone();
+        let items = self.store.read(move |db| mail.listing(db, &kept)).await?;
+        sifted.to_tag.retain(|id| items.0.entries.contains_key(id));
+        let completeness = Completeness::Partial("messages are not listed in the CRM".to_owned());
+        let records = Listing { entries: BTreeMap::new(), completeness };
+        let of = (looker.class, looker.round, looker.connector);
+        self.put_together(of, items, records, Some(sifted)).await
+    }
+
+    /// The records of the sync filter.
     async fn records(&self, class: Class, round: RoundId) -> Stored<Listing> {
-        if class == Class::Email {
-            let completeness =
-                Completeness::Partial("messages are not listed in the CRM".to_owned());
-            return Ok(Ok(Listing { entries: BTreeMap::new(), completeness }));
-        }
         let (crm, side) = (self.crm.as_ref(), Side::Crm);
         match observe::ask(self, crm, side, class).await? {
             Ok(asked) => {
                 let looker = Looker { engine: self, connector: crm, side, class, round };
-                observe::side(&looker, asked, None).await
+                observe::side(&looker, asked).await
             }
             Err(error) => Ok(Err(error)),
         }
@@ -166,12 +178,14 @@ impl Engine {
     async fn put_together(
         &self,
         (class, round, mailbox): (Class, RoundId, &dyn Connector),
-        (items, records): (Listing, Listing),
+        (items, listed): (Listing, usize),
+        records: Listing,
         sifted: Option<Sifted>,
     ) -> Stored<Look> {
         let (kept, now) = (sifted.as_ref().map(|sifted| sifted.kept.clone()), self.clock.now());
-        let stored = self.store.read(move |db| Stock::load(db, class, kept.as_ref(), now)).await?;
-        let mut seen = Assembly::new(&stored, &items, &records);
+        let mut stored =
+            self.store.read(move |db| Stock::load(db, class, kept.as_ref(), now)).await?;
+        let mut seen = Assembly::new(&mut stored, &items, &records);
         let probed = match self.probe(class, mailbox, Side::Mailbox, &items, &stored.links).await {
             Ok(probed) => probed,
             Err(error) => return Ok(Err(error)),
@@ -191,6 +205,7 @@ impl Engine {
             if let Err(error) = self.find_filed(&mut seen, &mut sifted).await {
                 return Ok(Err(error));
             }
+            seen.fill_in(std::mem::take(&mut sifted.contents));
             sifted
         } else {
             let tracked = self.decide(class, round, &mut seen, &stored).await?;
@@ -198,7 +213,7 @@ impl Engine {
         };
         let Sifted { tracked, filing, to_tag, to_untag, .. } = sifted;
         let (links, loaded) = self.load(class, seen, &stored).await?;
-        let situation = self.situation(class, &stored, &items, &records);
+        let situation = self.situation((class, listed), &stored, &items, &records);
         let partial = not_seen(class, &items, &records);
         let world = World {
             class,
@@ -215,10 +230,7 @@ impl Engine {
             choices: stored.choices,
             verdicts: stored.verdicts,
         };
-        let listed = BTreeMap::from([
-            (Side::Mailbox, items.entries.len()),
-            (Side::Crm, records.entries.len()),
-        ]);
+        let listed = BTreeMap::from([(Side::Mailbox, listed), (Side::Crm, records.entries.len())]);
         Ok(Ok(Look {
             world: Arc::new(world),
             situation,
@@ -293,13 +305,8 @@ impl Engine {
                 ))
             })
             .await?;
-        for (map, contents) in [(&mut seen.items, items), (&mut seen.records, records)] {
-            for (id, loaded) in contents {
-                if let Some(Seen::Here { content, .. }) = map.get_mut(&id) {
-                    *content = Some(Box::new(loaded));
-                }
-            }
-        }
+        seen.fill_in(items);
+        stock::fill_in(&mut seen.records, records);
         let mut links = stored.links.clone();
         for link in &mut links {
             link.bases = bases.get(&link.id).cloned().map(Box::new);
@@ -309,22 +316,23 @@ impl Engine {
 
     fn situation(
         &self,
-        class: Class,
+        (class, listed): (Class, usize),
         stored: &Stock,
         items: &Listing,
         records: &Listing,
     ) -> Situation {
-        let emptied = |listing: &Listing| {
+        let emptied = |listing: &Listing, listed: usize| {
             let active = |link: &Link| link.state == LinkState::Active;
-            listing.is_complete() && listing.entries.is_empty() && stored.links.iter().any(active)
+            listing.is_complete() && listed == 0 && stored.links.iter().any(active)
         };
+        let counted = [(Side::Mailbox, items, listed), (Side::Crm, records, records.entries.len())];
         let filter = self.class(class).filter;
         Situation {
             first: !stored.started,
             linked: stored.links.len(),
-            emptied: [(Side::Mailbox, items), (Side::Crm, records)]
+            emptied: counted
                 .into_iter()
-                .filter_map(|(side, listing)| emptied(listing).then_some(side))
+                .filter_map(|(side, listing, listed)| emptied(listing, listed).then_some(side))
                 .collect(),
             filter_changed: stored.filter.as_ref().is_some_and(|old| *old != filter),
             filter_dried: self.crm.selected(class).iter().any(|filter| {

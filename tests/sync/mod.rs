@@ -7,4 +7,5 @@ mod filing;
 mod first_look;
 mod people;
 mod rounds;
+mod threads;
 pub mod world;

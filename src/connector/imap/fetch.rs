@@ -13,6 +13,9 @@ use super::token::Token;
 use crate::connector::{Error, Result};
 use crate::model::Version;
 
+/// What the name of a section begins with.
+const SECTION: &[u8] = b"BODY[";
+
 /// A message, as far as it was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fetched {
@@ -38,19 +41,22 @@ impl Fetched {
         let mut fetched = Self::default();
         for pair in rest.first()?.list()?.chunks_exact(2) {
             let [item, value] = pair else { continue };
-            let Token::Atom(item) = item else { continue };
-            match item.to_ascii_uppercase().as_slice() {
-                b"UID" => fetched.uid = value.number()?,
-                b"FLAGS" => fetched.flags = Some(flags(value)?),
-                b"RFC822.SIZE" => fetched.size = value.number(),
-                b"MODSEQ" => fetched.mod_seq = value.list()?.first()?.number(),
-                b"X-GM-LABELS" => fetched.labels = Some(labels(value)?),
-                section if section.starts_with(b"BODY[") => {
-                    if let Token::Text(text) = value {
-                        fetched.section = Some(text.clone());
-                    }
-                }
-                _ => {}
+            let Token::Atom(name) = item else { continue };
+            let is = |known: &str| item.is_atom(known);
+            let section = name.get(..SECTION.len()).unwrap_or_default();
+            if is("UID") {
+                fetched.uid = value.number()?;
+            } else if is("FLAGS") {
+                fetched.flags = Some(flags(value)?);
+            } else if is("RFC822.SIZE") {
+                fetched.size = value.number();
+            } else if is("MODSEQ") {
+                fetched.mod_seq = value.list()?.first()?.number();
+            } else if is("X-GM-LABELS") {
+                fetched.labels = Some(labels(value)?);
+            } else if let (true, Token::Text(text)) = (section.eq_ignore_ascii_case(SECTION), value)
+            {
+                fetched.section = Some(text.clone());
             }
         }
         (fetched.uid > 0).then_some(fetched)

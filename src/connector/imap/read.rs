@@ -70,8 +70,14 @@ pub(super) async fn read(
     for ((folder, validity), uids) in wanted {
         let mut found = found.remove(&(folder.clone(), validity)).unwrap_or_default();
         for uid in uids {
-            let id = item_id(&folder, validity, uid);
-            let document = found.remove(&uid).unwrap_or_else(|| Err(missing(&id)));
+            let (id, document) = match found.remove(&uid) {
+                Some(Ok(document)) => (document.id.clone(), Ok(document)),
+                other => {
+                    let id = item_id(&folder, validity, uid);
+                    let error = other.unwrap_or_else(|| Err(missing(&id)));
+                    (id, error)
+                }
+            };
             documents.insert(id, document);
         }
     }

@@ -201,6 +201,7 @@ fn pairs(tx: &Transaction<'_>, round: RoundId) -> Result<()> {
             item: ItemId::new("anna.vcf"),
             outcome: decision::Outcome::Tracked,
             rule: "category".into(),
+            names: Vec::new(),
             looked: String::new(),
             parent: None,
             round,

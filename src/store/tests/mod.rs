@@ -22,6 +22,7 @@ mod fixture;
 mod outgoing;
 mod queries;
 mod tables;
+mod touched;
 mod work;
 
 fn at(seconds: i64) -> Timestamp {

@@ -16,6 +16,7 @@ const SOURCES: &[&str] = &[
     include_str!("../quarantine.rs"),
     include_str!("../round.rs"),
     include_str!("../settled.rs"),
+    include_str!("../touched.rs"),
 ];
 
 /// Short tables, read whole on purpose; `round` by its key, from the end.
@@ -25,6 +26,7 @@ const SCANS: &[&str] = &[
     "DELETE FROM hold WHERE NOT EXISTS (SELECT 1 FROM held WHERE held.hold = hold.id)",
     "SELECT id, link, field, mailbox, crm, winner, choice, created, settled, round FROM conflict ORDER BY id",
     "SELECT id, started, finished, trigger, report FROM round ORDER BY id DESC LIMIT ?1",
+    "SELECT name FROM touched",
 ];
 
 fn statements() -> Vec<String> {
@@ -85,7 +87,9 @@ fn what_is_done_for_every_item_makes_no_tables() {
 
 /// A scan of an index that holds only the rows in question.
 fn is_partial(step: &str) -> bool {
-    ["conflict_open", "conflict_choice", "journal_open"].iter().any(|index| step.contains(index))
+    ["conflict_open", "conflict_choice", "journal_open", "decision_open"]
+        .iter()
+        .any(|index| step.contains(index))
 }
 
 #[test]

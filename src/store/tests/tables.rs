@@ -266,6 +266,7 @@ fn decisions_are_counted_by_outcome_and_rule() {
             rule: rule.into(),
             looked: "--t".into(),
             parent: None,
+            names: Vec::new(),
             round,
             at: at(5),
         };

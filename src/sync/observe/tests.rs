@@ -13,7 +13,8 @@ fn since(list: &[&str]) -> Cursor {
 fn told(since: Cursor, parts: &[(&str, Part)], completeness: Completeness) -> Told {
     let known = items(&[("a/1", "x"), ("a/2", "x"), ("b/1", "x"), ("b/2", UNREAD)]);
     let parts = parts.iter().map(|(name, part)| ((*name).to_owned(), part.clone())).collect();
-    Told::of(Asked { news: News { parts, cursor: Cursor::new(), completeness }, since }, known)
+    let news = News { parts, cursor: Cursor::new(), completeness };
+    Told::of(Asked { news, since }, known, true)
 }
 
 fn names(ids: &[ItemId]) -> Vec<&str> {

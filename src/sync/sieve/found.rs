@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 
+use crate::filter::email::{self, thread};
 use crate::mapping::Filing;
-use crate::model::{Class, ItemId, Link, Uid};
+use crate::model::{Address, Class, Content, ItemId, Link, RecordId, Side, Similar, Uid};
 use crate::store::decision::{self, Decision};
+use crate::store::observation::Observation;
 use crate::store::regarding::Wish;
-use crate::store::{self, fingerprint, meta, tagged};
+use crate::store::round::RoundId;
+use crate::store::{self, fingerprint, meta, observation, tagged, touched};
 use crate::sync::Engine;
 
 /// Where the store keeps what the rules were when all messages were last decided over.
@@ -19,15 +23,36 @@ pub(in crate::sync) const RULES_KEY: &str = "rules/email";
 pub(in crate::sync) struct Sifted {
     /// The messages to be filed, with the rule that says so.
     pub(in crate::sync) tracked: BTreeMap<ItemId, String>,
-    /// Their names.
-    pub(in crate::sync) uids: BTreeMap<ItemId, Uid>,
-    /// The tracked ones, and those with the name of something that is in the CRM, perhaps moved from another folder.
+    /// What they say.
+    pub(in crate::sync) contents: BTreeMap<ItemId, Content>,
+    /// The tracked ones, those that are linked, and those with the name of something that is in the CRM, perhaps moved from
+    /// another folder.
     pub(in crate::sync) kept: BTreeSet<ItemId>,
     /// What the tracked ones are filed with.
     pub(in crate::sync) filing: BTreeMap<Uid, Filing>,
     /// Linked ones without the keyword, and ones that the user left out and that still have it.
     pub(in crate::sync) to_tag: BTreeSet<ItemId>,
     pub(in crate::sync) to_untag: BTreeSet<ItemId>,
+}
+
+/// Messages that passed, and what is to be stored with them: none is, before there is a decision over it.
+#[derive(Debug, Default)]
+pub(in crate::sync) struct Passed {
+    pub(in crate::sync) observations: Vec<Observation>,
+    pub(in crate::sync) findings: Findings,
+}
+
+impl Passed {
+    /// # Errors
+    /// Only the store's own.
+    pub(in crate::sync) fn store(
+        &self,
+        tx: &store::Transaction<'_>,
+        round: RoundId,
+    ) -> store::Result<()> {
+        observation::upsert(tx, round, &self.observations)?;
+        self.findings.store(tx)
+    }
 }
 
 /// What is to be stored of messages that passed.
@@ -40,6 +65,8 @@ pub(in crate::sync) struct Findings {
     pub(in crate::sync) untagged: BTreeSet<ItemId>,
     /// What filed messages look like.
     pub(in crate::sync) prints: BTreeMap<Uid, String>,
+    /// Names that are to be looked at again.
+    pub(in crate::sync) touched: BTreeSet<Uid>,
 }
 
 impl Findings {
@@ -49,6 +76,7 @@ impl Findings {
             && self.tagged.is_empty()
             && self.untagged.is_empty()
             && self.prints.is_empty()
+            && self.touched.is_empty()
     }
 
     /// # Errors
@@ -58,6 +86,7 @@ impl Findings {
         tagged::add(tx, &self.tagged)?;
         tagged::remove(tx, &self.untagged)?;
         fingerprint::add(tx, &self.prints)?;
+        touched::add(tx, &self.touched)?;
         self.marks
             .iter()
             .try_for_each(|(uid, (said, at))| store::mark::set(tx, Class::Email, uid, *said, *at))
@@ -65,7 +94,7 @@ impl Findings {
 }
 
 /// What the store knows that decisions follow from.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(in crate::sync) struct Remembered {
     pub(in crate::sync) links: Vec<Link>,
     pub(in crate::sync) marks: BTreeMap<Uid, bool>,
@@ -118,6 +147,34 @@ pub(super) fn inherit(filing: &mut BTreeMap<Uid, Filing>) {
             next.clone_from(&of.answers);
         }
     }
+}
+
+/// Differs when messages may be decided over differently.
+pub(super) fn digest(policy: &email::Policy, me: &BTreeSet<Address>) -> String {
+    let me: Vec<&str> = me.iter().map(Address::as_str).collect();
+    format!("{:x}", Sha256::digest(format!("{} {me:?}", policy.fingerprint())))
+}
+
+/// What smart matching compares with: what is filed.
+pub(super) async fn similar(engine: &Engine, links: &[Link]) -> store::Result<Vec<Similar>> {
+    let records: BTreeMap<ItemId, ItemId> =
+        links.iter().map(|link| (link.item.clone(), link.record.clone())).collect();
+    let items: Vec<ItemId> = records.keys().cloned().collect();
+    let contents = engine
+        .store
+        .read(move |db| {
+            let side = Side::Mailbox;
+            observation::contents(db, side, Class::Email, &items)
+        })
+        .await?;
+    let similar = contents.into_iter().filter_map(|(id, content)| {
+        Some(Similar {
+            record: RecordId::parse(records.get(&id)?)?,
+            subject: thread::subject(&content).unwrap_or_default().to_owned(),
+            people: thread::people(&content).into_iter().collect(),
+        })
+    });
+    Ok(similar.collect())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{Content, Field, ItemId, Uid, Value};
 
-/// What was seen of messages that are filed, or are to be.
+/// What was seen of messages that are filed, as far as anybody asks, and of those that are to be.
 #[derive(Debug, Default)]
 pub(super) struct Twins {
     /// The dates of filed messages, by name.
@@ -34,6 +34,15 @@ impl Twins {
     pub(super) fn tracked(&mut self, id: &ItemId, content: &Content) {
         let look = Look { uid: content.uid.clone(), date: date(content), print: print(content) };
         self.tracked.insert(id.clone(), look);
+    }
+
+    /// The names of filed messages that the tracked ones have to be compared with. `prints` are those of all filed ones.
+    pub(super) fn wanted(&self, prints: &BTreeMap<Uid, String>) -> BTreeSet<Uid> {
+        let looks: BTreeSet<&str> =
+            self.tracked.values().filter_map(|look| look.print.as_deref()).collect();
+        let names = self.tracked.values().map(|look| &look.uid);
+        let alike = prints.iter().filter(|(_, print)| looks.contains(print.as_str()));
+        names.chain(alike.map(|(uid, _)| uid)).cloned().collect()
     }
 
     /// Those that have the name of another message, and another date: of each name one is believed, the filed one before others.
