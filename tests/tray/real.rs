@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::panel::Item;
 use super::program::{Session, Tray, until};
@@ -82,7 +82,8 @@ async fn a_lost_sign_in_is_told_once_and_withdrawn_when_it_is_back() {
         until("a notification", async || !notifications.shown().is_empty()).await;
     }
     fs::write(&token, right).unwrap();
-    item.click("Sync now").await;
+    // As after `liaison auth login`.
+    service.client().ask(&json!("reload"));
     item.says(IN_STEP).await;
     until("a withdrawal", async || !notifications.closed().is_empty()).await;
     let shown = notifications.shown();
