@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::panel::Item;
 use super::program::{Session, Tray, until};
@@ -65,7 +65,7 @@ async fn every_wish_is_done_by_the_service() {
 async fn a_lost_sign_in_is_told_once_and_withdrawn_when_it_is_back() {
     let organisation = Organisation::serve();
     let here = in_step(&organisation);
-    let _service = Service::start(&here);
+    let mut service = Service::start(&here);
     let session = Session::start().await;
     let notifications = Notifications::of(&session).await;
     let tray = tray(&session, &here);
@@ -75,11 +75,15 @@ async fn a_lost_sign_in_is_told_once_and_withdrawn_when_it_is_back() {
     let right = fs::read_to_string(&token).unwrap();
     fs::write(&token, "wrong").unwrap();
     for _ in 0..2 {
-        item.click("Sync now").await;
+        service.kill();
+        item.says("The service does not run").await;
+        service = Service::start(&here);
+        service.reaches("sign-in");
         until("a notification", async || !notifications.shown().is_empty()).await;
     }
     fs::write(&token, right).unwrap();
-    item.click("Sync now").await;
+    // As after `liaison auth login`.
+    service.client().ask(&json!("reload"));
     item.says(IN_STEP).await;
     until("a withdrawal", async || !notifications.closed().is_empty()).await;
     let shown = notifications.shown();

@@ -37,7 +37,7 @@ async fn every_state(theme: Theme, height: u32) {
     let desktop = Desktop::start(&session.bus, theme, height);
     let name = |state: &str| format!("{theme:?}-{height}-{state}").to_lowercase();
     // What the thinnest of them has in the smallest size.
-    let least = 40;
+    let least = 16;
     let shows = async |state: &str, colour| {
         let log = panel_log(&session.bus);
         until(&format!("{state} in the panel, which says {log}"), async || {

@@ -178,14 +178,15 @@ impl Tray {
         }
     }
 
+    /// Kept first: who is killed in between tells it not at all rather than twice, and the icon shows it all the same.
     async fn tell(&mut self, steps: Vec<Step>) {
+        self.remember();
         for step in steps {
             match step {
                 Step::Tell(topic, count) => self.bubbles.tell(topic, count).await,
                 Step::Withdraw(topic) => self.bubbles.withdraw(topic).await,
             }
         }
-        self.remember();
     }
 
     /// Keeps what the user knows, when it has changed.
