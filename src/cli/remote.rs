@@ -62,6 +62,16 @@ pub async fn run(
     }
 }
 
+/// Lets the service begin anew, if there is one: somebody signed in or out.
+pub async fn nudge(here: &Installation) {
+    if let Ok(mut client) = connect(here).await
+        && let Err(error) = client.ask(Call::Reload).await
+    {
+        tracing::warn!("the running service was not told");
+        tracing::debug!(%error, "the running service");
+    }
+}
+
 /// A connection to the service of this installation.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ use crate::store::round::{self, Round};
 use crate::store::{self, Connection, link, meta, person};
 
 /// How far back the last round of a class is looked for: a class that is off has none for years.
-const ROUNDS: usize = 500;
+const ROUNDS: u32 = 500;
 
 /// How many of the things set aside are shown unless all are asked for.
 const ASIDE: usize = 3;
@@ -283,8 +283,8 @@ fn last_rounds(
     db: &Connection,
     classes: &[Class],
 ) -> store::Result<(Option<Round>, BTreeMap<Class, (Timestamp, Json)>)> {
-    let (mut last, mut reports, mut seen) = (None, BTreeMap::new(), 0);
-    round::backwards(db, |round| {
+    let (mut last, mut reports) = (None, BTreeMap::new());
+    round::backwards(db, ROUNDS, |round| {
         for class in classes {
             let report = round.report.get("classes").and_then(|all| all.get(class.as_str()));
             if let (Some(report), Some(at)) = (report, round.finished) {
@@ -294,8 +294,7 @@ fn last_rounds(
         if last.is_none() && round.trigger != "plan" {
             last = Some(round);
         }
-        seen += 1;
-        seen < ROUNDS && (last.is_none() || reports.len() < classes.len())
+        last.is_none() || reports.len() < classes.len()
     })?;
     Ok((last, reports))
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::open::silent;
 use super::output::{Answer, Page};
-use super::{Exit, Installation, Stop, instance, service};
+use super::{Exit, Installation, Stop, auth, instance, service};
 
 /// What the state holds, and what of it is nowhere else.
 pub mod holdings;
@@ -54,13 +54,16 @@ impl Uninstall {
         // It would change what is counted here, and it has the right to write.
         service::stop(here).await?;
         let again = "the service is stopped; `liaison service start` starts it again";
-        let mut removed = self.unlink(here).await.context(again)?;
+        let (mut removed, left) = self.unlink(here).await.context(again)?;
         removed.extend(service::uninstall(here).await?);
         let mut page = Page::default();
         page.line("nothing is left here but the configuration:");
         page.line(format!("  {}", here.directories.config.display()));
         page.line("the mailbox and the CRM keep what they have");
-        Ok(Answer::new(page, json!({ "done": true, "removed": removed })))
+        let mut answer =
+            Answer::new(page, json!({ "done": true, "removed": removed, "left": left }));
+        answer.notes.extend(left);
+        Ok(answer)
     }
 
     async fn preview(&self, here: &Installation) -> anyhow::Result<Answer> {
@@ -100,6 +103,7 @@ impl Uninstall {
         if !self.without_crm {
             page.line("  in the CRM: that this computer is the one that syncs, if it is");
         }
+        page.line("  in the keyring: the sign-ins and passwords of this installation");
         page.line("would stay:");
         page.line("  every item and record, on both sides, as it is now");
         page.wrapped(
@@ -111,11 +115,12 @@ impl Uninstall {
         holdings.describe_lost(page);
     }
 
-    /// Gives up the role, and removes the state. The files that are gone.
-    async fn unlink(&self, here: &Installation) -> anyhow::Result<Vec<PathBuf>> {
+    /// Gives up the role, forgets sign-ins and passwords, and removes the state. The files that are gone, and what could not be
+    /// forgotten.
+    async fn unlink(&self, here: &Installation) -> anyhow::Result<(Vec<PathBuf>, Vec<String>)> {
         let state = &here.directories.state;
         if !state.exists() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
         let holdings = Holdings::of(state).await?;
         if holdings.is_lost() && !self.drop_outbox {
@@ -134,7 +139,12 @@ impl Uninstall {
             drop(opened);
             lock
         };
-        remove_state(state)
+        // Without a configuration, nothing says what the keyring holds.
+        let left = match here.load() {
+            Ok(loaded) => auth::forget_all(here, &loaded.settings).await,
+            Err(_) => Vec::new(),
+        };
+        Ok((remove_state(state)?, left))
     }
 }
 
@@ -149,7 +159,7 @@ fn remove_state(state: &Path) -> anyhow::Result<Vec<PathBuf>> {
         let Ok(entries) = std::fs::read_dir(&folder) else { continue };
         for entry in entries {
             let entry = entry?;
-            let is_file = entry.file_type()?.is_file();
+            let is_file = !entry.file_type()?.is_dir();
             if is_file && entry.file_name().to_str().is_some_and(|file| is_ours(name, file)) {
                 let file = entry.path();
                 std::fs::remove_file(&file)
@@ -166,12 +176,14 @@ fn remove_state(state: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 /// The folders of the state that hold files of ours; the store lies in the last one: as long as it is there, what is missing is
 /// known.
-const FOLDERS: [&str; 3] = ["log", "offline", ""];
+const FOLDERS: [&str; 5] = ["log", "offline", "auth", "run", ""];
 
 fn is_ours(folder: &str, name: &str) -> bool {
     match folder {
         "log" => name.strip_suffix(".log").is_some_and(|number| number.parse::<u64>().is_ok()),
         "offline" => name.ends_with(".replay") || name.contains(".db"),
-        _ => matches!(name, "lock" | "service.xml") || name.starts_with("store.db"),
+        "auth" => name.ends_with(".json") || name.ends_with(".lock"),
+        "run" => name == "control.sock",
+        _ => matches!(name, "lock" | "service.xml" | "setup.toml") || name.starts_with("store.db"),
     }
 }

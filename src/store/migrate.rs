@@ -45,6 +45,7 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0006_decision.sql"),
         include_str!("migrations/0006_observation.sql"),
         include_str!("migrations/0006_touched.sql"),
+        include_str!("migrations/0006_round.sql"),
     ],
 ];
 

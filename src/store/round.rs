@@ -86,21 +86,27 @@ pub fn get(connection: &Connection, id: RoundId) -> Result<Option<Round>> {
 /// # Errors
 /// Only the store's own.
 pub fn latest(connection: &Connection, limit: u32) -> Result<Vec<Round>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT id, started, finished, trigger, report FROM round ORDER BY id DESC LIMIT ?1",
-    )?;
-    statement.query_and_then([limit], from_row)?.collect()
+    let mut found = Vec::new();
+    backwards(connection, limit, |round| {
+        found.push(round);
+        true
+    })?;
+    Ok(found)
 }
 
-/// Hands over the latest rounds, newest first, until `each` has seen enough and says so by `false`.
+/// Hands over the latest rounds, newest first and at most so many, until `each` has seen enough and says so by `false`.
 ///
 /// # Errors
 /// Only the store's own.
-pub fn backwards(connection: &Connection, mut each: impl FnMut(Round) -> bool) -> Result<()> {
+pub fn backwards(
+    connection: &Connection,
+    limit: u32,
+    mut each: impl FnMut(Round) -> bool,
+) -> Result<()> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, started, finished, trigger, report FROM round ORDER BY id DESC",
+        "SELECT id, started, finished, trigger, report FROM round ORDER BY id DESC LIMIT ?1",
     )?;
-    for round in statement.query_and_then([], from_row)? {
+    for round in statement.query_and_then([limit], from_row)? {
         if !each(round?) {
             break;
         }

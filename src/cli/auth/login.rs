@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::parts::{Need, Shared, of_part, shared};
 use crate::cli::output::{self, Answer, Page};
-use crate::cli::{Exit, Installation, Stop};
+use crate::cli::{Exit, Installation, Stop, remote};
 use crate::config::{Settings, paths};
 use crate::connector::oauth::{Session, Standing, Wanted};
 use crate::connector::vault::{Keyring, Vault};
@@ -221,6 +221,7 @@ impl Login {
         if done.is_empty() {
             Ok(answer)
         } else {
+            remote::nudge(here).await;
             Ok(answer.note("→ does it work? `liaison doctor`"))
         }
     }

@@ -9,6 +9,7 @@ mod parts;
 mod status;
 
 pub use login::{How, Prompt, SignedIn, keep_password, sign_in};
+pub use logout::forget_all;
 pub use parts::{Need, Shared, shared};
 pub use status::warnings;
 

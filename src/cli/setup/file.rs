@@ -24,7 +24,12 @@ pub(super) fn write(
     file: &Path,
     answers: &Answers,
 ) -> config::error::Result<String> {
-    edit::set(text.unwrap_or(HEADER), file, &changes(answers))
+    let changes = changes(answers);
+    match text {
+        Some(text) => edit::set(text, file, &changes),
+        // A comment by itself would end up behind what is written.
+        None => Ok(format!("{HEADER}\n{}", edit::set("", file, &changes)?.trim_start())),
+    }
 }
 
 /// The settings that answers come to, whether or not all questions were answered: for what is not known yet, something stands in

@@ -255,7 +255,11 @@ impl Person {
         }
         // Other letters than those of ASCII as DNS has them.
         let domain = Url::parse(&format!("https://{domain}/")).ok();
-        let domain = domain.and_then(|url| Some(url.host_str()?.to_owned())).ok_or_else(refuse)?;
+        let is_bare = |url: &Url| {
+            (url.path(), url.query(), url.fragment(), url.port()) == ("/", None, None, None)
+        };
+        let domain = domain.filter(is_bare).and_then(|url| Some(url.host_str()?.to_owned()));
+        let domain = domain.ok_or_else(refuse)?;
         if Place::server(&domain, 1, Security::Tls).is_none() {
             return Err(refuse());
         }

@@ -280,7 +280,7 @@ fn old_rounds_that_led_to_nothing_are_forgotten_and_others_are_not() {
         assert!(round::get(tx, first)?.is_none());
         assert!(round::get(tx, written)?.is_some());
         let mut seen = Vec::new();
-        round::backwards(tx, |round| {
+        round::backwards(tx, 9, |round| {
             seen.push(round.id);
             seen.len() < 3
         })?;
