@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData};
@@ -90,7 +91,7 @@ impl Names {
     /// As for [`Names::services`].
     pub async fn texts(&self, name: &str) -> Result<Vec<Vec<u8>>> {
         let answer = self.ask(name, self.0.txt_lookup(whole(name))).await?;
-        let records = answer.iter().flat_map(|lookup| lookup.answers());
+        let records = answer.iter().flat_map(Lookup::answers);
         let texts = records.filter_map(|record| match &record.data {
             RData::TXT(text) => Some(text.txt_data.iter().map(|text| text.to_vec())),
             _ => None,

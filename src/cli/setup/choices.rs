@@ -9,21 +9,24 @@ use crate::model::{Class, Side};
 use crate::plan::operation::Kind;
 use crate::sync::Preview;
 
+/// What can be answered, and what it means.
+type Words = &'static [(&'static str, &'static str)];
+
 /// A class, its question, and what can be answered.
-const TRACKING: [(Class, &str, &str, &[(&str, &str)]); 4] = [
+const TRACKING: [(Class, &str, &str, Words); 4] = [
     (Class::Contact, "track-contact", "Which contacts go to the CRM?", ITEMS),
     (Class::Task, "track-task", "Which tasks go to the CRM?", ITEMS),
     (Class::Appointment, "track-appointment", "Which appointments go to the CRM?", ITEMS),
     (Class::Email, "track-email", "Which messages go to the CRM?", MESSAGES),
 ];
 
-const ITEMS: &[(&str, &str)] = &[
+const ITEMS: Words = &[
     ("category", "those with the category “Tracked to CRM”, and those I name (usual)"),
     ("manual", "only those I name: `liaison track`"),
     ("all", "all, but private ones"),
 ];
 
-const MESSAGES: &[(&str, &str)] = &[
+const MESSAGES: Words = &[
     ("replies", "answers to messages that are in the CRM already (usual)"),
     ("none", "only those I name"),
     ("known-senders", "also those of contacts, leads and accounts"),
@@ -68,7 +71,7 @@ fn is_rule(answer: &str) -> Result<(), String> {
     is_among(MESSAGES, answer)
 }
 
-fn is_among(words: &[(&str, &str)], answer: &str) -> Result<(), String> {
+fn is_among(words: Words, answer: &str) -> Result<(), String> {
     if words.iter().any(|(word, _)| *word == answer) {
         return Ok(());
     }
@@ -94,7 +97,7 @@ async fn numbers(wizard: &Wizard<'_>) -> anyhow::Result<()> {
     match counted(wizard).await {
         Ok(page) => wizard.interview.say(&page)?,
         Err(error) => {
-            remark(&wizard.interview, &format!("not everything can be counted: {error:#}"))?
+            remark(&wizard.interview, &format!("not everything can be counted: {error:#}"))?;
         }
     }
     match filter::listed(wizard.here).await {
@@ -107,7 +110,7 @@ async fn numbers(wizard: &Wizard<'_>) -> anyhow::Result<()> {
             wizard.interview.say(&page)?;
         }
         Err(error) => {
-            remark(&wizard.interview, &format!("the filters cannot be listed: {error:#}"))?
+            remark(&wizard.interview, &format!("the filters cannot be listed: {error:#}"))?;
         }
     }
     Ok(())

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::interview::{Choice, Question};
-use super::part::{Part, is_settled};
+use super::interview::{self, Choice, Question};
+use super::part::{self, Part, is_settled};
 use super::sign_in::{self, Door};
 use super::{Wizard, file, stop};
 use crate::cli::Exit;
@@ -155,10 +155,10 @@ async fn place(wizard: &mut Wizard<'_>, kind: &Kind) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut choices: Vec<Choice> = offered.iter().map(choice).collect();
-    if let Some(present) = wizard.interview.present(kind.name).map(str::to_owned) {
-        if choices.iter().all(|choice| choice.answer != present) {
-            choices.insert(0, Choice::new(&*present, format!("As it is: {present}")));
-        }
+    if let Some(present) = wizard.interview.present(kind.name).map(str::to_owned)
+        && choices.iter().all(|choice| choice.answer != present)
+    {
+        choices.insert(0, Choice::new(&*present, format!("As it is: {present}")));
     }
     choices.push(Choice::new("url", "An address on a server …"));
     choices.push(Choice::new("path", "A folder on this machine, one file an item (vdir) …"));
@@ -208,7 +208,7 @@ fn own_sign_in(wizard: &mut Wizard<'_>, kind: &Kind) -> anyhow::Result<()> {
     let asks = "Who signs in there?";
     let help = "usually your whole address";
     let question = Question { name: kind.user, asks, help, usual: usual.as_deref() };
-    wizard.interview.text(question, super::interview::anything)?;
+    wizard.interview.text(question, part::something)?;
     sign_in::choose(wizard, kind.door, None)
 }
 
@@ -285,7 +285,7 @@ fn is_agreed(wizard: &Wizard<'_>, host: &str) -> anyhow::Result<bool> {
         Choice::new("no", "No, or I do not know"),
         Choice::new("yes", "Yes: sign in there with my password"),
     ];
-    Ok(wizard.interview.decide(&asks, "ask whoever runs your mailbox", choices)? == "yes")
+    Ok(interview::decide(&asks, "ask whoever runs your mailbox", choices)? == "yes")
 }
 
 /// Asks for another sign-in.
@@ -298,7 +298,7 @@ fn another(wizard: &mut Wizard<'_>, kind: &Kind) -> anyhow::Result<bool> {
         Choice::new("no", "Go on without its list"),
     ];
     let asks = "The sign-in of the messages is not accepted there. What now?";
-    if wizard.interview.decide(asks, "↑↓ to move, Enter to choose", choices)? == "no" {
+    if interview::decide(asks, "↑↓ to move, Enter to choose", choices)? == "no" {
         return Ok(false);
     }
     wizard.interview.again(&[kind.user, kind.door.way, kind.door.password]);

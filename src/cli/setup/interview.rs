@@ -15,11 +15,6 @@ use crate::cli::{Exit, Stop};
 /// Refuses an answer, with the reason.
 pub(super) type Check = fn(&str) -> Result<(), String>;
 
-/// Takes every answer.
-pub(super) fn anything(_: &str) -> Result<(), String> {
-    Ok(())
-}
-
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Question<'a> {
@@ -205,18 +200,18 @@ impl Interview {
         Ok(yes)
     }
 
-    /// What to do now; of no consequence for the configuration.
-    ///
-    /// # Errors
-    /// When the person stopped.
-    pub(super) fn decide(&self, asks: &str, help: &str, choices: Vec<Choice>) -> Asked<String> {
-        pick(asks, help, choices, 0)
-    }
-
     fn keep(&mut self, name: &'static str, answer: String) -> String {
         self.answers.set(name, answer.clone());
         answer
     }
+}
+
+/// What to do now; of no consequence for the configuration.
+///
+/// # Errors
+/// When the person stopped.
+pub(super) fn decide(asks: &str, help: &str, choices: Vec<Choice>) -> Asked<String> {
+    pick(asks, help, choices, 0)
 }
 
 /// Columns that are left for an answer behind its question.
@@ -256,17 +251,12 @@ fn refusal(given: &str, reason: &str) -> Page {
 fn unanswered(question: &Question<'_>, wrong: Option<(String, String)>) -> Stop {
     let name = question.name;
     let hint = format!("answer with --{name}, or `{name} = \"…\"` in the file of --answers");
-    match wrong {
-        Some((given, reason)) => Stop::new(
-            Exit::Usage,
-            format!("`{name}` cannot be “{}”: {reason}", short(&given, 200)),
-            hint,
-        ),
-        None => {
-            let asks = question.asks.trim_end_matches(['?', ':']);
-            Stop::new(Exit::Usage, format!("not answered: {asks}"), hint)
-        }
+    if let Some((given, reason)) = wrong {
+        let message = format!("`{name}` cannot be “{}”: {reason}", short(&given, 200));
+        return Stop::new(Exit::Usage, message, hint);
     }
+    let asks = question.asks.trim_end_matches(['?', ':']);
+    Stop::new(Exit::Usage, format!("not answered: {asks}"), hint)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Messages: where they are, who signs in, and where those of the CRM are handed in.
 
-use super::interview::{Choice, Question};
+use super::interview::{self, Choice, Question};
 use super::part::{self, Part, is_settled};
 use super::search::label;
 use super::sign_in::{self, Door};
@@ -109,11 +109,8 @@ fn offer(wizard: &mut Wizard<'_>, offered: Vec<Candidate>) -> anyhow::Result<Opt
         Choice::new("=maildir", "A Maildir folder on this machine …"),
         Choice::new("=none", "Leave messages out"),
     ]);
-    let chosen = wizard.interview.decide(
-        "Where are your messages?",
-        "↑↓ to move, Enter to choose",
-        choices,
-    )?;
+    let chosen =
+        interview::decide("Where are your messages?", "↑↓ to move, Enter to choose", choices)?;
     if let Some(kind) = chosen.strip_prefix('=') {
         wizard.interview.answers.set("email", kind);
         return Ok(None);
@@ -121,7 +118,9 @@ fn offer(wizard: &mut Wizard<'_>, offered: Vec<Candidate>) -> anyhow::Result<Opt
     let candidate = chosen.parse().ok().and_then(|number: usize| offered.into_iter().nth(number));
     if let Some(candidate) = &candidate {
         wizard.interview.answers.set("email", word(candidate.service.protocol));
-        known(candidate).iter().for_each(|known| part::take(wizard, EMAIL_SERVER, known));
+        if let Some(known) = known(candidate) {
+            part::take(wizard, EMAIL_SERVER, &known);
+        }
     }
     Ok(candidate)
 }

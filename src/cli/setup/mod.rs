@@ -182,7 +182,7 @@ impl Wizard<'_> {
             Choice::new("again", "Look at each answer again"),
             Choice::new("afresh", "Start afresh"),
         ];
-        let what = self.interview.decide(&asks, "↑↓ to move, Enter to choose", choices)?;
+        let what = interview::decide(&asks, "↑↓ to move, Enter to choose", choices)?;
         match what.as_str() {
             "on" => self.interview.accept(draft),
             "again" => draft.names().for_each(|name| {

@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use super::interview::{Choice, Question};
+use super::interview::{self, Choice, Question};
 use super::part::{Part, is_settled};
 use super::search::is_own;
 use super::sign_in::{self, Door};
@@ -60,11 +60,7 @@ async fn place(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
             Choice::new("url", "I know its address …"),
             Choice::new("find", "Look for mine at Microsoft (you sign in there) …"),
         ];
-        let how = wizard.interview.decide(
-            "Your organisation:",
-            "↑↓ to move, Enter to choose",
-            choices,
-        )?;
+        let how = interview::decide("Your organisation:", "↑↓ to move, Enter to choose", choices)?;
         if how == "find" && find(wizard).await? {
             return Ok(());
         }
@@ -85,8 +81,7 @@ async fn place(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
 /// Signs in at Microsoft and shows the organisations that are told there. Whether one was chosen.
 async fn find(wizard: &mut Wizard<'_>) -> anyhow::Result<bool> {
     let choices = CLOUDS.iter().map(|(name, host)| Choice::new(*host, *name)).collect();
-    let cloud =
-        wizard.interview.decide("In which cloud is it?", "↑↓ to move, Enter to choose", choices)?;
+    let cloud = interview::decide("In which cloud is it?", "↑↓ to move, Enter to choose", choices)?;
     sign_in::provider(wizard)?;
     // The service that knows organisations is signed in at as one of them is.
     let interview = &mut wizard.interview;
@@ -116,7 +111,7 @@ async fn find(wizard: &mut Wizard<'_>) -> anyhow::Result<bool> {
     let choices =
         found.iter().map(|one| Choice::new(one.url.origin().ascii_serialization(), label(one)));
     let help = "one that is missing: Esc, and write its address";
-    let chosen = wizard.interview.decide("Which one?", help, choices.collect())?;
+    let chosen = interview::decide("Which one?", help, choices.collect())?;
     wizard.interview.answers.set("organisation-url", chosen);
     Ok(true)
 }
@@ -142,15 +137,14 @@ fn bare(answer: &str) -> Result<String, String> {
 fn name(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
     let present = wizard.interview.present("organisation").map(str::to_owned);
     let given = wizard.interview.given("organisation").map(str::to_owned);
-    if let (Some(present), Some(given)) = (&present, &given) {
-        if present != given {
-            let message =
-                format!("the mailbox is kept in step with `{present}`, not with `{given}`");
-            let hint = format!(
-                "add it with `liaison org add {given}`, then `liaison org use {given}` says what changing means"
-            );
-            return Err(stop(Exit::Usage, message, hint));
-        }
+    if let (Some(present), Some(given)) = (&present, &given)
+        && present != given
+    {
+        let message = format!("the mailbox is kept in step with `{present}`, not with `{given}`");
+        let hint = format!(
+            "add it with `liaison org add {given}`, then `liaison org use {given}` says what changing means"
+        );
+        return Err(stop(Exit::Usage, message, hint));
     }
     let url = wizard.interview.answers.get("organisation-url").unwrap_or_default();
     let name = given.or(present).unwrap_or_else(|| usual_name(url));

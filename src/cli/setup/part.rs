@@ -1,6 +1,6 @@
 //! One part as it was answered: does it work? If not, why, and what now.
 
-use super::interview::{Choice, Question};
+use super::interview::{self, Choice, Question};
 use super::sign_in::{self, Door};
 use super::{Wizard, stop};
 use crate::cli::doctor::{self, Examined, Which};
@@ -132,7 +132,7 @@ fn what_now(wizard: &Wizard<'_>, bad: &Finding, door: Option<Door>) -> anyhow::R
     }
     choices.push(Choice::new("look", "Look again: I changed something"));
     choices.push(Choice::new("keep", "Keep it as it is, and go on"));
-    wizard.interview.decide(
+    interview::decide(
         "It does not work like this. What now?",
         "Esc stops; what you answered is kept",
         choices,

@@ -3,7 +3,7 @@
 
 use inquire::{Password, PasswordDisplayMode};
 
-use super::interview::{Choice, Question, wait};
+use super::interview::{self, Choice, Question, wait};
 use super::{Wizard, part};
 use crate::cli::auth::{self, How, Need, Prompt};
 use crate::cli::output::{self, Page};
@@ -43,10 +43,14 @@ pub(super) fn choose(
     let way = wizard.interview.answers.get(door.way).unwrap_or_default().to_owned();
     match way.as_str() {
         "command" if door.password.is_empty() => {
-            drop(part::command(wizard, door.token, "a bearer token")?)
+            drop(part::command(wizard, door.token, "a bearer token")?);
         }
-        "command" => drop(part::command(wizard, door.password, "the password")?),
-        "token" => drop(part::command(wizard, door.token, "a bearer token")?),
+        "command" => {
+            part::command(wizard, door.password, "the password")?;
+        }
+        "token" => {
+            part::command(wizard, door.token, "a bearer token")?;
+        }
         "systemd" => {
             let help = "from LoadCredentialEncrypted= of the service";
             let asks = "The name of the systemd credential:";
@@ -91,7 +95,7 @@ pub(super) fn provider(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
                 if issuer.is_some() {
                     choices.reverse();
                 }
-                interview.decide("Where do you sign in?", "↑↓ to move, Enter to choose", choices)?
+                interview::decide("Where do you sign in?", "↑↓ to move, Enter to choose", choices)?
                     == "issuer"
             }
             (_, true) => true,
