@@ -278,11 +278,11 @@ impl State {
     }
 }
 
+/// The last round that worked on a class: when it ended, and what came of it.
+type Reports = BTreeMap<Class, (Timestamp, Json)>;
+
 /// The last round, and for each class when one worked on it last and what came of that.
-fn last_rounds(
-    db: &Connection,
-    classes: &[Class],
-) -> store::Result<(Option<Round>, BTreeMap<Class, (Timestamp, Json)>)> {
+fn last_rounds(db: &Connection, classes: &[Class]) -> store::Result<(Option<Round>, Reports)> {
     let (mut last, mut reports) = (None, BTreeMap::new());
     round::backwards(db, ROUNDS, |round| {
         for class in classes {

@@ -182,7 +182,7 @@ fn is_ours(folder: &str, name: &str) -> bool {
     match folder {
         "log" => name.strip_suffix(".log").is_some_and(|number| number.parse::<u64>().is_ok()),
         "offline" => name.ends_with(".replay") || name.contains(".db"),
-        "auth" => name.ends_with(".json") || name.ends_with(".lock"),
+        "auth" => Path::new(name).extension().is_some_and(|end| end == "json" || end == "lock"),
         "run" => name == "control.sock",
         _ => matches!(name, "lock" | "service.xml" | "setup.toml") || name.starts_with("store.db"),
     }

@@ -242,24 +242,24 @@ mod tests {
         (status.state, status.sentence)
     }
 
+    type Change = Box<dyn FnOnce(&mut Facts)>;
+
     #[test]
     fn in_step_is_only_said_when_nothing_waits_anywhere() {
         assert_eq!(state(|_| {}), (State::InStep, "everything is in step".to_owned()));
-        let waits: [(fn(&mut Facts), State); 9] = [
-            (|it| it.survey.classes[1].state = State::Waiting, State::Waiting),
-            (|it| it.survey.outbox = true, State::Waiting),
-            (|it| it.survey.offline = true, State::Offline),
-            (|it| it.paused = Some(Pause::UntilResume), State::Paused),
-            (|it| it.classes.get_mut(&Class::Task).unwrap().syncing = true, State::Syncing),
-            (|it| it.trouble = Some(trouble(Kind::Later(None))), State::Offline),
-            (|it| it.file = Some(trouble(Kind::Configuration)), State::Held),
-            (|it| it.classes.clear(), State::Waiting),
-            (
-                |it| {
-                    it.classes.get_mut(&Class::Task).unwrap().trouble = Some(trouble(Kind::SignIn))
-                },
-                State::SignIn,
-            ),
+        let task = |it: &mut Facts, beat: Beat| drop(it.classes.insert(Class::Task, beat));
+        let syncing = Beat { syncing: true, ..Beat::default() };
+        let refused = Beat { trouble: Some(trouble(Kind::SignIn)), ..Beat::default() };
+        let waits: [(Change, State); 9] = [
+            (Box::new(|it| it.survey.classes[1].state = State::Waiting), State::Waiting),
+            (Box::new(|it| it.survey.outbox = true), State::Waiting),
+            (Box::new(|it| it.survey.offline = true), State::Offline),
+            (Box::new(|it| it.paused = Some(Pause::UntilResume)), State::Paused),
+            (Box::new(|it| task(it, syncing)), State::Syncing),
+            (Box::new(|it| it.trouble = Some(trouble(Kind::Later(None)))), State::Offline),
+            (Box::new(|it| it.file = Some(trouble(Kind::Configuration))), State::Held),
+            (Box::new(|it| it.classes.clear()), State::Waiting),
+            (Box::new(|it| task(it, refused)), State::SignIn),
         ];
         for (number, (change, expected)) in waits.into_iter().enumerate() {
             let (state, sentence) = state(change);

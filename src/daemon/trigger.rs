@@ -75,7 +75,7 @@ mod tests {
             trigger.pull(cause);
         }
         assert_eq!(trigger.wait(Cause::Timer).await, Cause::Command);
-        let again = timeout(Duration::from_secs(60), trigger.wait(Cause::Timer)).await;
+        let again = timeout(Duration::from_mins(1), trigger.wait(Cause::Timer)).await;
         assert!(again.is_err(), "one burst led to two rounds");
     }
 
@@ -83,7 +83,7 @@ mod tests {
     async fn what_waits_for_a_person_is_not_tried_for_less() {
         let trigger = Trigger::default();
         trigger.pull(Cause::Mailbox);
-        let early = timeout(Duration::from_secs(60), trigger.wait(Cause::Command)).await;
+        let early = timeout(Duration::from_mins(1), trigger.wait(Cause::Command)).await;
         assert!(early.is_err());
         trigger.pull(Cause::Command);
         assert_eq!(trigger.wait(Cause::Command).await, Cause::Command);

@@ -201,15 +201,16 @@ impl Engine {
     }
 
     async fn sync_or_stand_by(&self, class: Class, round: RoundId) -> store::Result<ClassReport> {
-        let report = match self.standby() {
-            Some(standby) => self.stand_by(class, round, standby).await?,
-            None => tokio::select! {
+        let report = if let Some(standby) = self.standby() {
+            self.stand_by(class, round, standby).await?
+        } else {
+            tokio::select! {
                 biased;
                 report = self.sync_class(class, round) => report?,
                 () = self.stop.idle() => {
                     ClassReport { error: self.stopping(), ..ClassReport::default() }
                 }
-            },
+            }
         };
         report.trace();
         Ok(report)

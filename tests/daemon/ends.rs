@@ -100,7 +100,7 @@ fn the_service_manager_is_told_how_things_stand() {
     let organisation = Organisation::serve();
     let here = furnished(&organisation, 1);
     let manager = UnixDatagram::bind(here.path("notify")).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    manager.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
     let mut command = here.command(&["run"]);
     command.env("NOTIFY_SOCKET", here.path("notify")).env("WATCHDOG_USEC", "3000000");
     let mut service = Service::start_as(&here, command);

@@ -12,7 +12,7 @@ use crate::cli::installation::Installation;
 use crate::support::servers::process::{eventually, waited};
 
 /// Longer than anything here takes, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `liaison run`.
 pub struct Service {

@@ -255,7 +255,9 @@ mod tests {
 
     fn answers(pairs: &[(&'static str, &str)]) -> Answers {
         let mut answers = Answers::default();
-        pairs.iter().for_each(|(name, answer)| answers.set(name, *answer));
+        for (name, answer) in pairs {
+            answers.set(name, *answer);
+        }
         answers
     }
 

@@ -266,7 +266,9 @@ mod tests {
     fn alone(given: &[(&'static str, &str)], present: &[(&'static str, &str)]) -> Interview {
         let answers = |pairs: &[(&'static str, &str)]| {
             let mut answers = Answers::default();
-            pairs.iter().for_each(|(name, answer)| answers.set(name, *answer));
+            for (name, answer) in pairs {
+                answers.set(name, *answer);
+            }
             answers
         };
         Interview::new(answers(given), answers(present), true)

@@ -43,7 +43,7 @@ fn status(line: &str) -> String {
     format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
-async fn world(url: &str, name_server: SocketAddr) -> World {
+fn world(url: &str, name_server: SocketAddr) -> World {
     World {
         name_server: Some(name_server),
         descriptions: vec![(format!("{url}/own/config-v1.1.xml"), true)],
@@ -121,7 +121,7 @@ async fn a_provider_is_known_by_who_takes_the_mail() {
         ("small.example", MX, vec![mx(0, "mx1.in.hoster.example")]),
     ])
     .await;
-    let world = world(&url, names).await;
+    let world = world(&url, names);
     let found = discover("anna@contoso.example", &world).await.unwrap();
     assert_eq!(found.provider.map(|provider| provider.name), Some("Microsoft 365"));
     assert_eq!(hosts(&found, Protocol::Imap), [("outlook.office365.com", Source::MailHost, true)]);
@@ -168,7 +168,7 @@ async fn the_deadline_ends_what_is_silent_and_keeps_what_came() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let silent = format!("http://{}", listener.local_addr().unwrap());
     let (url, _) = web(|_| page(&IMAP.replace("HOST", "example.org"))).await;
-    let mut world = world(&silent, serve([]).await).await;
+    let mut world = world(&silent, serve([]).await);
     world.descriptions = vec![(format!("{url}/own"), false)];
     world.limit = Duration::from_secs(1);
     let found = discover("anna@example.org", &world).await.unwrap();
@@ -202,7 +202,7 @@ async fn a_guess_counts_when_the_server_greets_with_a_good_certificate() {
         }
     });
     let (url, _) = web(|_| status("404 Not Found")).await;
-    let mut world = world(&url, serve([]).await).await;
+    let mut world = world(&url, serve([]).await);
     let guess = |protocol| Guess { protocol, host: "localhost".to_owned(), port };
     world.guesses = vec![guess(Protocol::Imap)];
     let found = discover("anna@example.org", &world).await.unwrap();
