@@ -40,7 +40,7 @@ fn engine(config: PathBuf, state: PathBuf) {
     runtime.block_on(async {
         let common = Common { config: Some(config), state: Some(state), json: true, verbose: 0 };
         let here = Installation::find(&common).expect("an installation");
-        let opened = here.open(Arc::new(|_| ())).await.expect("an engine");
+        let (opened, _lock) = here.open(Arc::new(|_| ())).await.expect("an engine");
         println!("{}", json!({ "opened": true }));
         for line in std::io::stdin().lines() {
             let line = line.expect("a line");

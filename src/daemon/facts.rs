@@ -247,7 +247,9 @@ mod tests {
     #[test]
     fn in_step_is_only_said_when_nothing_waits_anywhere() {
         assert_eq!(state(|_| {}), (State::InStep, "everything is in step".to_owned()));
-        let task = |it: &mut Facts, beat: Beat| drop(it.classes.insert(Class::Task, beat));
+        fn task(it: &mut Facts, beat: Beat) {
+            it.classes.insert(Class::Task, beat);
+        }
         let syncing = Beat { syncing: true, ..Beat::default() };
         let refused = Beat { trouble: Some(trouble(Kind::SignIn)), ..Beat::default() };
         let waits: [(Change, State); 9] = [

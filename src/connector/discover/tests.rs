@@ -85,7 +85,7 @@ async fn who_is_believed_comes_first_and_only_the_domain_hears_the_address() {
         ("_submissions._tcp.example.org", SRV, vec![srv(0, 465, "smtp.example.org")]),
     ])
     .await;
-    let found = discover("Anna@Example.org", &world(&url, names).await).await.unwrap();
+    let found = discover("Anna@Example.org", &world(&url, names)).await.unwrap();
     assert_eq!(
         hosts(&found, Protocol::Imap),
         [
@@ -144,7 +144,7 @@ async fn what_fails_is_told_with_its_reason_and_stops_nothing() {
         }
     })
     .await;
-    let found = discover("anna@example.org", &world(&url, serve([]).await).await).await.unwrap();
+    let found = discover("anna@example.org", &world(&url, serve([]).await)).await.unwrap();
     assert_eq!(found.candidates, []);
     let failed: Vec<&Asked> = found.asked.iter().filter(|asked| asked.told.is_err()).collect();
     let reason = |part: &str| {
