@@ -25,6 +25,9 @@ pub struct Item {
 /// An entry with all below it: number, properties, entries.
 type Layout = (i32, BTreeMap<String, OwnedValue>, Vec<OwnedValue>);
 
+/// Width, height and bytes.
+type Picture = (i32, i32, Vec<u8>);
+
 impl Item {
     /// Waits for the item of a tray.
     pub async fn of(session: &Session, tray: &Tray) -> Self {
@@ -92,14 +95,14 @@ impl Item {
 
     /// Title and text of the tooltip.
     pub async fn tooltip(&self) -> (String, String) {
-        let tooltip: (String, Vec<(i32, i32, Vec<u8>)>, String, String) =
+        let tooltip: (String, Vec<Picture>, String, String) =
             OwnedValue::try_into(self.item.get_property("ToolTip").await.unwrap()).unwrap();
         (tooltip.2, tooltip.3)
     }
 
     /// The pictures: their heights and bytes.
     pub async fn pictures(&self) -> BTreeMap<i32, Vec<u8>> {
-        let pictures: Vec<(i32, i32, Vec<u8>)> =
+        let pictures: Vec<Picture> =
             OwnedValue::try_into(self.item.get_property("IconPixmap").await.unwrap()).unwrap();
         pictures.into_iter().map(|(width, _, bytes)| (width, bytes)).collect()
     }

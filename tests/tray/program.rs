@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::support::servers::desktop::Bus;
 
 /// How long anything may take while other tests run.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where a user is signed in.
 pub struct Session {

@@ -1,5 +1,11 @@
 //! Who shows notifications in a test: writes down each, and shows none.
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::used_underscore_binding,
+    reason = "what the macro of zbus makes of an interface"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 

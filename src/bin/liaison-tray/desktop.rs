@@ -71,11 +71,11 @@ pub(crate) fn main() -> ExitCode {
 async fn run(place: Place) -> anyhow::Result<()> {
     let Some(bus) = session().await else { return Ok(()) };
     let (chosen, mut choices) = mpsc::channel(WAITING);
-    let (wishes, wished) = mpsc::channel(WAITING);
+    let (wishes, to_ask) = mpsc::channel(WAITING);
     let (heard, mut news) = mpsc::channel(WAITING);
     let (advice, mut advised) = mpsc::channel(WAITING);
     let item = show(Item { face: Face::of(&Link::Absent), chosen }).await?;
-    let follow = tokio::spawn(link::follow(place.socket.clone(), wished, heard));
+    let follow = tokio::spawn(link::follow(place.socket.clone(), to_ask, heard));
     let desktop = NotificationsProxy::new(&bus).await?;
     let mut closed = desktop.receive_notification_closed().await?;
     let mut clicked = desktop.receive_action_invoked().await?;
