@@ -242,14 +242,15 @@ mod tests {
         (status.state, status.sentence)
     }
 
+    fn task(it: &mut Facts, beat: Beat) {
+        it.classes.insert(Class::Task, beat);
+    }
+
     type Change = Box<dyn FnOnce(&mut Facts)>;
 
     #[test]
     fn in_step_is_only_said_when_nothing_waits_anywhere() {
         assert_eq!(state(|_| {}), (State::InStep, "everything is in step".to_owned()));
-        fn task(it: &mut Facts, beat: Beat) {
-            it.classes.insert(Class::Task, beat);
-        }
         let syncing = Beat { syncing: true, ..Beat::default() };
         let refused = Beat { trouble: Some(trouble(Kind::SignIn)), ..Beat::default() };
         let waits: [(Change, State); 9] = [

@@ -66,6 +66,10 @@ impl Desktop {
     }
 
     /// Begins a sign-in; gives the program that waits, and what it wants to be opened.
+    #[allow(
+        clippy::zombie_processes,
+        reason = "whoever gets it waits for it; a test that panics ends anyway"
+    )]
     pub fn begin(&self, arguments: &[&str]) -> Waiting {
         let arguments = [["auth", "login"].as_slice(), arguments].concat();
         let mut command = self.command(&arguments);

@@ -1,4 +1,4 @@
-//! An OpenID provider, and a person with a browser who signs in there.
+//! An `OpenID` provider, and a person with a browser who signs in there.
 
 use std::fs;
 use std::path::PathBuf;
