@@ -141,8 +141,8 @@ fn cross(fill: Paint) -> Vec<(Shape, Paint)> {
 fn frame(fill: Paint) -> Vec<(Shape, Paint)> {
     let square = |near: f32, far: f32| vec![(near, near), (far, near), (far, far), (near, far)];
     vec![
-        (Shape::Area(square(6.0, 26.0), 2.5), fill),
-        (Shape::Area(square(9.0, 23.0), 1.0), Paint::Clear),
+        (Shape::Area(square(3.0, 29.0), 1.0), fill),
+        (Shape::Area(square(9.0, 23.0), 0.0), Paint::Clear),
     ]
 }
 

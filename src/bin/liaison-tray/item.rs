@@ -112,7 +112,7 @@ mod tests {
         hostile.needs[0].text = "<b>R&D</b>".to_owned();
         let (item, _) = item(hostile);
         let MenuItem::Standard(first) = item.menu().remove(0) else { panic!() };
-        assert_eq!((first.label.as_str(), first.enabled), ("my__org waits", false));
+        assert_eq!((first.label.as_str(), first.enabled), ("My__org waits", false));
         assert!(item.tool_tip().description.starts_with("&lt;b&gt;R&amp;D&lt;/b&gt;\n"));
         assert_eq!(item.status(), ksni::Status::NeedsAttention);
     }
