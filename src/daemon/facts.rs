@@ -32,6 +32,8 @@ pub enum Pause {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Beat {
     pub syncing: bool,
+    /// Whether a round looked at both sides since everything was opened: what was so before may not be so any more.
+    pub looked: bool,
     /// What went wrong in the last round.
     pub trouble: Option<Trouble>,
     pub next: Option<Timestamp>,
@@ -94,8 +96,9 @@ impl Facts {
             status.sentence = format!("syncing; before: {}", stored.sentence);
         } else if paused.is_some() {
             status.state = status.state.max(State::Paused);
-        } else if self.classes.is_empty() {
+        } else if !beat.looked {
             status.state = status.state.max(State::Waiting);
+            status.sentence = format!("not looked at yet; before: {}", stored.sentence);
         }
         status
     }
@@ -218,7 +221,7 @@ mod tests {
     fn facts() -> Facts {
         let mut facts = Facts::new(Timestamp::UNIX_EPOCH);
         for class in [Class::Contact, Class::Task] {
-            facts.classes.insert(class, Beat::default());
+            facts.classes.insert(class, Beat { looked: true, ..Beat::default() });
             facts.survey.classes.push(ClassStatus {
                 class: wired(class),
                 state: State::InStep,
@@ -253,11 +256,12 @@ mod tests {
         assert_eq!(state(|_| {}), (State::InStep, "everything is in step".to_owned()));
         let syncing = Beat { syncing: true, ..Beat::default() };
         let refused = Beat { trouble: Some(trouble(Kind::SignIn)), ..Beat::default() };
-        let waits: [(Change, State); 9] = [
+        let waits: [(Change, State); 10] = [
             (Box::new(|it| it.survey.classes[1].state = State::Waiting), State::Waiting),
             (Box::new(|it| it.survey.outbox = true), State::Waiting),
             (Box::new(|it| it.survey.offline = true), State::Offline),
             (Box::new(|it| it.paused = Some(Pause::UntilResume)), State::Paused),
+            (Box::new(|it| task(it, Beat::default())), State::Waiting),
             (Box::new(|it| task(it, syncing)), State::Syncing),
             (Box::new(|it| it.trouble = Some(trouble(Kind::Later(None)))), State::Offline),
             (Box::new(|it| it.file = Some(trouble(Kind::Configuration))), State::Held),

@@ -49,7 +49,8 @@ async fn round(hall: &Hall, class: Class, engine: &Engine, pace: &mut Pace, caus
     }
     let next = pace.after(trouble.as_ref(), hall.clock.chance());
     hall.refresh(stale).await;
-    hall.end(class, Beat { syncing: false, trouble, next: after(hall.clock.now(), next.pause) });
+    let next_round = after(hall.clock.now(), next.pause);
+    hall.end(class, Beat { syncing: false, looked: true, trouble, next: next_round });
     next
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing_subscriber::filter::EnvFilter;
 use zbus::connection::Builder;
+use zbus::fdo::DBusProxy;
 use zbus::{Connection, MessageStream};
 
 use super::bubble::{Bubbles, NotificationsProxy};
@@ -70,17 +71,31 @@ pub(crate) fn main() -> ExitCode {
 
 async fn run(place: Place) -> anyhow::Result<()> {
     let Some(bus) = session().await else { return Ok(()) };
+    match serve(&bus, place).await {
+        // The session ended in the middle of something.
+        Err(_) if is_over(&bus).await => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether the session bus answers no more.
+async fn is_over(bus: &Connection) -> bool {
+    let asked = async { DBusProxy::new(bus).await?.get_id().await };
+    !matches!(timeout(BUS, asked).await, Ok(Ok(_)))
+}
+
+async fn serve(bus: &Connection, place: Place) -> anyhow::Result<()> {
     let (chosen, mut choices) = mpsc::channel(WAITING);
     let (wishes, to_ask) = mpsc::channel(WAITING);
     let (heard, mut news) = mpsc::channel(WAITING);
     let (advice, mut advised) = mpsc::channel(WAITING);
     let item = show(Item { face: Face::of(&Link::Absent), chosen }).await?;
     let follow = tokio::spawn(link::follow(place.socket.clone(), to_ask, heard));
-    let desktop = NotificationsProxy::new(&bus).await?;
+    let desktop = NotificationsProxy::new(bus).await?;
     let mut closed = desktop.receive_notification_closed().await?;
     let mut clicked = desktop.receive_action_invoked().await?;
     let mut owner = desktop.inner().receive_owner_changed().await?;
-    let mut traffic = MessageStream::from(&bus);
+    let mut traffic = MessageStream::from(bus);
     let kept = Told::load(&place.told());
     let mut tray = Tray {
         news: News::after(kept.clone()),
