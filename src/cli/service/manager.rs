@@ -1,5 +1,5 @@
 //! The service managers: where each wants its files, what it is told so that the service is there, starts, stops and goes, and
-//! what its answers mean. Only [`run`] does anything.
+//! what its answers mean. Only `run` does anything.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,5 +1,5 @@
 //! `liaison setup`: from an address to the first round. Each step turns answers into more answers and shows that they work; where
-//! an answer comes from is for [`interview`] to know, what becomes of it for [`file`]. The configuration is written once
+//! an answer comes from is for `interview` to know, what becomes of it for `file`. The configuration is written once
 //! everything in it works or was meant so, and only then is anything else done.
 
 use std::collections::BTreeMap;
