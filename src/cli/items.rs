@@ -1,11 +1,11 @@
 //! How many items the mailbox has, and what was decided about each: every item is counted once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::output::count;
-use crate::model::{Class, ItemId, Side};
-use crate::store::decision::{self, Outcome};
-use crate::store::{self, Connection, mark, observation, quarantine};
+use crate::model::Class;
+use crate::store::tally::{self, Place};
+use crate::store::{self, Connection};
 
 /// The rule by which a message that is in the CRM is counted among those left out.
 const UNTRACKED: &str = "you untracked it";
@@ -25,44 +25,19 @@ impl Items {
     ///
     /// # Errors
     /// When the store is lost.
-    pub(super) fn read(
-        db: &Connection,
-        class: Class,
-        linked: &BTreeSet<ItemId>,
-    ) -> store::Result<Self> {
-        let decisions = decision::all(db, class)?;
-        let marks = mark::all(db, class)?;
+    pub(super) fn read(db: &Connection, class: Class) -> store::Result<Self> {
         let mut items = Self::default();
-        for (id, head) in observation::heads(db, Side::Mailbox, class)? {
-            items.all += 1;
-            let marked = head.uid.as_ref().and_then(|uid| marks.get(uid)).copied();
-            match decisions.get(&id) {
-                _ if head.problem.is_some() => items.aside += 1,
-                // The user's word came after the last round.
-                Some(decision)
-                    if marked.is_some_and(|tracked| {
-                        tracked != (decision.outcome == Outcome::Tracked)
-                    }) && !linked.contains(&id) =>
-                {
-                    items.pending += 1;
-                }
+        for (place, number) in tally::count(db, class)? {
+            items.all += number;
+            match place {
+                Place::Tracked => items.tracked += number,
+                Place::Skipped(rule) => *items.skipped.entry(rule).or_default() += number,
                 // The link rests, both sides keep what they have.
-                _ if linked.contains(&id) && marked == Some(false) => {
-                    *items.skipped.entry(UNTRACKED.to_owned()).or_default() += 1;
+                Place::Untracked => {
+                    *items.skipped.entry(UNTRACKED.to_owned()).or_default() += number;
                 }
-                _ if linked.contains(&id) => items.tracked += 1,
-                Some(decision) => match decision.outcome {
-                    Outcome::Tracked => items.tracked += 1,
-                    Outcome::Skipped => {
-                        *items.skipped.entry(decision.rule.clone()).or_default() += 1;
-                    }
-                    Outcome::Failed => items.aside += 1,
-                    Outcome::Pending => items.pending += 1,
-                },
-                None if quarantine::get(db, Side::Mailbox, class, &id)?.is_some() => {
-                    items.aside += 1;
-                }
-                None => items.pending += 1,
+                Place::Aside => items.aside += number,
+                Place::Pending => items.pending += number,
             }
         }
         Ok(items)

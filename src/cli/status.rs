@@ -318,7 +318,7 @@ impl ClassState {
             last,
             items: match counted {
                 Some(items) => items.clone(),
-                None => Items::read(db, class, &links.into_iter().map(|link| link.item).collect())?,
+                None => Items::read(db, class)?,
             },
             aside,
         })

@@ -38,6 +38,7 @@ pub mod settled;
 pub mod spent;
 pub mod statistics;
 pub mod tagged;
+pub mod tally;
 pub mod touched;
 
 #[cfg(test)]
