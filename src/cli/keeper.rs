@@ -13,6 +13,7 @@ use super::open::Opened;
 use super::{
     Arguments, Exit, Front, Installation, Stop, execute_here, exit, offline, output, survey,
 };
+use crate::config::Loaded;
 use crate::connector::{self, Retry};
 use crate::daemon::Gate;
 use crate::daemon::gate::Pass;
@@ -29,6 +30,8 @@ pub struct Within {
     pub gate: Gate,
     pub store: Store,
     opened: Mutex<Option<Opened>>,
+    /// The settings that rounds and commands go by: the last ones that could be used.
+    in_force: Mutex<Option<Loaded>>,
     /// The items of each class, as they were counted last.
     counted: Mutex<BTreeMap<Class, Items>>,
 }
@@ -41,7 +44,13 @@ impl fmt::Debug for Within {
 
 impl Within {
     pub fn new(gate: Gate, store: Store) -> Self {
-        Self { gate, store, opened: Mutex::default(), counted: Mutex::default() }
+        Self {
+            gate,
+            store,
+            opened: Mutex::default(),
+            in_force: Mutex::default(),
+            counted: Mutex::default(),
+        }
     }
 
     /// The right to write, while no round runs.
@@ -58,6 +67,11 @@ impl Within {
     /// What is open, if it is.
     pub fn opened(&self) -> Option<Opened> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The settings in force, once there were any that could be used.
+    pub fn in_force(&self) -> Option<Loaded> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The items of each class, where they cannot have changed since they were counted.
@@ -101,28 +115,34 @@ impl Keeper {
 
 #[async_trait]
 impl House for Keeper {
-    async fn check(&self) -> Result<(), Trouble> {
-        self.here.load().map(drop).map_err(|error| trouble(&error.into()))
+    async fn take_over(&self) -> Result<(), Trouble> {
+        let loaded = self.here.read().map_err(|error| trouble(&error.into()))?;
+        *self.within.in_force.lock().unwrap_or_else(PoisonError::into_inner) = Some(loaded);
+        Ok(())
     }
 
     async fn open(&self, tell: Tell) -> Result<Rooms, Trouble> {
+        if self.within.in_force().is_none() {
+            self.take_over().await?;
+        }
         self.within.keep(None);
         self.here.sign_ins.forget();
         let opened = match self.here.look(tell).await {
             Ok(opened) => opened,
             Err(error) => {
                 let mut trouble = trouble(&error);
-                if offline::is_away(&self.here).await.unwrap_or(false) {
+                if let Some(loaded) = self.within.in_force()
+                    && offline::is_away(&self.here, &loaded.settings).await.unwrap_or(false)
+                {
                     trouble.kind = Kind::Away;
                 }
                 return Err(trouble);
             }
         };
-        let interval = self.here.load().map_err(|error| trouble(&error.into()))?.settings.service;
         let rooms = Rooms {
             engine: opened.engine.clone(),
             classes: opened.classes.clone(),
-            interval: interval.interval,
+            interval: opened.interval,
         };
         self.within.keep(Some(opened));
         Ok(rooms)

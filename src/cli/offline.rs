@@ -128,8 +128,8 @@ impl Online {
 ///
 /// # Errors
 /// [`Exit::TryLater`] while the organisation that the mailbox goes with is offline.
-pub async fn refuse_sync(here: &Installation) -> anyhow::Result<()> {
-    if !is_away(here).await? {
+pub async fn refuse_sync(here: &Installation, settings: &Settings) -> anyhow::Result<()> {
+    if !is_away(here, settings).await? {
         return Ok(());
     }
     Err(Stop::new(
@@ -144,9 +144,8 @@ pub async fn refuse_sync(here: &Installation) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When its copy is lost.
-pub async fn is_away(here: &Installation) -> anyhow::Result<bool> {
-    let settings = here.load()?.settings;
-    let Ok((name, _)) = named(&settings, None) else { return Ok(false) };
+pub async fn is_away(here: &Installation, settings: &Settings) -> anyhow::Result<bool> {
+    let Ok((name, _)) = named(settings, None) else { return Ok(false) };
     let Some(store) = here.replica(name).await? else { return Ok(false) };
     Ok(chosen(&store, here.clock.now()).await?.is_some())
 }

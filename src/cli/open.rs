@@ -63,6 +63,8 @@ pub struct Opened {
     /// What the user must know: about the time zone, what they may not do, and sign-ins that end soon.
     pub notices: Vec<String>,
     pub identity: Identity,
+    /// How often the service asks the CRM for news.
+    pub interval: Duration,
 }
 
 impl Installation {
@@ -81,11 +83,22 @@ impl Installation {
         Ok(Self { directories, home, clock, json, front, within: None, sign_ins })
     }
 
-    /// The settings and where each comes from.
+    /// The settings and where each comes from. Within the service: those in force, whatever the file says meanwhile.
     ///
     /// # Errors
     /// When they cannot be used.
     pub fn load(&self) -> config::error::Result<Loaded> {
+        match self.within.as_ref().and_then(|within| within.in_force()) {
+            Some(loaded) => Ok(loaded),
+            None => self.read(),
+        }
+    }
+
+    /// The settings as the file has them now.
+    ///
+    /// # Errors
+    /// When they cannot be used.
+    pub fn read(&self) -> config::error::Result<Loaded> {
         config::load(&self.directories.config, self.directories.home.as_deref())
     }
 
@@ -138,12 +151,11 @@ impl Installation {
     /// # Errors
     /// When another process is at work, and as for [`Installation::look`].
     pub async fn open(&self, tell: Tell) -> anyhow::Result<(Opened, Lock)> {
-        self.load()?;
-        super::offline::refuse_sync(self).await?;
+        let settings = self.at_home().await?;
         let lock = self.lock().await?;
         let opened = match self.shared(&tell) {
             Some(opened) => opened,
-            None => self.look(tell).await?,
+            None => self.look_by(&settings, tell).await?,
         };
         Ok((opened, lock))
     }
@@ -153,8 +165,18 @@ impl Installation {
     /// # Errors
     /// When something cannot be opened, the sign-in is refused, or this state belongs to another organisation, user or mailbox.
     pub async fn look(&self, tell: Tell) -> anyhow::Result<Opened> {
-        let settings = &self.load()?.settings;
-        super::offline::refuse_sync(self).await?;
+        let settings = self.at_home().await?;
+        self.look_by(&settings, tell).await
+    }
+
+    /// The settings, unless the user is offline.
+    async fn at_home(&self) -> anyhow::Result<Settings> {
+        let settings = self.load()?.settings;
+        super::offline::refuse_sync(self, &settings).await?;
+        Ok(settings)
+    }
+
+    async fn look_by(&self, settings: &Settings, tell: Tell) -> anyhow::Result<Opened> {
         let store = self.store().await?;
         let (mut dataverse, standing) = self.meet(settings, &store).await?;
         let filters = selection::settle(&store, settings, &mut dataverse, self.clock.now()).await?;
@@ -178,7 +200,8 @@ impl Installation {
         let said = standing.says.iter().filter(|said| said.bad).map(|said| said.says.clone());
         let ending = auth::warnings(self, settings);
         let notices = chosen.notice.into_iter().chain(said).chain(ending).collect();
-        Ok(Opened { engine, classes, notices, identity })
+        let interval = settings.service.interval;
+        Ok(Opened { engine, classes, notices, identity, interval })
     }
 
     /// Makes sure that there is a state folder that nobody else can look into.

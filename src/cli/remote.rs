@@ -5,14 +5,12 @@ use std::ffi::OsString;
 
 use super::output::{self, Answer, Page};
 use super::{Command, Exit, Installation, Stop, live, progress};
+use crate::daemon::facts::model;
 use crate::ipc::client::Error;
-use crate::ipc::wire::{self, Call, Class, Doing, Done, Said};
+use crate::ipc::wire::{self, Call, Doing, Done, Said};
 use crate::ipc::{self, Client};
-use crate::model::{self, Side};
+use crate::model::Side;
 use crate::sync::Progress;
-
-/// Who asks, as it is told to the service.
-pub(super) const PROGRAM: &str = concat!("liaison ", env!("CARGO_PKG_VERSION"));
 
 /// Carries a command out by the service. `None`: there is none, or the command is to run here.
 ///
@@ -77,7 +75,7 @@ pub async fn nudge(here: &Installation) {
 /// # Errors
 /// [`Error::Absent`] when there is none.
 pub async fn connect(here: &Installation) -> Result<Client, Error> {
-    Client::connect(&ipc::socket(&here.directories.runtime), PROGRAM).await
+    Client::connect(&ipc::socket(&here.directories.runtime), ipc::PROGRAM).await
 }
 
 /// What the service says, as this program says things.
@@ -164,12 +162,7 @@ pub(super) fn shown(answer: wire::Answer) -> Answer {
 }
 
 fn heard(progress: &wire::Progress) -> Progress {
-    let class = match progress.class {
-        Class::Contact => model::Class::Contact,
-        Class::Task => model::Class::Task,
-        Class::Appointment => model::Class::Appointment,
-        Class::Email => model::Class::Email,
-    };
+    let class = model(progress.class);
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let (done, of) = (count(progress.done), count(progress.of));
     match progress.doing {

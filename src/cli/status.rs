@@ -14,7 +14,7 @@ use super::selection::Kept;
 use super::waiting::Waiting;
 use super::{Exit, Installation, live, zone};
 use crate::config::Settings;
-use crate::model::{Class, LinkState, Side};
+use crate::model::{Class, Side};
 use crate::store::quarantine::{self, Quarantined};
 use crate::store::round::{self, Round};
 use crate::store::{self, Connection, link, meta, person};
@@ -306,7 +306,7 @@ impl ClassState {
         last: Option<(Timestamp, Json)>,
         counted: Option<&Items>,
     ) -> store::Result<Self> {
-        let links = link::all(db, class)?;
+        let (linked, _) = link::count(db, class)?;
         let mut aside = quarantine::all(db, Side::Mailbox, class)?;
         aside.extend(quarantine::all(db, Side::Crm, class)?);
         Ok(Self {
@@ -314,7 +314,7 @@ impl ClassState {
             // Messages are met through their items: the CRM does not list them.
             resting: if class == Class::Email { 0 } else { link::resting(db, class)? },
             waiting: Waiting::of(db, class)?,
-            linked: links.iter().filter(|link| link.state == LinkState::Active).count(),
+            linked: usize::try_from(linked).unwrap_or(usize::MAX),
             last,
             items: match counted {
                 Some(items) => items.clone(),

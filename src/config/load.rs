@@ -25,7 +25,7 @@ mod server;
 mod sync;
 
 /// A configuration that can be used, and where each of its values comes from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Loaded {
     pub settings: Settings,
     /// Every setting, sorted by key.

@@ -52,14 +52,12 @@ impl Names {
     /// # Errors
     /// [`ErrorKind::Unreachable`] when DNS gave no answer in time.
     pub async fn services(&self, name: &str) -> Result<Vec<Target>> {
-        let mut found: Vec<_> = (self.ask(name, self.0.srv_lookup(whole(name))).await?)
-            .into_iter()
-            .flat_map(|lookup| lookup.answers().to_vec())
-            .filter_map(|record| match record.data {
-                RData::SRV(server) => Some(server),
-                _ => None,
-            })
-            .collect();
+        let records = self.ask(name, self.0.srv_lookup(whole(name))).await?.into_iter();
+        let servers = records.filter_map(|data| match data {
+            RData::SRV(server) => Some(server),
+            _ => None,
+        });
+        let mut found: Vec<_> = servers.collect();
         // The weight spreads load among equals; one client is no load, and a steady choice is easier to understand.
         found.sort_by_key(|server| (server.priority, u16::MAX - server.weight));
         let targets = found.iter().take(HOSTS_MAX);
@@ -73,14 +71,12 @@ impl Names {
     /// # Errors
     /// As for [`Names::services`].
     pub async fn mail_hosts(&self, domain: &str) -> Result<Vec<String>> {
-        let mut found: Vec<_> = (self.ask(domain, self.0.mx_lookup(whole(domain))).await?)
-            .into_iter()
-            .flat_map(|lookup| lookup.answers().to_vec())
-            .filter_map(|record| match record.data {
-                RData::MX(server) => Some(server),
-                _ => None,
-            })
-            .collect();
+        let records = self.ask(domain, self.0.mx_lookup(whole(domain))).await?.into_iter();
+        let servers = records.filter_map(|data| match data {
+            RData::MX(server) => Some(server),
+            _ => None,
+        });
+        let mut found: Vec<_> = servers.collect();
         found.sort_by_key(|server| server.preference);
         Ok(found.iter().take(HOSTS_MAX).filter_map(|server| host(&server.exchange)).collect())
     }
@@ -90,26 +86,27 @@ impl Names {
     /// # Errors
     /// As for [`Names::services`].
     pub async fn texts(&self, name: &str) -> Result<Vec<Vec<u8>>> {
-        let answer = self.ask(name, self.0.txt_lookup(whole(name))).await?;
-        let records = answer.iter().flat_map(Lookup::answers);
-        let texts = records.filter_map(|record| match &record.data {
-            RData::TXT(text) => Some(text.txt_data.iter().map(|text| text.to_vec())),
+        let records = self.ask(name, self.0.txt_lookup(whole(name))).await?.into_iter();
+        let texts = records.filter_map(|data| match data {
+            RData::TXT(text) => Some(text.txt_data),
             _ => None,
         });
-        Ok(texts.flatten().take(HOSTS_MAX).collect())
+        Ok(texts.flatten().take(HOSTS_MAX).map(|text| text.to_vec()).collect())
     }
 
-    /// `None` where there is nothing of the kind.
-    async fn ask<T>(
+    /// What the records of an answer say; empty where there is nothing of the kind.
+    async fn ask(
         &self,
         name: &str,
-        asking: impl Future<Output = std::result::Result<T, NetError>>,
-    ) -> Result<Option<T>> {
+        asking: impl Future<Output = std::result::Result<Lookup, NetError>>,
+    ) -> Result<Vec<RData>> {
         let unreachable =
             || Error::new(ErrorKind::Unreachable, format!("DNS gave no answer about {name}"));
         match tokio::time::timeout(TIME_LIMIT, asking).await {
-            Ok(Ok(answer)) => Ok(Some(answer)),
-            Ok(Err(error)) if error.is_no_records_found() || error.is_nx_domain() => Ok(None),
+            Ok(Ok(answer)) => {
+                Ok(answer.answers().iter().map(|record| record.data.clone()).collect())
+            }
+            Ok(Err(error)) if error.is_no_records_found() || error.is_nx_domain() => Ok(Vec::new()),
             Ok(Err(error)) => Err(unreachable().caused_by(error)),
             Err(_) => Err(unreachable()),
         }

@@ -26,6 +26,8 @@ pub(super) struct Hall {
     /// The service ends.
     pub(super) ending: CancellationToken,
     facts: watch::Sender<Facts>,
+    /// One look at what is stored at a time: an earlier one must not be told after a later one.
+    looking: tokio::sync::Mutex<()>,
     triggers: BTreeMap<Class, Trigger>,
     reopen: Notify,
     /// When the round of a class last made progress.
@@ -47,6 +49,7 @@ impl Hall {
             gate,
             ending: CancellationToken::new(),
             facts,
+            looking: tokio::sync::Mutex::default(),
             triggers: Class::ALL.into_iter().map(|class| (class, Trigger::default())).collect(),
             reopen: Notify::new(),
             pulse: Mutex::new(BTreeMap::new()),
@@ -138,6 +141,7 @@ impl Hall {
 
     /// Looks again at what is stored.
     pub(super) async fn refresh(&self, stale: Stale) {
+        let _looking = self.looking.lock().await;
         match self.house.survey(stale).await {
             Ok(survey) => {
                 self.facts.send_if_modified(|facts| {
@@ -176,5 +180,58 @@ impl Hall {
     /// Why nothing can be opened, or that it can.
     pub(super) fn troubled(&self, trouble: Option<Trouble>) {
         self.learn(|facts| facts.trouble = trouble);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::super::house::{Front, Order, Rooms};
+    use super::*;
+    use crate::ipc::wire;
+
+    /// Takes the longer to look the earlier it is asked.
+    #[derive(Default)]
+    struct Slow(AtomicU64);
+
+    #[async_trait]
+    impl House for Slow {
+        async fn take_over(&self) -> Result<(), Trouble> {
+            Ok(())
+        }
+
+        async fn open(&self, _tell: Tell) -> Result<Rooms, Trouble> {
+            std::future::pending().await
+        }
+
+        async fn survey(&self, _stale: Stale) -> Result<Survey, Trouble> {
+            let number = self.0.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_secs(10 - number)).await;
+            Ok(Survey { mailbox: Some(number.to_string()), ..Survey::default() })
+        }
+
+        async fn catch_up(&self) -> Result<(), Trouble> {
+            Ok(())
+        }
+
+        async fn run(&self, _: Order, _: Arc<dyn Front>) -> Result<wire::Answer, wire::Failed> {
+            std::future::pending().await
+        }
+
+        fn file(&self) -> &Path {
+            Path::new("")
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_seen_earlier_is_never_told_after_what_was_seen_later() {
+        let hall = Hall::new(Arc::new(Slow::default()), Clock::system(), Gate::default());
+        let looks = (0..4).map(|_| hall.refresh(Stale::Nothing));
+        futures_util::future::join_all(looks).await;
+        assert_eq!(hall.status().mailbox.as_deref(), Some("3"));
     }
 }

@@ -17,11 +17,11 @@ pub type Tell = Arc<dyn Fn(Progress) + Send + Sync>;
 /// One installation, as the service sees it.
 #[async_trait]
 pub trait House: Send + Sync {
-    /// Whether the configuration can be used, without opening anything.
+    /// Puts the configuration in force as it is now, without opening anything.
     ///
     /// # Errors
-    /// Why not.
-    async fn check(&self) -> Result<(), Trouble>;
+    /// Why it cannot be used; the one before stays in force.
+    async fn take_over(&self) -> Result<(), Trouble>;
 
     /// Opens everything that rounds need, anew.
     ///

@@ -61,10 +61,12 @@ pub async fn run(house: Arc<dyn House>, options: Options) -> std::io::Result<()>
     let listener = server::Listener::bind(&socket)?;
     let end = Signal::listen()?;
 
+    // Before anything is opened by it: what changes from here on is a change.
+    let before = reload::text(hall.house.file()).await;
     hall.refresh(Stale::All).await;
     let mut beside = JoinSet::new();
     beside.spawn(server::serve(Arc::clone(&hall), listener));
-    beside.spawn(reload::watch(Arc::clone(&hall)));
+    beside.spawn(reload::watch(Arc::clone(&hall), before));
     beside.spawn(systemd::watchdog(Arc::clone(&hall)));
     beside.spawn(systemd::tell(Arc::clone(&hall)));
     let rounds = tokio::spawn(rounds::keep(Arc::clone(&hall)));
@@ -84,14 +86,11 @@ pub async fn run(house: Arc<dyn House>, options: Options) -> std::io::Result<()>
 
 /// What the system ends a process with.
 struct Signal {
-    #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Signal {
-    #[cfg(unix)]
     fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -100,7 +99,6 @@ impl Signal {
         })
     }
 
-    #[cfg(unix)]
     async fn wait(mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

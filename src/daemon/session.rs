@@ -13,15 +13,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::facts::{Pause, wired};
+use super::facts::{Pause, model, wired};
 use super::hall::Hall;
 use super::house::{Front, Order, Stale};
+use super::reload;
 use super::trigger::Cause;
 use crate::ipc::wire::{
     Call, Class, Command, Doing, Done, Event, Failed, Progress, Question, Request, Response, Said,
     Trouble,
 };
-use crate::ipc::{VERSION, frame};
+use crate::ipc::{PROGRAM, VERSION, frame};
 use crate::sync;
 
 /// Who connects says hello within this.
@@ -139,7 +140,7 @@ impl Session {
                     let busy = "too many are connected already";
                     return Err(refuse(id, Trouble::Busy, busy, LATER));
                 }
-                let program = concat!("liaison ", env!("CARGO_PKG_VERSION")).to_owned();
+                let program = PROGRAM.to_owned();
                 let welcome = Done::Welcome { version: VERSION, program };
                 self.say(id, Said::Done(welcome)).await;
                 Ok(())
@@ -183,7 +184,7 @@ impl Session {
                 self.say(id, Said::Done(Done::Nothing)).await;
             }
             Call::Reload => {
-                self.hall.reopen();
+                reload::now(&self.hall).await;
                 self.say(id, Said::Done(Done::Nothing)).await;
             }
             Call::Reply { yes } => {
@@ -194,10 +195,9 @@ impl Session {
                 }
             }
             Call::Sync { classes } => {
-                let named = classes.iter().flat_map(|class| ["--class".to_owned(), word(*class)]);
-                let order =
-                    Order { command: Command::Sync, arguments: named.collect(), json: true };
-                self.run(id, order).await;
+                let named = |class: &Class| ["--class", model(*class).as_str()].map(str::to_owned);
+                let arguments = classes.iter().flat_map(named).collect();
+                self.run(id, Order { command: Command::Sync, arguments, json: true }).await;
             }
             Call::Run { command, arguments, json } => {
                 self.run(id, Order { command, arguments, json }).await;
@@ -223,12 +223,13 @@ impl Session {
             let command = order.command;
             let front = Arc::new(Waiting { id, session: session.clone() });
             let answer = session.hall.house.run(order, front).await;
-            match effect(command) {
+            let effect = effect(command);
+            match effect {
                 Effect::None => {}
                 Effect::Work => session.hall.pull_all(Cause::Command),
-                Effect::Foundation => session.hall.reopen(),
+                Effect::Foundation => reload::now(&session.hall).await,
             }
-            if !matches!(effect(command), Effect::None) {
+            if !matches!(effect, Effect::None) {
                 session.hall.refresh(Stale::All).await;
             }
             let said = match answer {
@@ -326,16 +327,6 @@ fn effect(command: Command) -> Effect {
             Effect::Foundation
         }
     }
-}
-
-fn word(class: Class) -> String {
-    let word = match class {
-        Class::Contact => "contact",
-        Class::Task => "task",
-        Class::Appointment => "appointment",
-        Class::Email => "email",
-    };
-    word.to_owned()
 }
 
 fn told(progress: sync::Progress) -> Progress {

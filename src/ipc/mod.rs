@@ -28,6 +28,9 @@ pub use client::Client;
 /// The version of the protocol. A service speaks exactly one; a client of another one is told which.
 pub const VERSION: u32 = 1;
 
+/// How this program names itself at either end.
+pub const PROGRAM: &str = concat!("liaison ", env!("CARGO_PKG_VERSION"));
+
 /// The file name of the socket, in the folder of what belongs to the running program.
 const SOCKET: &str = "control.sock";
 

@@ -35,7 +35,7 @@ pub enum Call {
     },
     /// Rounds again.
     Resume,
-    /// Opens everything anew: after a sign-in.
+    /// Takes over a changed configuration or sign-in, and opens everything anew.
     Reload,
     /// A command with its arguments, as on the command line, and with the same answer.
     Run {

@@ -98,6 +98,12 @@ fn a_changed_configuration_is_taken_over_whole_or_not_at_all() {
     // The one before is still in force.
     here.card("ann", "Ann Smith", "+49 30 4", true);
     eventually("it is in the CRM", || contacts(&organisation) == ["\"Ann Smith\" \"+49 30 4\""]);
+    here.run(&["sync"]).ends(0);
+    service.client().ask(&json!("reload"));
+    here.card("ann", "Ann Smith", "+49 30 5", true);
+    eventually("that, too", || contacts(&organisation) == ["\"Ann Smith\" \"+49 30 5\""]);
+    let status = service.reaches("held");
+    assert_eq!(status["organisation"], "test", "{status:#}");
     here.write("liaison.toml", &format!("{text}\n[sync.contact]\ntrack = \"all\"\n"));
     service.reaches("in-step");
     here.card("bob", "Bob Brown", "+49 30 5", false);

@@ -1,6 +1,6 @@
 //! A sign-in at a provider: in `auth` of an organisation, and in `oauth` of a server.
 
-use url::{Host, Url};
+use url::Url;
 
 use crate::config::error::Result;
 use crate::config::section::Section;
@@ -61,16 +61,7 @@ fn url(section: &Section<'_>, text: &str, place: Place) -> Result<Url> {
         let error = section.reading.error(place, format!("`issuer`: {reason}"));
         error.hint("write it like this: https://login.example.org/realms/main")
     };
-    let url = Url::parse(text).map_err(|_| refuse("this is no web address"))?;
-    let local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => return Err(refuse("it names no server")),
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(refuse("names and passwords have no place in it"));
-    }
+    let (url, local) = super::server::address(text).map_err(refuse)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err(refuse("it goes on after the path"));
     }

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::Paths;
 use crate::config::error::Result;
 use crate::config::section::Section;
 use crate::config::settings::{Collection, Login, MailServer, OAuth, With};
 use crate::config::tree::{Place, Value};
-use crate::connector::auth;
 use crate::connector::net::{Security, Server};
 use crate::connector::oauth::Provider;
 use crate::connector::tls::{Fingerprint, Trust};
+use crate::connector::{auth, http};
 
 /// The registered ports of a protocol: with TLS from the start, and without (RFC 8314 §7, RFC 6409).
 #[derive(Debug, Clone, Copy)]
@@ -87,22 +87,23 @@ fn url(section: &Section<'_>, text: &str, place: Place) -> Result<Url> {
         let error = section.reading.error(place, format!("`url`: {reason}"));
         error.hint("write it like this: https://dav.example.org/anna/contacts/")
     };
-    let url = Url::parse(text).map_err(|_| refuse("this is no web address"))?;
-    let local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => return Err(refuse("it names no server")),
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(refuse("names and passwords have no place in it"));
-    }
+    let (url, local) = address(text).map_err(refuse)?;
     match url.scheme() {
         "https" => Ok(url),
         "http" if local => Ok(url),
         "http" => Err(refuse("only https is safe")),
         _ => Err(refuse("it does not begin with https")),
     }
+}
+
+/// The address of a server without anybody's name in it, and whether the server is this machine; else why it is none.
+pub(super) fn address(text: &str) -> std::result::Result<(Url, bool), &'static str> {
+    let url = Url::parse(text).map_err(|_| "this is no web address")?;
+    let local = http::is_loopback(&url.host().ok_or("it names no server")?);
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("names and passwords have no place in it");
+    }
+    Ok((url, local))
 }
 
 /// What makes a server's certificate good: `ca` or `pin`, else the platform alone.
