@@ -25,11 +25,12 @@ as_anna() { home=/home/anna inside setpriv --reuid=anna --regid=anna --init-grou
 # Pages of the manual are left out of minimal images.
 rm -f "$root/etc/dpkg/dpkg.cfg.d/docker"
 inside useradd --create-home anna
+inside sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends dovecot-imapd' >/dev/null
 (cd "$root" && find etc usr var -not -path 'var/cache/*' -not -path 'var/lib/dpkg/*' -not -path 'var/lib/apt/*' -not -path 'var/log/*' | sort) >"$root/../before"
 
 say "install"
 cp "$deb" "$root/tmp/liaison.deb"
-inside sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends /tmp/liaison.deb'
+inside sh -c 'DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends /tmp/liaison.deb'
 say "use"
 as_anna liaison --version
 as_anna man liaison | sed -n 1,8p
@@ -39,6 +40,10 @@ inside bash -n /usr/share/bash-completion/completions/liaison
 as_anna liaison demo --dir /home/anna/demo | tail -n 12
 { as_anna liaison service status 2>&1 || true; } | grep 'no service manager'
 inside sh -c 'if command -v systemd-analyze; then systemd-analyze verify --user /usr/lib/systemd/user/liaison.service; fi'
+
+say "live"
+install -m 755 packaging/live.sh "$root/tmp/live.sh"
+as_anna /tmp/live.sh
 
 say "remove"
 inside apt-get purge --yes liaison >/dev/null
