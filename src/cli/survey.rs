@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::status::{ClassState, State as Stored};
 use super::waiting::Waiting;
-use super::{Installation, offline};
+use super::{Installation, offline, output};
 use crate::daemon::facts::wired;
 use crate::daemon::house::Survey;
 use crate::ipc::wire::{ClassStatus, Need, NeedKind, State};
@@ -18,7 +18,10 @@ pub async fn survey(here: &Installation) -> anyhow::Result<Survey> {
     let settings = here.load()?.settings;
     let stored = Stored::of(here, &settings).await?;
     let (_, copies) = offline::status(here).await?;
-    let sum = |key: &str| copies.iter().filter_map(|copy| copy[key].as_u64()).sum::<u64>();
+    let sum = |key: &str| {
+        let number: u64 = copies.iter().filter_map(|copy| copy[key].as_u64()).sum();
+        usize::try_from(number).unwrap_or(usize::MAX)
+    };
     let mut waiting = Waiting::default();
     let mut classes = Vec::new();
     for (class, state) in &stored.classes {
@@ -86,15 +89,15 @@ fn needs(waiting: Waiting) -> Vec<Need> {
         (NeedKind::Conflict, waiting.conflicts, "conflict", "to be decided", "liaison conflicts"),
         (NeedKind::Aside, waiting.aside, "item", "set aside", "liaison status --all"),
     ] {
-        add(&mut needs, kind, number(count), word, what, command);
+        add(&mut needs, kind, count, word, what, command);
     }
     needs
 }
 
-fn add(needs: &mut Vec<Need>, kind: NeedKind, count: u64, word: &str, what: &str, command: &str) {
+fn add(needs: &mut Vec<Need>, kind: NeedKind, count: usize, word: &str, what: &str, command: &str) {
     if count > 0 {
-        let plural = if count == 1 { "" } else { "s" };
-        let text = format!("{count} {word}{plural} {what}");
+        let text = format!("{} {what}", output::count(count, word));
+        let count = number(count);
         needs.push(Need { kind, count, text, command: Some(command.to_owned()) });
     }
 }

@@ -111,7 +111,7 @@ impl Facts {
         for (holds, at_least) in [
             (paused, State::Paused),
             (self.survey.offline, State::Offline),
-            (self.survey.outbox || self.classes.is_empty(), State::Waiting),
+            (self.survey.outbox || self.is_starting(), State::Waiting),
             (self.file.is_some() || !needs.is_empty(), State::Held),
         ] {
             if holds {
@@ -119,6 +119,11 @@ impl Facts {
             }
         }
         state
+    }
+
+    /// Nothing was opened, or what is stored was not looked at yet.
+    fn is_starting(&self) -> bool {
+        self.classes.is_empty() || self.survey.classes.is_empty()
     }
 
     /// Sign-in first, since nothing goes on without it.
@@ -164,7 +169,7 @@ impl Facts {
             (State::InStep, ..) => "everything is in step".to_owned(),
             (State::Syncing, ..) => format!("syncing: {}", of(State::Syncing)),
             (State::Paused, ..) => "paused".to_owned(),
-            (State::Waiting, ..) if self.classes.is_empty() => "starting".to_owned(),
+            (State::Waiting, ..) if self.is_starting() => "starting".to_owned(),
             (State::Waiting, ..) if self.survey.outbox => "edits wait to be sent".to_owned(),
             (State::Waiting, ..) => format!("not in step yet: {}", of(State::Waiting)),
             (State::Offline, ..) if self.survey.offline => "offline, by your choice".to_owned(),
@@ -256,7 +261,7 @@ mod tests {
         assert_eq!(state(|_| {}), (State::InStep, "everything is in step".to_owned()));
         let syncing = Beat { syncing: true, ..Beat::default() };
         let refused = Beat { trouble: Some(trouble(Kind::SignIn)), ..Beat::default() };
-        let waits: [(Change, State); 10] = [
+        let waits: [(Change, State); 11] = [
             (Box::new(|it| it.survey.classes[1].state = State::Waiting), State::Waiting),
             (Box::new(|it| it.survey.outbox = true), State::Waiting),
             (Box::new(|it| it.survey.offline = true), State::Offline),
@@ -266,6 +271,7 @@ mod tests {
             (Box::new(|it| it.trouble = Some(trouble(Kind::Later(None)))), State::Offline),
             (Box::new(|it| it.file = Some(trouble(Kind::Configuration))), State::Held),
             (Box::new(|it| it.classes.clear()), State::Waiting),
+            (Box::new(|it| it.survey.classes.clear()), State::Waiting),
             (Box::new(|it| task(it, refused)), State::SignIn),
         ];
         for (number, (change, expected)) in waits.into_iter().enumerate() {

@@ -63,7 +63,6 @@ pub async fn run(house: Arc<dyn House>, options: Options) -> std::io::Result<()>
 
     // Before anything is opened by it: what changes from here on is a change.
     let before = reload::text(hall.house.file()).await;
-    hall.refresh(Stale::All).await;
     let mut beside = JoinSet::new();
     beside.spawn(server::serve(Arc::clone(&hall), listener));
     beside.spawn(reload::watch(Arc::clone(&hall), before));
@@ -72,6 +71,8 @@ pub async fn run(house: Arc<dyn House>, options: Options) -> std::io::Result<()>
     let rounds = tokio::spawn(rounds::keep(Arc::clone(&hall)));
     systemd::ready();
     tracing::info!("ready");
+    // Counting a large mailbox takes longer than all before; until then the service says that it is starting.
+    hall.refresh(Stale::All).await;
 
     end.wait().await;
     tracing::info!("ending: what is being written is finished");

@@ -14,12 +14,12 @@ use super::{Engine, Progress};
 use crate::connector::{self, Connector, Cursor, ErrorKind, News, Part, Scope};
 use crate::mapping::{self, Context};
 use crate::model::{Body, Class, Completeness, Content, Document, ItemId, Listing, Side, Version};
+use crate::store;
 use crate::store::cursor;
 use crate::store::decision::{self, Decision};
 use crate::store::observation::{self, Observation};
 use crate::store::quarantine::{self, Failure};
 use crate::store::round::RoundId;
-use crate::store::{self};
 
 mod mail;
 
