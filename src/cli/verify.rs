@@ -315,3 +315,48 @@ fn advice(kind: Kind) -> &'static str {
         Kind::Unseen => "a side was not seen whole: see `liaison doctor`",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_anywhere_is_not_in_order() {
+        let copy = |name: &str| {
+            let mut copy =
+                json!({ "organisation": "x", "waiting": 0, "parked": 0, "contested": 0 });
+            copy[name] = 1.into();
+            Report { copies: vec![copy], ..Report::default() }
+        };
+        for name in ["waiting", "parked", "contested"] {
+            let report = copy(name);
+            assert_eq!((report.in_order(), report.exit()), (false, Exit::Differs), "{name}");
+        }
+        let waiting = Waiting { aside: 1, ..Waiting::default() };
+        let report = Report { waiting, ..Report::default() };
+        assert_eq!((report.in_order(), report.exit()), (false, Exit::Differs));
+        assert_eq!(Report::default().exit(), Exit::Done);
+    }
+
+    #[test]
+    fn a_class_that_was_not_seen_is_not_in_order() {
+        let failure = |kind| crate::sync::report::Failure {
+            message: "no".to_owned(),
+            hint: None,
+            kind,
+            pause: None,
+        };
+        for (kind, exit) in
+            [("sign-in", Exit::SignIn), ("later", Exit::TryLater), ("failed", Exit::Failed)]
+        {
+            let verdict = Verdict { error: Some(failure(kind)), ..Verdict::default() };
+            let classes = BTreeMap::from([(Class::Contact, verdict.clone())]);
+            let mut report = Report { classes, ..Report::default() };
+            assert_eq!((report.in_order(), report.exit()), (false, exit));
+            let line = "something".to_owned();
+            let found = Verdict { findings: vec![Finding { kind: Kind::Gone, line }], ..verdict };
+            report.classes.insert(Class::Task, found);
+            assert_eq!(report.exit(), Exit::Differs, "what was found stays true");
+        }
+    }
+}

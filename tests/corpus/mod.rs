@@ -1,7 +1,7 @@
 //! What the fuzzers run on, run as tests: the inputs that reach all that is reached, those that once found something, and some
 //! that the grammars make. A target that stands still, panics or breaks a law fails here.
 //!
-//! `LIAISON_SEED` chooses what the grammars make; it is printed.
+//! `LIAISON_SEED` chooses what the grammars make, `LIAISON_MADE` how much for each target (300); both are printed.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,9 +12,6 @@ mod targets;
 
 use targets::TARGETS;
 use targets::grammar::{self, Dice};
-
-/// How many inputs are made for each target.
-const MADE: u64 = 300;
 
 /// The most that the inputs may take together, in bytes.
 const CORPUS_MAX: u64 = 2 << 20;
@@ -72,13 +69,14 @@ fn the_corpus_is_small_and_nothing_in_it_breaks_a_law() {
 
 #[test]
 fn what_the_grammars_make_breaks_no_law() {
-    let seed: u64 = std::env::var("LIAISON_SEED").map_or(7, |seed| seed.parse().unwrap());
-    println!("seed {seed}");
+    let number = |name, usual| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let (seed, count): (u64, u64) = (number("LIAISON_SEED", 7), number("LIAISON_MADE", 300));
+    println!("seed {seed}, {count} inputs for each target");
     let mut failed = Vec::new();
     for (name, target) in TARGETS {
         let mut old = Vec::new();
-        for number in 0..MADE {
-            let mut dice = Dice::new(seed.wrapping_mul(1000) + number);
+        for number in 0..count {
+            let mut dice = Dice::new(seed.wrapping_mul(1 << 32) + number);
             let made = grammar::input(name, &mut dice);
             let spliced = grammar::spliced(name, &old, &mut dice);
             if !(run(*target, name, &made) && run(*target, name, &spliced)) {

@@ -518,8 +518,11 @@ fn part(dice: &mut Dice, depth: usize) -> String {
 
 fn imap(dice: &mut Dice) -> Vec<u8> {
     let mut script = vec![u8::try_from(dice.below(CAPABILITIES.len())).unwrap_or_default()];
-    let first = dice.below(3);
-    for number in 0..dice.below(12) {
+    for number in 1..=1 + dice.below(14) {
+        if number == 1 && !dice.one_in(10) {
+            let line = format!("* CAPABILITY {}\r\n", dice.pick(&CAPABILITIES));
+            script.extend_from_slice(line.as_bytes());
+        }
         for _ in 0..dice.below(5) {
             let line = untagged(dice);
             script.extend_from_slice(line.as_bytes());
@@ -534,9 +537,10 @@ fn imap(dice: &mut Dice) -> Vec<u8> {
             "[HIGHESTMODSEQ 7] ",
             "[CAPABILITY IMAP4rev1] ",
         ]);
-        script.extend_from_slice(
-            format!("A{:04} {condition} {code}done\r\n", number + first).as_bytes(),
-        );
+        script.extend_from_slice(format!("A{number:04} {condition} {code}done\r\n").as_bytes());
+        if !dice.one_in(20) {
+            script.push(TURN);
+        }
     }
     script
 }

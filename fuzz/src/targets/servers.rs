@@ -40,7 +40,7 @@ fn account() -> Account {
     Account { user: "anna".to_owned(), secret }
 }
 
-/// An IMAP server that knows the user and then says `bytes`.
+/// An IMAP server that knows the user and then says the turns of `bytes`, one a command.
 ///
 /// However the answer is cut, it means the same; a command is done only when the server said so by its tag.
 ///
@@ -49,7 +49,7 @@ fn account() -> Account {
 pub fn imap(bytes: &[u8]) {
     let Some((first, said)) = bytes.split_first() else { return };
     let capabilities = CAPABILITIES[usize::from(*first) % CAPABILITIES.len()];
-    let mut script = format!("* PREAUTH [CAPABILITY {capabilities}] hello\r\n").into_bytes();
+    let mut script = format!("* PREAUTH [CAPABILITY {capabilities}] hello\r\n\0").into_bytes();
     script.extend_from_slice(said);
     let options = imap::Options {
         server: server(),
@@ -66,22 +66,18 @@ pub fn imap(bytes: &[u8]) {
     ]);
     let (message, uid) = (ItemId::new("INBOX/7.4"), Uid::new("<a@b.example>"));
     let outcomes = PIECES.map(|piece| {
-        let wire = Box::new(Script::at_once(&script, piece));
+        let wire = Box::new(Script::in_turn(&script, piece));
         let steps = run(imap::rehearse::rehearse(&options, wire, &since, (&message, &uid)));
-        let upper = script.to_ascii_uppercase();
         let says = |words: &str| {
-            upper.windows(words.len()).any(|window| window.eq_ignore_ascii_case(words.as_bytes()))
+            said.windows(words.len()).any(|window| window.eq_ignore_ascii_case(words.as_bytes()))
         };
-        for step in &steps {
-            let is_done = step.outcome.is_ok();
+        for step in steps.iter().filter(|step| step.outcome.is_ok()) {
             if let Some(tag) = &step.tag {
-                assert!(!is_done || says(&format!("{tag} OK")), "{}: done unsaid", step.name);
+                assert!(says(&format!("{tag} OK")), "{}: done unsaid", step.name);
             }
-            assert!(
-                !is_done || step.name == "greet" || says(" OK"),
-                "{}: done, and nothing was",
-                step.name
-            );
+            // What is read has an outcome of its own for each message.
+            let is_command = !["greet", "read"].contains(&step.name);
+            assert!(!is_command || says(" OK"), "{}: done, and nothing was", step.name);
         }
         format!("{steps:?}")
     });
@@ -144,7 +140,13 @@ pub fn smtp(bytes: &[u8]) {
                 let go = turns.iter().position(|turn| says(turn, b"354")).expect("leave to send");
                 assert!(turns[go..].iter().any(|turn| says(turn, b"2")), "sent without a yes");
             }
-            format!("{outcome:?}")
+            // What a server says out of turn may be cut, and then cannot be repeated.
+            match outcome {
+                Outcome::Sent { refused, reply } => format!("{refused:?} {reply:?}"),
+                Outcome::Refused { phase, .. } | Outcome::Unknown { phase, .. } => {
+                    format!("{phase:?}")
+                }
+            }
         });
         assert_eq!(outcomes[0], outcomes[1], "it hangs on how the answer is cut");
     }

@@ -16,62 +16,53 @@ pub struct Script {
     given: usize,
     /// How much is given at once.
     piece: usize,
-    /// Whether it waits for a word of the client before each of its turns.
-    in_turn: bool,
-    /// Whether it may speak.
-    has_turn: bool,
+    /// How many turns it may take; nothing where it does not wait for them.
+    turns: Option<usize>,
 }
 
 impl Script {
     /// Says everything at once, in pieces of at most `piece` bytes.
     pub fn at_once(bytes: &[u8], piece: usize) -> Self {
-        Self {
-            bytes: bytes.to_vec(),
-            given: 0,
-            piece: piece.max(1),
-            in_turn: false,
-            has_turn: true,
-        }
+        Self { bytes: bytes.to_vec(), given: 0, piece: piece.max(1), turns: None }
     }
 
-    /// Says one turn, waits for a command, says the next.
+    /// Says its first turn, and one more for each line that it hears.
     pub fn in_turn(bytes: &[u8], piece: usize) -> Self {
-        Self { in_turn: true, ..Self::at_once(bytes, piece) }
+        Self { turns: Some(1), ..Self::at_once(bytes, piece) }
     }
 }
 
 impl AsyncRead for Script {
     fn poll_read(
         self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let rest = &this.bytes[this.given..];
-        if rest.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        if this.in_turn && !this.has_turn {
-            // It waits for its turn; what the client waits for then is the client's business.
-            let _ = cx;
-            return Poll::Pending;
-        }
-        let turn = if this.in_turn {
-            rest.iter().position(|byte| *byte == TURN).unwrap_or(rest.len())
-        } else {
-            rest.len()
-        };
-        let count = turn.min(this.piece).min(buffer.remaining());
-        buffer.put_slice(&rest[..count]);
-        this.given += count;
-        if this.in_turn && count == turn {
-            this.given += usize::from(this.given < this.bytes.len());
-            this.has_turn = false;
-            if count == 0 {
-                return Poll::Pending;
+        loop {
+            let rest = &this.bytes[this.given..];
+            if rest.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let turn = match this.turns {
+                // What the client waits for now is its own business: it has time limits.
+                Some(0) => return Poll::Pending,
+                Some(_) => rest.iter().position(|byte| *byte == TURN).unwrap_or(rest.len()),
+                None => rest.len(),
+            };
+            let count = turn.min(this.piece).min(buffer.remaining());
+            buffer.put_slice(&rest[..count]);
+            this.given += count;
+            if let Some(turns) = &mut this.turns
+                && this.bytes.get(this.given) == Some(&TURN)
+            {
+                this.given += 1;
+                *turns -= 1;
+            }
+            if count > 0 {
+                return Poll::Ready(Ok(()));
             }
         }
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -82,8 +73,8 @@ impl AsyncWrite for Script {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        // A command ends with its line.
-        this.has_turn |= bytes.ends_with(b"\n");
+        let heard = bytes.iter().filter(|byte| **byte == b'\n').count();
+        this.turns = this.turns.map(|turns| turns + heard);
         Poll::Ready(Ok(bytes.len()))
     }
 

@@ -292,8 +292,15 @@ pub(super) async fn next(talk: &mut Connection<Guard>) -> io::Result<Response> {
         if let Some(response) = talk.get_mut().next() {
             return Poll::Ready(Ok(response));
         }
+        if let Some(error) = talk.get_mut().failure() {
+            return Poll::Ready(Err(error));
+        }
         let polled = pin!(talk.read_response()).poll(context);
         if let Some(response) = talk.get_mut().next() {
+            // What came before the end is heard first; why it ended is told after it.
+            if let Poll::Ready(Err(error)) = polled {
+                talk.get_mut().fail(error);
+            }
             return Poll::Ready(Ok(response));
         }
         match polled {
