@@ -1,6 +1,6 @@
 # What a change must pass. CI calls `check` and nothing else.
 
-.PHONY: check fetch fmt clippy doc deny test slow bench bench-mailbox sabotage audit dist dist-check
+.PHONY: check fetch fmt clippy doc deny test slow bench bench-mailbox sabotage fuzz audit dist dist-check
 .NOTPARALLEL:
 
 export CARGO_TERM_COLOR ?= auto
@@ -53,6 +53,10 @@ bench-mailbox:
 # Deliberate bugs, each of which a test must catch.
 sabotage:
 	python3 tests/sabotage/run.py
+
+# Hostile bytes for every reader, each target for SECONDS; needs a nightly toolchain. Some: make fuzz SECONDS=60 TARGETS='imap email'
+fuzz:
+	fuzz/run.sh $(or $(SECONDS),600) $(TARGETS)
 
 # Known vulnerabilities in dependencies; fetches the database of RustSec.
 audit:

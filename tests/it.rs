@@ -20,6 +20,7 @@
 mod architecture;
 mod cli;
 mod connector;
+mod corpus;
 mod crash;
 mod daemon;
 mod filters;

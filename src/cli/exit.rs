@@ -22,6 +22,8 @@ pub enum Exit {
     AlreadyRunning = 7,
     /// Another installation is the one that syncs: this one only looked.
     Standby = 8,
+    /// A comparison found something that is not as it should be.
+    Differs = 9,
     TryLater = 75,
     Configuration = 78,
 }
@@ -42,6 +44,7 @@ impl Exit {
             Self::SignIn,
             Self::AlreadyRunning,
             Self::Standby,
+            Self::Differs,
             Self::TryLater,
             Self::Configuration,
         ];

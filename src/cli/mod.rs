@@ -128,6 +128,8 @@ pub mod track;
 pub mod undo;
 /// `liaison uninstall`
 pub mod uninstall;
+/// `liaison verify`
+pub mod verify;
 
 pub use exit::{Exit, Stop};
 pub use front::Front;
@@ -159,7 +161,7 @@ Examples:
 Exit codes:
   0 done   1 failed   2 usage   3 partly   4 held   5 conflicts wait
   6 sign-in needed   7 already running   8 another computer syncs
-  75 try later   78 configuration";
+  9 not as it should be   75 try later   78 configuration";
 
 /// What every command understands.
 #[derive(Debug, Clone, clap::Args)]
@@ -188,6 +190,7 @@ pub enum Command {
     Plan(plan::Plan),
     Approve(approve::Approve),
     Status(status::Status),
+    Verify(verify::Verify),
     Conflicts(conflicts::Conflicts),
     People(people::People),
     Explain(explain::Explain),
@@ -249,6 +252,7 @@ async fn execute_here(command: Command, here: &Installation) -> anyhow::Result<A
         Command::Plan(plan) => plan.run(here).await,
         Command::Approve(approve) => approve.run(here).await,
         Command::Status(status) => status.run(here).await,
+        Command::Verify(verify) => verify.run(here).await,
         Command::Conflicts(conflicts) => conflicts.run(here).await,
         Command::People(people) => people.run(here).await,
         Command::Explain(explain) => explain.run(here).await,

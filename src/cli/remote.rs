@@ -111,6 +111,7 @@ fn remote(command: &Command) -> Option<wire::Command> {
         Command::Regarding(_) => wire::Command::Regarding,
         Command::Record(record) if !record.reads_a_file() => wire::Command::Record,
         Command::Status(_) => wire::Command::Status,
+        Command::Verify(_) => wire::Command::Verify,
         Command::Search(_) => wire::Command::Search,
         Command::Offline(_) => wire::Command::Offline,
         Command::Online(_) => wire::Command::Online,

@@ -35,7 +35,7 @@ mod href;
 mod kinds;
 mod line;
 mod listing;
-mod multistatus;
+pub mod multistatus;
 mod read;
 mod refused;
 mod rights;

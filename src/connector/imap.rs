@@ -35,6 +35,7 @@ mod idle;
 mod look;
 mod name;
 mod read;
+pub mod rehearse;
 mod response;
 mod search;
 mod select;

@@ -25,6 +25,7 @@ use crate::model::{Body, Class, Completeness, Document, ItemId, Listing, Uid, Ve
 
 mod examine;
 mod names;
+pub mod rehearse;
 mod reply;
 mod session;
 

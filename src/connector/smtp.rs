@@ -24,6 +24,7 @@ use crate::model::Address;
 mod dialogue;
 mod examine;
 mod message;
+pub mod rehearse;
 mod reply;
 mod wire;
 

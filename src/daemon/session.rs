@@ -309,9 +309,12 @@ enum Effect {
 
 fn effect(command: Command) -> Effect {
     match command {
-        Command::Explain | Command::History | Command::Plan | Command::Search | Command::Status => {
-            Effect::None
-        }
+        Command::Explain
+        | Command::History
+        | Command::Plan
+        | Command::Search
+        | Command::Status
+        | Command::Verify => Effect::None,
         Command::Approve
         | Command::Conflicts
         | Command::Outbox

@@ -75,6 +75,7 @@ pub enum Command {
     Track,
     Undo,
     Untrack,
+    Verify,
 }
 
 impl Command {
@@ -102,6 +103,7 @@ impl Command {
             Self::Track => "track",
             Self::Undo => "undo",
             Self::Untrack => "untrack",
+            Self::Verify => "verify",
         }
     }
 }

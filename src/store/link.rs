@@ -61,6 +61,18 @@ pub fn resting(connection: &Connection, class: Class) -> Result<usize> {
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
+/// Forgets at which versions nothing was left to settle: each pair is looked at again.
+///
+/// # Errors
+/// Only the store's own.
+pub fn doubt(tx: &Transaction<'_>, class: Class) -> Result<()> {
+    let mut statement = tx.prepare_cached(
+        "UPDATE link SET item_version = '', record_version = '' WHERE class = ?1",
+    )?;
+    statement.execute([class.as_str()])?;
+    Ok(())
+}
+
 /// The bases of these links, of those that have some.
 ///
 /// # Errors

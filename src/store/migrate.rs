@@ -120,7 +120,10 @@ pub fn backup_path(path: &Path, version: i64) -> PathBuf {
 }
 
 /// A copy that is whole or not there: made under another name first.
-fn back_up(connection: &Connection, path: &Path, to: &Path) -> Result<()> {
+///
+/// # Errors
+/// When the disk is full or fails.
+pub fn back_up(connection: &Connection, path: &Path, to: &Path) -> Result<()> {
     let unfinished = open::beside(path, ".unfinished");
     match fs::remove_file(&unfinished) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),

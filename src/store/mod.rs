@@ -221,6 +221,17 @@ impl Store {
         self.read(open::integrity_check).await
     }
 
+    /// A copy of it in a file of its own, which is not there yet.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub async fn copy(&self, to: &Path) -> Result<Self> {
+        let path = to.to_owned();
+        self.read(move |db| migrate::back_up(db, &path, &path)).await?;
+        let path = to.to_owned();
+        aside(move || Self::open(&path)).await
+    }
+
     fn open_patiently(path: &Path, patience: Duration) -> Result<Self> {
         Self::open_with(path, patience, migrate::MIGRATIONS)
     }

@@ -268,6 +268,17 @@ pub fn upsert(tx: &Transaction<'_>, round: RoundId, observations: &[Observation]
     Ok(())
 }
 
+/// Forgets at which versions items were seen: each is `unread` from now on.
+///
+/// # Errors
+/// Only the store's own.
+pub fn doubt(tx: &Transaction<'_>, side: Side, class: Class, unread: &str) -> Result<()> {
+    let mut statement =
+        tx.prepare_cached("UPDATE observation SET version = ?3 WHERE side = ?1 AND class = ?2")?;
+    statement.execute([side.as_str(), class.as_str(), unread])?;
+    Ok(())
+}
+
 /// Forgets items that are gone.
 ///
 /// # Errors

@@ -47,6 +47,7 @@ pub mod stock;
 pub mod stop;
 mod tag;
 pub mod undo;
+pub mod verify;
 pub mod world;
 
 pub use report::{ClassReport, Report};

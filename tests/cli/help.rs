@@ -2,7 +2,7 @@
 
 use super::installation::{liaison, run};
 
-const COMMANDS: [&str; 64] = [
+const COMMANDS: [&str; 65] = [
     "setup",
     "demo",
     "run",
@@ -10,6 +10,7 @@ const COMMANDS: [&str; 64] = [
     "plan",
     "approve",
     "status",
+    "verify",
     "conflicts",
     "conflicts settle",
     "people",

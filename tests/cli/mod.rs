@@ -11,3 +11,4 @@ mod privacy;
 mod service;
 mod story;
 mod uninstall;
+mod verify;

@@ -71,6 +71,7 @@ fn nothing_is_lost_or_doubled_by_kills_at_random_moments() {
         }
     }
     let syncs = scene.settle();
+    scene.installation.run(&[["verify"].as_slice(), &CLASSES].concat()).ends(0);
     println!("seed {seed}: {killed} kills, {} edits, {syncs} syncs to come to rest", scene.edits);
     scene.check();
 }

@@ -26,48 +26,48 @@ const DEPTH_MAX: usize = 32;
 
 /// A whole answer.
 #[derive(Debug, Default)]
-pub(super) struct Multistatus {
-    pub(super) responses: Vec<Response>,
+pub struct Multistatus {
+    pub responses: Vec<Response>,
     /// Where to go on, of a sync report.
-    pub(super) sync_token: Option<String>,
+    pub sync_token: Option<String>,
 }
 
 /// What is said of one resource.
 #[derive(Debug, Default)]
-pub(super) struct Response {
+pub struct Response {
     /// Usually one; a shared `status` may have several (RFC 4918 §14.24).
-    pub(super) hrefs: Vec<String>,
+    pub hrefs: Vec<String>,
     /// The status of the resource as a whole: 404 of what is gone, 507 of a listing that goes on.
-    pub(super) status: Option<u16>,
+    pub status: Option<u16>,
     /// What was found.
-    pub(super) properties: Properties,
+    pub properties: Properties,
 }
 
 /// The properties we ask for, as they were spelled.
 #[derive(Default)]
-pub(super) struct Properties {
+pub struct Properties {
     /// With its quotation marks.
-    pub(super) etag: Option<String>,
-    pub(super) content_type: Option<String>,
+    pub etag: Option<String>,
+    pub content_type: Option<String>,
     /// `calendar-data` or `address-data`.
-    pub(super) data: Option<String>,
-    pub(super) display_name: Option<String>,
-    pub(super) sync_token: Option<String>,
-    pub(super) ctag: Option<String>,
-    pub(super) max_size: Option<u64>,
+    pub data: Option<String>,
+    pub display_name: Option<String>,
+    pub sync_token: Option<String>,
+    pub ctag: Option<String>,
+    pub max_size: Option<u64>,
     /// `collection`, `calendar`, `addressbook`, `principal`, …
-    pub(super) kinds: BTreeSet<String>,
+    pub kinds: BTreeSet<String>,
     /// `VEVENT`, `VTODO`, …; empty where the server does not say.
-    pub(super) components: BTreeSet<String>,
+    pub components: BTreeSet<String>,
     /// Names of reports; `None` where the server does not say.
-    pub(super) reports: Option<BTreeSet<String>>,
+    pub reports: Option<BTreeSet<String>>,
     /// Names of privileges; `None` where the server does not say.
-    pub(super) privileges: Option<BTreeSet<String>>,
-    pub(super) principal: Option<String>,
+    pub privileges: Option<BTreeSet<String>>,
+    pub principal: Option<String>,
     /// Where calendars or address books lie.
-    pub(super) homes: Vec<String>,
+    pub homes: Vec<String>,
     /// By which addresses the user is invited.
-    pub(super) addresses: Vec<String>,
+    pub addresses: Vec<String>,
 }
 
 impl std::fmt::Debug for Properties {
@@ -106,7 +106,7 @@ impl Properties {
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`] for anything that is not one, whole and within the limits.
-pub(super) fn read(body: &[u8]) -> Result<Multistatus> {
+pub fn read(body: &[u8]) -> Result<Multistatus> {
     let mut state = State::default();
     walk(body, &mut state)?;
     if state.root == Some(Element::Multistatus) {
@@ -117,15 +117,15 @@ pub(super) fn read(body: &[u8]) -> Result<Multistatus> {
 
 /// Why a server refused.
 #[derive(Debug, Default)]
-pub(super) struct Conditions {
+pub struct Conditions {
     /// Without their namespace: `valid-sync-token`, `no-uid-conflict`, ….
-    pub(super) names: BTreeSet<String>,
+    pub names: BTreeSet<String>,
     /// What stands in the way.
-    pub(super) hrefs: Vec<String>,
+    pub hrefs: Vec<String>,
 }
 
 /// The conditions that an `error` names. What is no such text names none.
-pub(super) fn conditions(body: &[u8]) -> Conditions {
+pub fn conditions(body: &[u8]) -> Conditions {
     let mut state = State::default();
     match walk(body, &mut state) {
         Ok(()) if state.root == Some(Element::Error) => state.conditions,

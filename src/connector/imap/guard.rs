@@ -47,6 +47,8 @@ pub(super) struct Guard {
     absorbing: bool,
     chunk: Box<[u8]>,
     received: u64,
+    /// Why nothing follows the responses that wait.
+    failure: Option<io::Error>,
 }
 
 impl fmt::Debug for Guard {
@@ -67,12 +69,23 @@ impl Guard {
             absorbing: false,
             chunk: vec![0; CHUNK].into_boxed_slice(),
             received: 0,
+            failure: None,
         }
     }
 
     /// The oldest response that nobody had yet.
     pub(super) fn next(&mut self) -> Option<Response> {
         self.waiting.pop_front()
+    }
+
+    /// Remembers why nothing follows.
+    pub(super) fn fail(&mut self, error: io::Error) {
+        self.failure = Some(error);
+    }
+
+    /// Why nothing follows, once: to be asked when no response waits any more.
+    pub(super) fn failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
     }
 
     pub(super) fn lead(&mut self, lead: Lead) {

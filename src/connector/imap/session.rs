@@ -6,6 +6,7 @@
 //! * No command waits for ever, nor as long as a server cares to send a byte now and then.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::pin;
@@ -52,6 +53,12 @@ pub(super) struct Session {
 /// A command that was sent.
 #[derive(Debug)]
 pub(super) struct Tag(String);
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// How a command ended.
 #[derive(Debug)]
@@ -285,8 +292,15 @@ pub(super) async fn next(talk: &mut Connection<Guard>) -> io::Result<Response> {
         if let Some(response) = talk.get_mut().next() {
             return Poll::Ready(Ok(response));
         }
+        if let Some(error) = talk.get_mut().failure() {
+            return Poll::Ready(Err(error));
+        }
         let polled = pin!(talk.read_response()).poll(context);
         if let Some(response) = talk.get_mut().next() {
+            // What came before the end is heard first; why it ended is told after it.
+            if let Poll::Ready(Err(error)) = polled {
+                talk.get_mut().fail(error);
+            }
             return Poll::Ready(Ok(response));
         }
         match polled {

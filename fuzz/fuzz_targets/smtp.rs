@@ -1,0 +1,10 @@
+#![no_main]
+
+use liaison_fuzz::{mutate, targets::servers};
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+
+fuzz_target!(|bytes: &[u8]| servers::smtp(bytes));
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    mutate("smtp", data, size, max_size, seed)
+});

@@ -1,0 +1,340 @@
+//! A full comparison: both sides, read whole, with each other and with what the store believes. The engine that does it has a
+//! copy of the store, in which everything seen before is in doubt; it writes to neither side. It must not know what to do about
+//! what it finds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::report::{ClassReport, Failure};
+use super::world::{Look, Stored};
+use super::{Engine, describe};
+use crate::connector::{self, ErrorKind, Scope};
+use crate::model::{
+    Class, Content, Field, ItemId, Link, LinkId, LinkState, RecordId, Side, Uid, name,
+};
+use crate::plan::{Action, Rules, Seen, Step, World};
+use crate::store::conflict::{self, Dispute};
+use crate::store::{self, cursor, journal, link, observation};
+
+/// How many records of messages are looked at in one question.
+const CHUNK: usize = 500;
+
+/// What is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A linked pair whose halves do not say the same, and both sides seem to have agreed on that.
+    Differs,
+    /// A link that leads to nothing.
+    Gone,
+    /// Two things of one name on one side.
+    Duplicate,
+    /// Two links about one thing.
+    Double,
+    /// A link to another record than the one that its name makes, which is there, too.
+    Misnamed,
+    /// A write of which nobody knows whether it took place.
+    Unanswered,
+    /// Takes part, and has no counterpart.
+    Unlinked,
+    /// Changed or was deleted on a side since both last agreed.
+    Changed,
+    /// Would be written, and waits for a person's word.
+    Held,
+    /// A message in the CRM without the keyword of tracked ones, or one with it that is not there.
+    Untagged,
+    /// A side that could not be seen whole.
+    Unseen,
+}
+
+impl Kind {
+    /// The word for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Differs => "differs",
+            Self::Gone => "gone",
+            Self::Duplicate => "duplicate",
+            Self::Double => "double",
+            Self::Misnamed => "misnamed",
+            Self::Unanswered => "unanswered",
+            Self::Unlinked => "unlinked",
+            Self::Changed => "changed",
+            Self::Held => "held",
+            Self::Untagged => "untagged",
+            Self::Unseen => "unseen",
+        }
+    }
+}
+
+/// One thing that is not as it should be, in a line for the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub kind: Kind,
+    pub line: String,
+}
+
+/// What came of the comparison of a class.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    pub findings: Vec<Finding>,
+    /// How many items and records there are.
+    pub listed: BTreeMap<Side, usize>,
+    /// How many pairs were compared.
+    pub pairs: usize,
+    /// Why nothing could be compared.
+    pub error: Option<Failure>,
+}
+
+impl Verdict {
+    fn failed(error: &connector::Error) -> Self {
+        Self { error: ClassReport::failed(error).error, ..Self::default() }
+    }
+
+    fn add(&mut self, kind: Kind, line: impl Into<String>) {
+        self.findings.push(Finding { kind, line: line.into() });
+    }
+}
+
+impl Engine {
+    /// This engine with another store, for looking only: it holds no lease, sends nothing, and is not to be asked for a round.
+    #[must_use]
+    pub fn on_a_copy(&self, store: store::Store) -> Self {
+        Self { store, fence: None, sending: None, ..self.clone() }
+    }
+
+    /// Compares a class. To be asked of an engine on a copy of its store ([`Engine::on_a_copy`]): what the store knows of versions
+    /// and cursors is gone after it.
+    ///
+    /// # Errors
+    /// When the store is lost.
+    pub async fn verify(&self, class: Class) -> store::Result<Verdict> {
+        let (open, contested) = self
+            .store
+            .write(move |tx| {
+                for side in [Side::Mailbox, Side::Crm] {
+                    cursor::clear(tx, side, class)?;
+                    observation::doubt(tx, side, class, super::observe::UNREAD)?;
+                }
+                link::doubt(tx, class)?;
+                Ok((journal::unknown(tx)?, conflict::open(tx)?))
+            })
+            .await?;
+        let now = self.clock.now();
+        let round = self.store.write(move |tx| store::round::start(tx, "verify", now)).await?;
+        let look = match self.look(class, round).await? {
+            Ok(look) => look,
+            Err(error) => return Ok(Verdict::failed(&error)),
+        };
+        let mut verdict = Verdict { listed: look.listed.clone(), ..Verdict::default() };
+        for entry in open.iter().filter(|entry| entry.intent.class == class) {
+            let (action, side) = (entry.intent.action.as_str(), place(entry.intent.side));
+            let line = format!("round {}: {action} of {class} in {side}", entry.round);
+            verdict.add(Kind::Unanswered, line);
+        }
+        for (side, reason) in &look.partial {
+            verdict.add(Kind::Unseen, format!("{class}s in {}: {reason}", place(*side)));
+        }
+        let planned = self.planned(class, &look, &mut verdict).await?;
+        let disputed = contested
+            .into_iter()
+            .map(|conflict| match conflict.dispute {
+                Dispute::Field { field, .. } => (conflict.link, Some(field)),
+                Dispute::Existence { .. } => (conflict.link, None),
+            })
+            .collect();
+        self.compare(&look.world, (&planned, &disputed), &mut verdict);
+        names(&look.world, &mut verdict);
+        if class == Class::Email {
+            if let Err(error) = self.filed(&look, &mut verdict).await? {
+                return Ok(Verdict::failed(&error));
+            }
+        } else {
+            self.duplicates(class, &mut verdict).await?;
+        }
+        verdict.findings.sort_by(|one, two| (one.kind, &one.line).cmp(&(two.kind, &two.line)));
+        Ok(verdict)
+    }
+
+    /// What a round would write, and the links that it is about.
+    async fn planned(
+        &self,
+        class: Class,
+        look: &Look,
+        verdict: &mut Verdict,
+    ) -> store::Result<BTreeSet<LinkId>> {
+        let plan = self.plan(class, look).await?;
+        let mut links = BTreeSet::new();
+        let held = plan.guarded.held.into_iter().map(|(stop, step)| (Some(stop), step));
+        let go = plan.guarded.go.into_iter().map(|step| (None, step));
+        for (stop, step) in held.chain(go).filter(|(_, step)| step.writes()) {
+            links.extend(step.link);
+            let line = describe::step(&step, &look.world);
+            match stop {
+                Some(stop) => verdict.add(Kind::Held, format!("{line}: {stop}")),
+                None => verdict.add(kind_of(&step), line),
+            }
+        }
+        Ok(links)
+    }
+
+    /// Each linked pair: whether both halves are there, and say the same wherever changes go both ways.
+    fn compare(
+        &self,
+        world: &World,
+        (planned, disputed): (&BTreeSet<LinkId>, &BTreeSet<(LinkId, Option<Field>)>),
+        verdict: &mut Verdict,
+    ) {
+        let rules = self.class(world.class).rules;
+        let active = world.links.iter().filter(|link| link.state == LinkState::Active);
+        for link in active.filter(|link| !disputed.contains(&(link.id, None))) {
+            let gone = [Side::Mailbox, Side::Crm]
+                .into_iter()
+                .find(|side| matches!(world.seen(*side, link.half(*side)), Seen::Gone));
+            if let Some(side) = gone {
+                let line = format!("{} is gone from {}", title(world, link), place(side));
+                verdict.add(Kind::Gone, line);
+                continue;
+            }
+            let halves =
+                (here(world, Side::Mailbox, &link.item), here(world, Side::Crm, &link.record));
+            let (Some(item), Some(record)) = halves else { continue };
+            verdict.pairs += 1;
+            let differing: Vec<&str> = differing(world.class, &rules, (item, record))
+                .filter(|field| !disputed.contains(&(link.id, Some((*field).clone()))))
+                .map(Field::as_str)
+                .collect();
+            if !differing.is_empty() && !planned.contains(&link.id) {
+                let line = format!(
+                    "{}: {} differs between the mailbox and the CRM",
+                    title(world, link),
+                    differing.join(", ")
+                );
+                verdict.add(Kind::Differs, line);
+            }
+        }
+    }
+
+    /// Messages are met through their items: whether those that are filed are there, and marked so.
+    async fn filed(&self, look: &Look, verdict: &mut Verdict) -> Stored<()> {
+        let class = Class::Email;
+        for id in look.to_tag.iter().chain(&look.to_untag) {
+            verdict
+                .add(Kind::Untagged, format!("message {id}: its keyword is not as it should be"));
+        }
+        let links = self.store.read(move |db| link::all(db, class)).await?;
+        let active: Vec<Link> =
+            links.into_iter().filter(|link| link.state == LinkState::Active).collect();
+        for links in active.chunks(CHUNK) {
+            let ids: Vec<ItemId> = links.iter().map(|link| link.record.clone()).collect();
+            let read = match self.crm.read(class, &ids).await {
+                Ok(read) => read,
+                Err(error) => return Ok(Err(error)),
+            };
+            verdict.pairs += links.len();
+            for link in links {
+                match read.get(&link.record) {
+                    Some(Err(error)) if error.kind == ErrorKind::Missing => {
+                        let line = format!("message {} is gone from the CRM", link.item);
+                        verdict.add(Kind::Gone, line);
+                    }
+                    Some(Err(error)) if error.kind.scope() == Scope::Account => {
+                        return Ok(Err(connector::Error::new(error.kind, error.message.clone())));
+                    }
+                    Some(Ok(_) | Err(_)) | None => {}
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Things of one name on one side.
+    async fn duplicates(&self, class: Class, verdict: &mut Verdict) -> store::Result<()> {
+        for side in [Side::Mailbox, Side::Crm] {
+            let heads = self.store.read(move |db| observation::heads(db, side, class)).await?;
+            let mut named: BTreeMap<Uid, Vec<ItemId>> = BTreeMap::new();
+            for (id, head) in heads {
+                if let Some(uid) = head.uid {
+                    named.entry(uid).or_default().push(id);
+                }
+            }
+            for ids in named.into_values().filter(|ids| ids.len() > 1) {
+                let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                let line = format!("{class} more than once in {}: {}", place(side), ids.join(", "));
+                verdict.add(Kind::Duplicate, line);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Links that are about one thing, and those to another record than the one that was made for the item.
+fn names(world: &World, verdict: &mut Verdict) {
+    let mut named: BTreeMap<&Uid, usize> = BTreeMap::new();
+    for link in world.links.iter().filter(|link| link.state == LinkState::Active) {
+        let count = named.entry(&link.uid).or_default();
+        *count += 1;
+        if *count == 2 {
+            verdict.add(Kind::Double, format!("{} is linked twice", title(world, link)));
+        }
+        let Some(record) = RecordId::parse(&link.record) else {
+            verdict
+                .add(Kind::Misnamed, format!("{}: no record has such an id", title(world, link)));
+            continue;
+        };
+        let of = (world.organisation, &world.mailbox);
+        let made = name::record_guid(of.0, record.table, of.1, &link.uid);
+        let made = RecordId::new(record.table, made).item_id();
+        if made != link.record && here(world, Side::Crm, &made).is_some() {
+            let line =
+                format!("{}: the record that was made for it is another", title(world, link));
+            verdict.add(Kind::Misnamed, line);
+        }
+    }
+}
+
+/// The fields that do not say the same, of those whose changes go both ways.
+fn differing<'a>(
+    class: Class,
+    rules: &Rules,
+    (item, record): (&'a Content, &'a Content),
+) -> impl Iterator<Item = &'a Field> {
+    let fields: BTreeSet<&Field> = item.fields.keys().chain(record.fields.keys()).collect();
+    let both = |field: &&Field| {
+        [Side::Mailbox, Side::Crm].into_iter().all(|side| rules.carries(class, field, side))
+    };
+    let fields: Vec<&Field> = fields.into_iter().filter(both).collect();
+    fields.into_iter().filter(|field| match (item.fields.get(field), record.fields.get(field)) {
+        (Some(one), Some(other)) => !one.agrees(other),
+        (one, other) => one.is_some() || other.is_some(),
+    })
+}
+
+fn kind_of(step: &Step) -> Kind {
+    match (&step.action, step.link) {
+        (Action::Merge(_), None) => Kind::Unlinked,
+        _ => Kind::Changed,
+    }
+}
+
+fn here<'a>(world: &'a World, side: Side, id: &ItemId) -> Option<&'a Content> {
+    match world.seen(side, id) {
+        Seen::Here { content, .. } => content.as_deref(),
+        Seen::Gone | Seen::Left | Seen::Unseen => None,
+    }
+}
+
+/// What a person would call a linked pair.
+fn title(world: &World, link: &Link) -> String {
+    let content = world
+        .content(Side::Mailbox, &link.item)
+        .or_else(|| world.content(Side::Crm, &link.record))
+        .map(|content| &content.fields)
+        .or_else(|| link.bases.as_ref().map(|bases| &bases.item));
+    let title = content.map(|fields| describe::title(world.class, fields));
+    format!("{} “{}”", world.class, title.as_deref().unwrap_or("untitled"))
+}
+
+fn place(side: Side) -> &'static str {
+    match side {
+        Side::Mailbox => "the mailbox",
+        Side::Crm => "the CRM",
+    }
+}
