@@ -225,6 +225,8 @@ impl Session {
             let answer = session.hall.house.run(order, front).await;
             match effect(command) {
                 Effect::None => {}
+                // A person who said so may have put right what kept everything closed.
+                Effect::Work if session.hall.is_closed() => session.hall.reopen(),
                 Effect::Work => session.hall.pull_all(Cause::Command),
                 Effect::Foundation => session.hall.reopen(),
             }

@@ -48,7 +48,7 @@ pub trait Vault: Send + Sync {
     /// The secret; `None` where there is none.
     ///
     /// # Errors
-    /// [`super::ErrorKind::Local`] when the keyring is locked, or there is none: both may pass by themselves.
+    /// [`super::ErrorKind::Locked`] when a person must unlock the keyring, [`super::ErrorKind::Local`] when there is none.
     async fn get(&self, entry: &Entry) -> Result<Option<Secret>>;
 
     /// Keeps a secret in the place of the one before. When this returns, it survives the end of the process.
