@@ -36,7 +36,7 @@ pub enum ErrorKind {
     Unsupported,
     /// The disk, not the other end: no space, no permission, an I/O error.
     Local,
-    /// The keyring is locked, or does not answer: a person unlocks it, and it goes on by itself.
+    /// The keyring is locked, not there or silent: a person unlocks it or logs in to the desktop, and it goes on by itself.
     Locked,
 }
 

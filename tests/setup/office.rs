@@ -28,9 +28,13 @@ fn a_person_signs_in_by_browser_and_the_service_goes_on() {
     assert_eq!(scene.contacts(), ["ann"]);
     assert!(office.discovery.log().contains("let in GET /api/discovery/v2.0/Instances"));
     nothing_secret_is_written(&scene);
+    let told = scene.run(&["filter", "list", "--json"]).ends(0).json();
+    let filters = told["filters"].as_array().unwrap();
+    let off: Vec<_> = filters.iter().filter(|filter| filter["state"] == "unwanted").collect();
+    assert_eq!(off.len(), 1, "{told:#}");
+    assert!(scene.config().contains(off[0]["name"].as_str().unwrap()), "{}", scene.config());
 
     // The service runs, by the manager of the session, and has what it needs to sign in by itself.
-    let log = || office.manager_log();
     scene.run(&["service", "status"]).ends(0).says("the service runs");
     eventually("everything is in step", || scene.run(&["status"]).code == 0);
     scene.card("cleo", "CATEGORIES:Tracked to CRM\r\n");
@@ -38,7 +42,7 @@ fn a_person_signs_in_by_browser_and_the_service_goes_on() {
     assert_eq!(scene.contacts(), ["ann", "cleo"]);
     scene.run(&["service", "uninstall"]).ends(0);
     scene.run(&["service", "status"]).ends(1).says("not installed");
-    assert!(log().contains("Stopped"), "{}", log());
+    assert!(!scene.path("state/run/control.sock").exists(), "it still runs");
 }
 
 fn messages(scene: &Scene, screen: &Screen) {
@@ -112,7 +116,7 @@ fn organisation(office: &Office, scene: &Scene, screen: &Screen) {
     // Look for it, at a provider that is not there.
     screen.choose(2);
     provider(screen, 1, "http://127.0.0.1:9");
-    screen.shows("Sign in elsewhere");
+    screen.shows("Sign in at another provider");
     screen.choose(2);
     provider(screen, 0, &office.provider.issuer());
 
@@ -133,7 +137,7 @@ fn organisation(office: &Office, scene: &Scene, screen: &Screen) {
     office.provider.brief_codes(true);
     screen.choose(1);
     screen.shows_anew("and type the code");
-    screen.shows_anew("was not finished in time");
+    screen.shows_anew("was not finished");
     screen.shows_anew("What now?");
     office.provider.brief_codes(false);
     screen.choose(1);
@@ -160,8 +164,14 @@ fn provider(screen: &Screen, at: usize, address: &str) {
 }
 
 fn rounds(screen: &Screen) {
+    // All but the first of the filters, each with what it finds.
     screen.shows("Bring in what the filters of your organisation find?");
-    screen.answer("");
+    screen.choose(1);
+    screen.shows("Which of them?");
+    let seen = screen.shows("record");
+    assert!(seen.contains("(contacts, ") && seen.contains("(appointments, "), "{seen}");
+    screen.press("Space");
+    screen.press("Enter");
     for asks in ["Which contacts", "Which tasks", "Which appointments", "Which messages"] {
         screen.shows(&format!("{asks} go to the CRM?"));
         screen.choose(0);

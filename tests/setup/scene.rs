@@ -170,13 +170,6 @@ pub struct Office {
     manager: Option<Manager>,
 }
 
-impl Office {
-    /// What the service manager said.
-    pub fn manager_log(&self) -> String {
-        self.manager.as_ref().unwrap().log()
-    }
-}
-
 /// The browser of a desktop: it writes down what it is to open, whole or not at all.
 fn browser(home: &Path) {
     let (script, file) = (home.join("bin/xdg-open"), home.join("opened"));

@@ -35,7 +35,8 @@ impl Screen {
         );
         // Another one each time: a server that was told to end takes a moment.
         let number = STARTED.fetch_add(1, Ordering::SeqCst);
-        let socket = format!("liaison-{}-{number}-{}", std::process::id(), scene.path("").display());
+        let socket =
+            format!("liaison-{}-{number}-{}", std::process::id(), scene.path("").display());
         let socket: String =
             socket.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let command = scene.command(arguments);

@@ -53,7 +53,8 @@ impl Day {
         let mut servers = None;
         let desktop = Desktop::open(LIFETIME, |provider| {
             let dovecot = asking(provider);
-            let (radicale, sink) = (Radicale::start(), Sink::start(sink::Options::default()));
+            let (radicale, sink) =
+                (Radicale::start(), Sink::start(sink::Options { auth: false, slow: 0 }));
             let wire = Proxy::start(dovecot.imaps, Script::default());
             let gate = Gate::before(&radicale.url, provider, Some(PASSWORD));
             let postfix = Postfix::start(&dovecot, Delivery::Sink(&sink));

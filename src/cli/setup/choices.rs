@@ -45,11 +45,8 @@ pub(super) async fn choices(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
         classes.contains(class) && wizard.interview.given(name).is_none()
     };
     let is_asked = TRACKING.iter().any(|one| is_open(&one));
-    let offered = if wizard.interview.is_terminal && is_asked {
-        numbers(wizard).await?
-    } else {
-        Vec::new()
-    };
+    let offered =
+        if wizard.interview.is_terminal && is_asked { numbers(wizard).await? } else { Vec::new() };
     filters(wizard, offered)?;
     for (class, name, asks, words) in TRACKING {
         if !classes.contains(&class) {

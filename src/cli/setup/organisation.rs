@@ -59,7 +59,7 @@ async fn place(wizard: &mut Wizard<'_>) -> anyhow::Result<bool> {
         let listed = wizard.interview.given(DISCOVERY).unwrap_or("Microsoft");
         let mut choices = vec![
             Choice::new("url", "I know its address …"),
-            Choice::new("find", format!("Look for mine at {listed} (you sign in there) …")),
+            Choice::new("find", format!("Look for mine at {listed} …")),
         ];
         if let Some(present) = wizard.interview.present("organisation-url") {
             choices.insert(0, Choice::new("present", format!("As it is: {present}")));
@@ -126,9 +126,9 @@ async fn listed(wizard: &mut Wizard<'_>, cloud: &str) -> anyhow::Result<Option<V
         }
         let choices = vec![
             Choice::new("again", "Sign in again"),
-            Choice::new("code", "Sign in with a code, in a browser anywhere"),
-            Choice::new("provider", "Sign in elsewhere: another provider, another client id"),
-            Choice::new("address", "Write the address of the organisation instead"),
+            Choice::new("code", "Sign in by a code, in a browser anywhere"),
+            Choice::new("provider", "Sign in at another provider …"),
+            Choice::new("address", "Write the address instead …"),
         ];
         let help = "Esc stops; what you answered is kept";
         ask = match interview::decide("It does not work like this. What now?", help, choices)?

@@ -41,6 +41,7 @@ pub(super) async fn is_settled(
             Err(error) => return Err(error),
         };
         let mut told = doctor::tell(&examined);
+        told.page.line("");
         wizard.interview.say(&told.page)?;
         if let Some(parts) = told.json.get_mut("parts").and_then(|parts| parts.as_array_mut()) {
             wizard.checks.append(parts);
@@ -137,7 +138,7 @@ fn what_now(wizard: &Wizard<'_>, bad: &Finding, door: Option<Door>) -> anyhow::R
         Some("keyring") => choices.insert(0, Choice::new("sign-in", "Type the password again")),
         Some("oauth") => {
             choices.insert(0, Choice::new("sign-in", "Sign in again"));
-            choices.insert(1, Choice::new("code", "Sign in with a code, in a browser anywhere"));
+            choices.insert(1, Choice::new("code", "Sign in by a code, in a browser anywhere"));
         }
         _ => {}
     }

@@ -65,12 +65,12 @@ pub(super) fn choose(
 
 fn label(way: &str, door: Door) -> &'static str {
     match way {
-        "keyring" => "With a password, which the keyring of this desktop keeps",
-        "command" if door.password.is_empty() => "A command of mine prints a bearer token",
-        "command" => "With a password, which a command of mine prints",
-        "token" => "With a bearer token, which a command of mine prints",
+        "keyring" => "With a password, kept in the keyring",
+        "command" if door.password.is_empty() => "With a bearer token that a command prints",
+        "command" => "With a password that a command prints",
+        "token" => "With a bearer token that a command prints",
         "systemd" => "With a password that systemd hands to the service",
-        "oauth" => "In the browser (OAuth), at Microsoft or another provider",
+        "oauth" => "In the browser (OAuth)",
         _ => "As for the messages",
     }
 }
@@ -244,14 +244,17 @@ fn tell(prompt: &Prompt<'_>) {
             } else {
                 "Sign in: open this in a browser on this machine:"
             });
-            page.line(format!("\n{url}\n"));
+            page.line("");
+            page.line(url);
         }
         Prompt::Type { code, uri, minutes, .. } => {
             page.line("Sign in: open this in a browser, on this machine or another one,");
-            page.line(format!("\n    {uri}\n\nand type the code\n\n    {code}\n"));
+            page.line(format!("\n    {uri}\n\nand type the code\n\n    {code}"));
+            page.line("");
             page.line(format!("It is good for {}.", count_minutes(*minutes)));
         }
     }
-    page.line("Waiting for you … (Ctrl-C: not like this)");
+    page.line("");
+    page.line("Waiting for you … (Ctrl-C cancels)");
     output::note(page.as_str().trim_end());
 }

@@ -104,7 +104,7 @@ impl Credential {
     ///
     /// # Errors
     /// [`ErrorKind::Unauthorised`] when a person must do something before there is one, [`ErrorKind::Locked`] while the keyring is
-    /// locked, [`ErrorKind::Local`] when there is none, [`ErrorKind::Unreachable`] and [`ErrorKind::Throttled`] when the provider is.
+    /// out of reach, [`ErrorKind::Local`] when what it holds cannot be used, [`ErrorKind::Unreachable`] and [`ErrorKind::Throttled`] when the provider is.
     pub async fn secret(&self) -> Result<Secret> {
         if let Source::OAuth(session, wanted) = &self.source {
             return Ok(self.keep(session.token(wanted).await?));

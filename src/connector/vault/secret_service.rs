@@ -177,7 +177,7 @@ fn plainly(error: keyring_core::Error) -> Error {
 }
 
 fn absent() -> Error {
-    Error::new(ErrorKind::Local, "there is no keyring here").hint(
+    Error::new(ErrorKind::Locked, "there is no keyring here").hint(
         "a keyring needs a desktop session (gnome-keyring, KWallet, KeePassXC); without one, name a command that prints \
          the secret, or a systemd credential",
     )
