@@ -2,6 +2,7 @@
 //! shares one sign-in.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Installation;
@@ -17,28 +18,47 @@ const FOLDER: &str = "auth";
 
 /// The sign-ins that this process uses.
 #[derive(Debug, Default)]
-pub struct SignIns(Mutex<BTreeMap<Identity, Arc<Session>>>);
+pub struct SignIns {
+    sessions: Mutex<BTreeMap<Identity, Arc<Session>>>,
+    /// Whether a person wants each to be tried once more.
+    insists: AtomicBool,
+}
 
 impl SignIns {
     /// Nothing that is in memory counts any more: somebody may have signed in anew.
     pub fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.insists.store(false, Ordering::SeqCst);
+    }
+
+    /// A person wants to know now: also a sign-in that is known to be over is tried, once.
+    pub fn insist(&self) {
+        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        self.insists.store(true, Ordering::SeqCst);
+        sessions.values().for_each(|session| session.insist());
+    }
+
+    fn session(&self, identity: &Identity, keep: impl FnOnce() -> Keep) -> Arc<Session> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = sessions.entry(identity.clone()).or_insert_with(|| {
+            let session = Session::new(identity.clone(), keep());
+            if self.insists.load(Ordering::SeqCst) {
+                session.insist();
+            }
+            session
+        });
+        Arc::clone(session)
     }
 }
 
 impl Installation {
     /// The one session of this sign-in in this process.
     pub fn session(&self, identity: &Identity) -> Arc<Session> {
-        let mut sessions = self.sign_ins.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let keep = || Keep {
+        self.sign_ins.session(identity, || Keep {
             vault: Arc::new(Keyring),
             folder: self.directories.state.join(FOLDER),
             clock: self.clock.clone(),
-        };
-        let session = sessions
-            .entry(identity.clone())
-            .or_insert_with(|| Session::new(identity.clone(), keep()));
-        Arc::clone(session)
+        })
     }
 
     /// What gives an organisation's bearer token.

@@ -57,7 +57,7 @@ impl Exit {
         let failed = |kind: &str| {
             classes.iter().any(|class| class.error.as_ref().is_some_and(|error| error.kind == kind))
         };
-        if failed("sign-in") {
+        if failed("sign-in") || failed("locked") {
             Self::SignIn
         } else if failed("later") {
             Self::TryLater
@@ -93,7 +93,7 @@ impl Exit {
             };
         }
         match error.downcast_ref::<connector::Error>().map(|error| error.kind) {
-            Some(connector::ErrorKind::Unauthorised) => Self::SignIn,
+            Some(connector::ErrorKind::Unauthorised | connector::ErrorKind::Locked) => Self::SignIn,
             Some(connector::ErrorKind::Unreachable | connector::ErrorKind::Throttled(_)) => {
                 Self::TryLater
             }

@@ -205,7 +205,9 @@ fn trouble(error: &anyhow::Error) -> Trouble {
         Some(Retry::After(pause)) => Some(pause),
         _ => None,
     };
+    let kind = error.downcast_ref::<connector::Error>().map(|error| error.kind);
     let kind = match Exit::of_error(error) {
+        _ if kind == Some(connector::ErrorKind::Locked) => Kind::Locked,
         _ if asked.is_some() => Kind::Later(asked),
         Exit::TryLater => Kind::Later(None),
         Exit::Failed if retry == Some(Retry::Backoff) => Kind::Later(None),

@@ -74,7 +74,8 @@ impl Filters {
 
 fn wish(settings: &Settings, class: Class) -> Wish<'_> {
     let sync = settings.sync.of(class);
-    Wish { class, filters: &sync.filters, organisation: sync.organisation_filters }
+    let (organisation, off) = (sync.organisation_filters, &sync.filters_off);
+    Wish { class, filters: &sync.filters, organisation, off }
 }
 
 /// What the store keeps of the filters, as `status` shows it.

@@ -91,10 +91,14 @@ impl Install {
                 "the name of a file or folder has characters that a service manager cannot read";
             return Err(Stop::new(Exit::Failed, message, hint).into());
         }
+        let mut absent = None;
         if !self.no_start {
-            // Before anything is written: a service that nobody starts would only look like one.
-            greet(manager, home).await?;
             here.load()?;
+            absent = greet(manager, home).await.err();
+        }
+        let links = manager.links(&places, home);
+        if let (Some(absent), true) = (&absent, links.is_empty()) {
+            return Err(Stop::clone(absent).into());
         }
         let files = manager.files(&places, home);
         // What was written before would hide what a package brought since.
@@ -110,6 +114,17 @@ impl Install {
         let json = json!({ "installed": true, "started": !self.no_start, "written": written });
         if self.no_start {
             return Ok(Answer::new(page, json).note("→ start it: `liaison service install`"));
+        }
+        if let Some(absent) = absent {
+            for (link, unit) in &links {
+                place(link, unit)?;
+            }
+            page.line("it is started with your next session, not now");
+            let json = json!({ "installed": true, "started": false, "written": written });
+            let answer = Answer::new(page, json).exit(Exit::Partly);
+            return Ok(answer
+                .note(format!("! {}", absent.message))
+                .note(format!("→ {}", absent.hint)));
         }
         for order in manager.orders(Wish::Install, home, places.tray.is_some()) {
             manager::run(&order).await?;
@@ -203,7 +218,7 @@ async fn tell(here: &Installation, wish: Wish, done: &str) -> anyhow::Result<Ans
 }
 
 /// Makes sure that there is somebody to talk to.
-async fn greet(manager: Manager, home: &Home) -> anyhow::Result<()> {
+async fn greet(manager: Manager, home: &Home) -> Result<(), Stop> {
     manager::run(&manager.greeting(home)).await.map_err(|error| {
         let message = format!("there is no service manager for this user: {error}");
         let hint = "log in to a session of your own (not by `su` or `sudo`), or let one be kept for you: `loginctl \
@@ -248,6 +263,20 @@ fn write(file: &Path, text: &str) -> anyhow::Result<()> {
         .and_then(|mut new| new.write_all(text.as_bytes()))
         .and_then(|()| std::fs::rename(&unfinished, file));
     written.with_context(named)
+}
+
+/// Makes a link, in the place of one that is there.
+fn place(link: &Path, to: &Path) -> anyhow::Result<()> {
+    let named = || format!("{} cannot be written", link.display());
+    if let Some(folder) = link.parent() {
+        std::fs::create_dir_all(folder).with_context(named)?;
+    }
+    remove(vec![link.to_owned()])?;
+    #[cfg(unix)]
+    let linked = std::os::unix::fs::symlink(to, link);
+    #[cfg(not(unix))]
+    let linked = Err::<(), _>(io::Error::new(io::ErrorKind::Unsupported, to.display().to_string()));
+    linked.with_context(named)
 }
 
 /// Removes those that are there.

@@ -12,7 +12,7 @@ use super::items::Items;
 use super::output::{Answer, Page, count, short};
 use super::selection::Kept;
 use super::waiting::Waiting;
-use super::{Exit, Installation, live, zone};
+use super::{Exit, Installation, auth, live, zone};
 use crate::config::Settings;
 use crate::model::{Class, Side};
 use crate::store::quarantine::{self, Quarantined};
@@ -51,6 +51,8 @@ impl Status {
         let zone = zone::choose(&loaded.settings.mailbox.zone, crm, here.clock.now());
         let mut answer = state.answer(&loaded.settings, self.all);
         answer.notes.extend(zone.notice);
+        let ending = auth::warnings(here, &loaded.settings);
+        answer.notes.extend(ending.iter().map(|warning| format!("→ {warning}")));
         let (notes, copies) = super::offline::status(here).await?;
         let is_behind = |copy: &Json| {
             copy["offline"] == true
@@ -67,6 +69,7 @@ impl Status {
                 json.insert("in_step".to_owned(), false.into());
             }
             json.insert("copies".to_owned(), copies.into());
+            json.insert("sign_ins_ending".to_owned(), ending.into());
         }
         answer.notes.extend(notes);
         Ok(answer)

@@ -71,7 +71,7 @@ fn state_of(class: &ClassState) -> State {
         State::Held
     } else {
         match failed() {
-            Some("sign-in") => State::SignIn,
+            Some("sign-in" | "locked") => State::SignIn,
             Some("stands-by") => State::Standby,
             Some("failed") => State::Error,
             Some(_) => State::Offline,

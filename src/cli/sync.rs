@@ -66,6 +66,7 @@ impl Sync {
         if self.dry_run {
             return plan::show(here, &self.classes, plan::LINES).await;
         }
+        here.sign_ins.insist();
         let (bar, tell) = here.front.bar(here.json);
         let (opened, _lock) = here.open(tell).await?;
         let classes = chosen(&self.classes, &opened.classes);

@@ -245,6 +245,8 @@ pub struct Sync {
     pub filters: Vec<Filter>,
     /// Whether the sync filters that the organisation keeps take part too.
     pub organisation_filters: bool,
+    /// The names of those that do not.
+    pub filters_off: Vec<String>,
     /// How messages are filed; the default for other classes.
     pub filing: Filing,
     /// Of e-mail: whether what the CRM wants sent is sent from here.

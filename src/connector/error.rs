@@ -36,6 +36,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The disk, not the other end: no space, no permission, an I/O error.
     Local,
+    /// The keyring is locked, not there or silent: a person unlocks it or logs in to the desktop, and it goes on by itself.
+    Locked,
 }
 
 /// How much is out of service.
@@ -70,7 +72,9 @@ impl ErrorKind {
             | Self::Malformed
             | Self::Forbidden => Scope::Item,
             Self::CursorExpired | Self::Unsupported | Self::Local => Scope::Collection,
-            Self::Unreachable | Self::Throttled(_) | Self::Unauthorised => Scope::Account,
+            Self::Unreachable | Self::Throttled(_) | Self::Unauthorised | Self::Locked => {
+                Scope::Account
+            }
         }
     }
 
@@ -95,6 +99,7 @@ impl ErrorKind {
             Self::Malformed => "malformed",
             Self::Unsupported => "unsupported",
             Self::Local => "local",
+            Self::Locked => "locked",
         }
     }
 
@@ -102,7 +107,7 @@ impl ErrorKind {
         match self {
             Self::Stale | Self::Exists | Self::Missing | Self::CursorExpired => Retry::Replan,
             Self::Throttled(pause) => Retry::After(pause),
-            Self::Unreachable | Self::Failing | Self::Local => Retry::Backoff,
+            Self::Unreachable | Self::Failing | Self::Local | Self::Locked => Retry::Backoff,
             Self::Unauthorised
             | Self::Forbidden
             | Self::Rejected

@@ -142,13 +142,21 @@ impl Turn<'_> {
     fn done<T>(&mut self, result: Result<T>) -> Option<Result<T>> {
         self.keep();
         match &result {
-            Err(error)
-                if error.kind == ErrorKind::Unreachable && self.kept.is_none() && !self.is_new =>
-            {
-                None
+            Err(error) if error.kind == ErrorKind::Unreachable && self.kept.is_none() => {
+                self.once_more(result)
+            }
+            // What it was opened with does not count any more: a token that ended, a password that was changed.
+            Err(error) if error.kind == ErrorKind::Unauthorised => {
+                *self.kept = None;
+                self.once_more(result)
             }
             _ => Some(result),
         }
+    }
+
+    /// Nothing where the connection is an old one, so that the work is to be done again on another.
+    fn once_more<T>(&self, result: Result<T>) -> Option<Result<T>> {
+        self.is_new.then_some(result)
     }
 
     /// Puts the connection back if it is still good.

@@ -132,7 +132,7 @@ impl Facts {
         let of_classes = self.classes.values().filter_map(|beat| beat.trouble.as_ref());
         for trouble in self.trouble.iter().chain(of_classes).chain(&self.file) {
             let kind = match trouble.kind {
-                Kind::SignIn => NeedKind::SignIn,
+                Kind::SignIn | Kind::Locked => NeedKind::SignIn,
                 Kind::Configuration => NeedKind::Configuration,
                 Kind::Standby => NeedKind::Standby,
                 Kind::Later(_) | Kind::Away | Kind::Failed => continue,
@@ -184,7 +184,7 @@ impl Facts {
 fn state_of(kind: Kind) -> State {
     match kind {
         Kind::Later(_) | Kind::Away => State::Offline,
-        Kind::SignIn => State::SignIn,
+        Kind::SignIn | Kind::Locked => State::SignIn,
         Kind::Standby => State::Standby,
         Kind::Configuration | Kind::Failed => State::Error,
     }

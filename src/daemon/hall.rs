@@ -98,6 +98,11 @@ impl Hall {
         self.facts.borrow().status(self.clock.now())
     }
 
+    /// Whether nothing could be opened: no class works.
+    pub(super) fn is_closed(&self) -> bool {
+        self.facts.borrow().trouble.is_some()
+    }
+
     /// Learns something.
     pub(super) fn learn(&self, change: impl FnOnce(&mut Facts)) {
         self.facts.send_modify(change);

@@ -114,6 +114,8 @@ pub enum Kind {
     Away,
     /// Somebody must sign in.
     SignIn,
+    /// Somebody must unlock the keyring; that it is open again, nobody tells.
+    Locked,
     /// Another computer syncs.
     Standby,
     /// The configuration cannot be used, or belongs to another state.
@@ -127,6 +129,7 @@ impl Trouble {
     pub fn of(failure: &crate::sync::report::Failure) -> Self {
         let kind = match failure.kind {
             "sign-in" => Kind::SignIn,
+            "locked" => Kind::Locked,
             "later" => Kind::Later(failure.pause),
             crate::sync::fence::STANDBY => Kind::Standby,
             _ => Kind::Failed,

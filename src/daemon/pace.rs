@@ -15,6 +15,9 @@ const LONGEST: Duration = Duration::from_mins(15);
 /// How often it is tried whether what waited for a person was done without telling.
 const FOR_A_PERSON: Duration = Duration::from_hours(1);
 
+/// How often at the least it is tried whether the keyring was unlocked. Looking costs nothing, and asks the person only once.
+const UNLOCKED: Duration = Duration::from_mins(1);
+
 /// What share of a pause is left to chance.
 const JITTER: f64 = 0.1;
 
@@ -59,6 +62,10 @@ impl Pace {
             // A password that is refused again and again locks an account.
             Kind::SignIn | Kind::Configuration => {
                 Next { pause: jittered(FOR_A_PERSON, chance), least: Cause::Command }
+            }
+            Kind::Locked => {
+                let pause = jittered(grown, chance).min(UNLOCKED);
+                Next { pause, least: Cause::Network }
             }
             Kind::Away => Next { pause: jittered(self.interval, chance), least: Cause::Command },
             Kind::Failed => {
@@ -107,6 +114,15 @@ mod tests {
     fn a_refused_password_is_not_tried_again_because_mail_came() {
         let next = Pace::new(Duration::from_mins(5)).after(Some(&trouble(Kind::SignIn)), 0.5);
         assert_eq!(next, Next { pause: FOR_A_PERSON, least: Cause::Command });
+    }
+
+    #[test]
+    fn a_keyring_is_looked_at_every_minute_at_the_least() {
+        let mut pace = Pace::new(Duration::from_mins(5));
+        for _ in 0..9 {
+            let next = pace.after(Some(&trouble(Kind::Locked)), 1.0);
+            assert!(next.pause <= UNLOCKED, "{next:?}");
+        }
     }
 
     #[test]

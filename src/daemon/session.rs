@@ -226,6 +226,8 @@ impl Session {
             let effect = effect(command);
             match effect {
                 Effect::None => {}
+                // A person who said so may have put right what kept everything closed.
+                Effect::Work if session.hall.is_closed() => session.hall.reopen(),
                 Effect::Work => session.hall.pull_all(Cause::Command),
                 Effect::Foundation => reload::now(&session.hall).await,
             }

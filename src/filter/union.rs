@@ -20,6 +20,8 @@ pub struct Wish<'a> {
     pub filters: &'a [Filter],
     /// Whether those of the organisation take part.
     pub organisation: bool,
+    /// The names of those that do not, whatever their letters' case.
+    pub off: &'a [String],
 }
 
 /// One filter and what becomes of it.
@@ -41,7 +43,7 @@ pub enum State {
     Off,
     /// With the reason, for the person who can mend it.
     Unusable(String),
-    /// By the settings, this class goes without those of the organisation.
+    /// By the settings, this class goes without it.
     Unwanted,
 }
 
@@ -107,7 +109,8 @@ pub fn unite(wish: Wish<'_>, told: &Told, is_new: bool) -> Union {
 }
 
 fn judge(wish: Wish<'_>, stored: &StoredFilter) -> Source {
-    let state = if !wish.organisation {
+    let is_off = wish.off.iter().any(|name| name.to_lowercase() == stored.name.to_lowercase());
+    let state = if !wish.organisation || is_off {
         State::Unwanted
     } else if stored.active {
         match read(wish.class, stored) {

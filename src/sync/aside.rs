@@ -20,7 +20,8 @@ pub(super) fn failure(step: &Step, world: &World, error: &Error) -> Option<(Fail
         | ErrorKind::Exists
         | ErrorKind::Missing
         | ErrorKind::CursorExpired
-        | ErrorKind::Local => return None,
+        | ErrorKind::Local
+        | ErrorKind::Locked => return None,
     }
     let source = |side, id: Option<&ItemId>| {
         id.and_then(|id| Some((side, id.clone(), world.version(side, id)?.clone())))

@@ -80,6 +80,7 @@ impl Failure {
     pub fn of(error: &connector::Error) -> Self {
         let kind = match (error.kind, error.kind.retry()) {
             (connector::ErrorKind::Unauthorised, _) => "sign-in",
+            (connector::ErrorKind::Locked, _) => "locked",
             (_, Retry::After(_) | Retry::Backoff) => "later",
             (_, Retry::Replan | Retry::Never) => "failed",
         };

@@ -94,12 +94,24 @@ fn it_is_installed_with_its_configuration_and_state_and_goes_without_a_trace() {
 }
 
 #[test]
-fn without_a_manager_nothing_is_written_and_it_says_what_to_do() {
+fn without_a_manager_it_is_left_to_the_next_session_and_it_says_what_to_do() {
     let session = Session::open("echo 'Failed to connect to bus: No medium found' >&2; exit 1");
-    let ran = session.run(&["service", "install"]).ends(1);
-    for part in ["no service manager", "No medium found", "enable-linger", "liaison run"] {
-        assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    let ran = session.run(&["service", "install"]).ends(3);
+    for part in
+        ["next session", "no service manager", "No medium found", "enable-linger", "liaison run"]
+    {
+        assert!(ran.out.contains(part) || ran.err.contains(part), "{part}: {ran:?}");
     }
+    assert_eq!(ran.out.matches("written: ").count(), 3, "{}", ran.out);
+    let units = session.here.path(".config/systemd/user");
+    for (target, unit) in
+        [("default", "liaison.service"), ("graphical-session", "liaison-tray.service")]
+    {
+        let link = units.join(format!("{target}.target.wants")).join(unit);
+        assert_eq!(fs::read_link(&link).unwrap(), units.join(unit), "{}", link.display());
+        fs::metadata(&link).unwrap();
+    }
+    session.run(&["service", "uninstall"]).ends(0);
     assert_eq!(session.unit(), None);
     session.run(&["service", "status"]).ends(1).says("no service manager");
     session.run(&["service", "install", "--no-start"]).ends(0).says("written: ");

@@ -49,7 +49,7 @@ send = true
     installation.lead_to(&organisation.url, &token, &mailbox);
     installation.write("password", PASSWORD);
     installation.run(&SYNC).ends(0);
-    let ids = mails(&organisation);
+    let ids = mails(&organisation, 0..MAILS);
     let mut killed = 0;
     while killed < kills && sink.taken().len() < MAILS {
         // Some mails on, and then some moments: whatever it is doing there.
@@ -98,7 +98,7 @@ send = true
 }
 
 /// Mails of Anna's that wait.
-fn mails(organisation: &Organisation) -> Vec<String> {
+pub fn mails(organisation: &Organisation, numbers: std::ops::Range<usize>) -> Vec<String> {
     let me = organisation.rows(
         "systemusers?$filter=internalemailaddress%20eq%20'anna@example.org'&$select=systemuserid",
     );
@@ -119,7 +119,7 @@ fn mails(organisation: &Organisation) -> Vec<String> {
         assert_eq!(status, 200, "{answer}");
         id.to_string()
     };
-    (0..MAILS).map(mail).collect()
+    numbers.map(mail).collect()
 }
 
 /// Whether a sync was still at work when it was killed.

@@ -3,7 +3,7 @@
 
 mod crash;
 mod cut;
-mod kill;
+pub mod kill;
 mod ordinary;
 mod role;
 mod stage;

@@ -1,6 +1,10 @@
 //! A terminal of 80 columns with somebody at its keys: tmux, on a server of its own.
 
+use std::cell::RefCell;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,11 +13,16 @@ use super::scene::Scene;
 const PATIENCE: Duration = Duration::from_secs(90);
 const INTERVAL: Duration = Duration::from_millis(40);
 
+/// How many terminals were started.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+
 /// Columns of the terminal.
 const WIDTH: usize = 80;
 
 pub struct Screen {
     socket: String,
+    /// All that was on the screen when the last key was pressed.
+    before: RefCell<String>,
 }
 
 impl Screen {
@@ -24,11 +33,15 @@ impl Screen {
             found.is_ok(),
             "tmux is missing. tests/support/servers/install.sh installs it (.ci/run does)"
         );
-        let socket = format!("liaison-{}-{}", std::process::id(), scene.path("").display());
+        // Another one each time: a server that was told to end takes a moment.
+        let number = STARTED.fetch_add(1, Ordering::SeqCst);
+        let socket =
+            format!("liaison-{}-{number}-{}", std::process::id(), scene.path("").display());
         let socket: String =
             socket.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let command = scene.command(arguments);
-        let mut line = String::from("env -i TERM=screen LANG=C.UTF-8 TZ=UTC");
+        // An interrupt is for the program, not for the shell that waits for it.
+        let mut line = String::from("trap : INT; env -i TERM=screen LANG=C.UTF-8 TZ=UTC");
         for (name, value) in command.get_envs() {
             if let Some(value) = value.filter(|_| name != "TZ") {
                 line +=
@@ -40,7 +53,7 @@ impl Screen {
             line += &format!(" {}", quoted(&argument.to_string_lossy()));
         }
         line += "; echo \"ended with $?\"; cat";
-        let screen = Self { socket };
+        let screen = Self { socket, before: RefCell::default() };
         let folder = command.get_current_dir().unwrap().display().to_string();
         let size = WIDTH.to_string();
         screen.tmux(&[
@@ -74,15 +87,35 @@ impl Screen {
         }
     }
 
+    /// Waits until this comes up on the screen, whether or not it was there when the last key was pressed.
+    #[track_caller]
+    pub fn shows_anew(&self, text: &str) {
+        let known = self.before.borrow().matches(text).count();
+        let end = Instant::now() + PATIENCE;
+        while self.all().matches(text).count() <= known {
+            assert!(Instant::now() < end, "no new “{text}” in:\n{}", self.all());
+            thread::sleep(INTERVAL);
+        }
+    }
+
+    /// Keeps everything that was on the screen where those who want to look find it.
+    pub fn keep(&self, name: &str) {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("setup");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("{name}.txt")), self.all()).unwrap();
+    }
+
     /// Types this and presses Enter.
     pub fn answer(&self, text: &str) {
+        self.remember();
         if !text.is_empty() {
             self.tmux(&["send-keys", "-l", text]);
         }
-        self.press("Enter");
+        self.tmux(&["send-keys", "Enter"]);
     }
 
     pub fn press(&self, key: &str) {
+        self.remember();
         self.tmux(&["send-keys", key]);
     }
 
@@ -99,6 +132,11 @@ impl Screen {
         self.press("Enter");
     }
 
+    fn remember(&self) {
+        let now = self.all();
+        *self.before.borrow_mut() = now;
+    }
+
     fn visible(&self) -> String {
         self.tmux(&["capture-pane", "-p"])
     }
@@ -111,7 +149,8 @@ impl Screen {
     /// No line was broken by the terminal: each fits.
     #[track_caller]
     pub fn fits(&self) {
-        for line in self.all().lines() {
+        // An address that has to be copied is longer than any line.
+        for line in self.all().lines().filter(|line| !line.starts_with("http")) {
             let width = line.trim_end().chars().count();
             assert!(width <= WIDTH, "{width} columns: {line}");
         }

@@ -1,6 +1,8 @@
 //! A desktop session: keyring, provider, an organisation that trusts it, and the program with a sign-in in its configuration.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value as Json;
@@ -63,6 +65,20 @@ impl Desktop {
     pub fn status(&self) -> (Json, i32) {
         let ran = self.run(&["auth", "status", "--json"]);
         (ran.json()["sign_ins"].clone(), ran.code)
+    }
+
+    /// How often the provider refused a refresh token since it was started.
+    pub fn refusals(&self) -> usize {
+        self.provider.log().matches("refused refresh_token").count()
+    }
+
+    /// What is kept of the sign-in beside the keyring, and where.
+    pub fn sign_in_record(&self) -> (PathBuf, Json) {
+        let files = fs::read_dir(self.here.path("state/auth")).unwrap();
+        let mut files = files.map(|file| file.unwrap().path());
+        let file = files.find(|file| file.extension().is_some_and(|end| end == "json")).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        (file, serde_json::from_str(&text).unwrap())
     }
 
     /// Begins a sign-in; gives the program that waits, and what it wants to be opened.

@@ -12,7 +12,7 @@ use crate::support::servers::postfix::{Delivery, Postfix};
 use crate::support::servers::provider::{Provider, visit};
 
 /// A Dovecot that asks the provider whose a token is.
-fn asking(provider: &Provider) -> Dovecot {
+pub fn asking(provider: &Provider) -> Dovecot {
     let introspection = Some(&*provider.introspection().leak());
     Dovecot::start(dovecot::Options { introspection, ..dovecot::Options::default() })
 }

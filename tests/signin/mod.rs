@@ -4,5 +4,7 @@
 mod desktop;
 mod flows;
 mod lifetime;
+mod locked;
+mod needed;
 mod passwords;
 mod rotation;

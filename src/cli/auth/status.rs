@@ -57,10 +57,9 @@ impl Status {
             if let Some(hint) = &line.hint {
                 page.wrapped("    → ", hint);
             }
-            if matches!(line.state, "signed-out" | "needs-user" | "revoked" | "missing") {
+            if matches!(line.state, "signed-out" | "needs-user" | "revoked" | "missing" | "locked")
+            {
                 exit = Exit::SignIn;
-            } else if line.state == "locked" && exit == Exit::Done {
-                exit = Exit::Failed;
             }
             all.push(line.json(&one));
         }

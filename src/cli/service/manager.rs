@@ -138,6 +138,19 @@ impl Manager {
         }
     }
 
+    /// Where it finds what it is to start with a session, and what it starts: what it would write itself. None where a file does
+    /// not suffice.
+    pub fn links(self, places: &Places, home: &Home) -> Vec<(PathBuf, PathBuf)> {
+        if self != Self::Systemd {
+            return Vec::new();
+        }
+        let folder = if is_packaged(places) { PathBuf::from(PACKAGED_UNITS) } else { units(home) };
+        let link =
+            |target: &str, unit: &str| (units(home).join(target).join(unit), folder.join(unit));
+        let tray = places.tray.as_ref().map(|_| link("graphical-session.target.wants", TRAY_UNIT));
+        std::iter::once(link("default.target.wants", UNIT)).chain(tray).collect()
+    }
+
     /// Whether there is a manager to talk to.
     pub fn greeting(self, home: &Home) -> Order {
         match self {

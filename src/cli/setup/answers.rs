@@ -2,7 +2,7 @@
 //! Nothing here is a secret: where one is
 //! needed, the answer says where it is to be had.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use crate::cli::lock::{private_file, private_folder};
 use crate::cli::{Exit, Stop};
 use crate::config::error::did_you_mean;
 use crate::config::{Loaded, Origin};
+use crate::model::Class;
 
 /// More than anybody answers.
 const BYTES_MAX: u64 = 256 << 10;
@@ -155,6 +156,13 @@ impl Answers {
         answers.signs_in("organisation", &|key| written(&format!("organisation.*.{key}")), "auth");
         if let Some(filters) = written("sync.contact.organisation_filters") {
             answers.set("organisation-filters", filters);
+        }
+        let sync = &loaded.settings.sync;
+        let off: BTreeSet<&String> =
+            Class::ALL.iter().flat_map(|class| &sync.of(*class).filters_off).collect();
+        if !off.is_empty() {
+            let off: Vec<&str> = off.into_iter().map(String::as_str).collect();
+            answers.set("filters-off", off.join("; "));
         }
         answers.0.extend(organisation.map(|name| ("organisation", name)));
         answers

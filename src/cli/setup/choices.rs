@@ -1,11 +1,14 @@
 //! What takes part: the filters of the organisation, and what tracks the items of the mailbox; with the numbers that it is about.
 
-use super::interview::{Choice, Question};
-use super::{Wizard, remark};
+use serde_json::Value as Json;
+
+use super::answers::{is_yes, word};
+use super::interview::{self, Choice, Question};
+use super::{Wizard, file, remark};
 use crate::cli::filter;
-use crate::cli::output::Page;
+use crate::cli::output::{Page, count};
 use crate::cli::progress;
-use crate::model::{Class, Side};
+use crate::model::{Class, Origin, Side};
 use crate::plan::operation::Kind;
 use crate::sync::Preview;
 
@@ -41,10 +44,10 @@ pub(super) async fn choices(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
     let is_open = |(class, name, ..): &&(Class, &'static str, _, _)| {
         classes.contains(class) && wizard.interview.given(name).is_none()
     };
-    if wizard.interview.is_terminal && TRACKING.iter().any(|one| is_open(&one)) {
-        numbers(wizard).await?;
-    }
-    filters(wizard)?;
+    let is_asked = TRACKING.iter().any(|one| is_open(&one));
+    let offered =
+        if wizard.interview.is_terminal && is_asked { numbers(wizard).await? } else { Vec::new() };
+    filters(wizard, offered)?;
     for (class, name, asks, words) in TRACKING {
         if !classes.contains(&class) {
             continue;
@@ -79,18 +82,58 @@ fn is_among(words: Words, answer: &str) -> Result<(), String> {
     Err(format!("one of: {}", known.join(", ")))
 }
 
-fn filters(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
-    wizard.interview.agree(Question {
+/// Whether the filters of the organisation count, and which of them. Those that are offered are told with what they find.
+fn filters(wizard: &mut Wizard<'_>, offered: Vec<Choice>) -> anyhow::Result<()> {
+    let interview = &mut wizard.interview;
+    let asks = "Bring in what the filters of your organisation find?";
+    let question = Question {
         name: "organisation-filters",
-        asks: "Bring in what the filters of your organisation find? (yes/no)",
+        asks,
         help: "no: only your active contacts, open tasks, and own appointments",
         usual: Some("yes"),
-    })?;
+    };
+    if let Some(off) = interview.given(OFF).map(str::to_owned) {
+        interview.answers.set(OFF, off);
+    } else if !offered.is_empty() && interview.given(question.name).is_none() {
+        let off = interview.present(OFF).map(str::to_owned);
+        let some = Choice::new("some", format!("Some of the {}: I choose …", offered.len()));
+        let mut choices = vec![
+            Choice::new("yes", "All of them (usual)"),
+            some,
+            Choice::new("no", "None: only my active contacts, open tasks, own appointments"),
+        ];
+        if interview.present(question.name).and_then(is_yes) == Some(false) {
+            choices.rotate_right(1);
+        } else if off.is_some() {
+            choices.swap(0, 1);
+        }
+        let chosen = interview::decide(asks, "↑↓ to move, Enter to choose", choices)?;
+        let off = if chosen == "some" { some_off(offered, off.as_deref())? } else { String::new() };
+        interview.answers.set(OFF, off);
+        interview.answers.set(question.name, word(chosen != "no"));
+        return Ok(());
+    }
+    interview.agree(question)?;
     Ok(())
 }
 
-/// How much there is, and which filters there are. What cannot be told is said; nobody has to choose with numbers.
-async fn numbers(wizard: &Wizard<'_>) -> anyhow::Result<()> {
+/// The answer with the names of filters that do not count.
+const OFF: &str = "filters-off";
+
+/// The names of those that a person did not choose.
+fn some_off(offered: Vec<Choice>, off: Option<&str>) -> anyhow::Result<String> {
+    let is_off = |name: &str| off.is_some_and(|off| file::names(off).any(|one| one == name));
+    let on = offered.iter().enumerate().filter(|(_, choice)| !is_off(&choice.answer));
+    let on: Vec<usize> = on.map(|(at, _)| at).collect();
+    let left = interview::leave("Which of them?", &offered, &on)?;
+    let mut names: Vec<String> = left.into_iter().map(|choice| choice.answer).collect();
+    names.dedup();
+    Ok(names.join("; "))
+}
+
+/// How much there is, and which filters there are; those that the organisation keeps and that can be used are offered. What cannot
+/// be told is said; nobody has to choose with numbers.
+async fn numbers(wizard: &Wizard<'_>) -> anyhow::Result<Vec<Choice>> {
     let mut page = Page::default();
     page.line("Looking at both sides. Nothing is written anywhere …");
     wizard.interview.say(&page)?;
@@ -108,12 +151,28 @@ async fn numbers(wizard: &Wizard<'_>) -> anyhow::Result<()> {
             page.append(&answer.page);
             page.line("");
             wizard.interview.say(&page)?;
+            let listed = answer.json.get("filters").and_then(Json::as_array);
+            Ok(listed.into_iter().flatten().filter_map(offer).collect())
         }
         Err(error) => {
             remark(&wizard.interview, &format!("the filters cannot be listed: {error:#}"))?;
+            Ok(Vec::new())
         }
     }
-    Ok(())
+}
+
+/// A filter that the organisation keeps, as it is told to programs: to be chosen, if it can be.
+fn offer(filter: &Json) -> Option<Choice> {
+    let text = |key: &str| filter.get(key).and_then(Json::as_str);
+    let is_usable = matches!(text("state")?, "on" | "unwanted");
+    let (name, class) = (text("name")?, text("class")?);
+    if !is_usable || text("origin")? == Origin::Configuration.as_str() || name.contains(';') {
+        return None;
+    }
+    let found = filter.get("records").and_then(Json::as_u64);
+    let found = found.and_then(|rows| usize::try_from(rows).ok());
+    let found = found.map(|rows| format!(", {}", count(rows, "record"))).unwrap_or_default();
+    Some(Choice::new(name, format!("{name} ({class}s{found})")))
 }
 
 async fn counted(wizard: &Wizard<'_>) -> anyhow::Result<Page> {

@@ -96,12 +96,24 @@ fn changes(answers: &Answers) -> Vec<Change> {
             changes.push(change(&format!("sync.{class}.organisation_filters"), Some(yes.into())));
         }
     }
+    if let Some(off) = answers.get("filters-off") {
+        let off: toml_edit::Array = names(off).collect();
+        for class in ["contact", "task", "appointment"] {
+            let to = (!off.is_empty()).then(|| off.clone().into());
+            changes.push(change(&format!("sync.{class}.filters_off"), to));
+        }
+    }
     changes
 }
 
 /// What stands between commas.
 pub(super) fn list(text: &str) -> impl Iterator<Item = &str> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+/// What stands between semicolons: names may have commas in them.
+pub(super) fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split(';').map(str::trim).filter(|name| !name.is_empty())
 }
 
 /// Where secrets are to be had: what becomes of that hangs on the way to sign in.

@@ -9,7 +9,7 @@ use crate::cli::open::silent;
 use crate::cli::output::{self, Answer, Page};
 use crate::cli::service::Service;
 use crate::cli::sync::Sync;
-use crate::cli::{Exit, instance, plan, remote};
+use crate::cli::{Exit, exit, instance, plan, remote};
 
 /// Lines of each kind of the first plan.
 const LINES: usize = 8;
@@ -107,12 +107,17 @@ async fn start(wizard: &mut Wizard<'_>) -> anyhow::Result<bool> {
     }
     match Service::install().run(wizard.here).await {
         Ok(started) => {
-            wizard.interview.say(&started.page)?;
-            Ok(true)
+            let mut page = started.page;
+            started.notes.iter().for_each(|note| page.wrapped("", note));
+            wizard.interview.say(&page)?;
+            Ok(started.exit == Exit::Done)
         }
         Err(error) => {
             let why = output::sentence(&error);
             remark(&wizard.interview, &format!("the service could not be started: {why}"))?;
+            if let Some(hint) = exit::hint(&error) {
+                remark(&wizard.interview, &hint)?;
+            }
             Ok(false)
         }
     }

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 
 use inquire::list_option::ListOption;
 use inquire::validator::Validation;
-use inquire::{InquireError, Select, Text};
+use inquire::{InquireError, MultiSelect, Select, Text};
 
 use super::answers::{Answers, is_yes, word};
 use crate::cli::output::{self, Page, short};
@@ -214,6 +214,24 @@ pub(super) fn decide(asks: &str, help: &str, choices: Vec<Choice>) -> Asked<Stri
     pick(asks, help, choices, 0)
 }
 
+/// Those of several that a person leaves; `on` are the numbers of those that are chosen at first.
+///
+/// # Errors
+/// When the person stopped.
+pub(super) fn leave(asks: &str, choices: &[Choice], on: &[usize]) -> Asked<Vec<Choice>> {
+    let labels: Vec<String> =
+        choices.iter().map(|choice| short(&choice.label, LABEL_MAX)).collect();
+    let shown = |picked: &[ListOption<&String>]| format!("{} of {}", picked.len(), choices.len());
+    let select = MultiSelect::new(asks, labels)
+        .with_help_message("↑↓ to move, Space to choose or leave, Enter when done")
+        .with_default(on)
+        .with_formatter(&shown);
+    let picked = wait(|| select.without_filtering().with_page_size(10).raw_prompt())?;
+    let is_left = |at: &usize| picked.iter().all(|option| option.index != *at);
+    let left = choices.iter().enumerate().filter(|(at, _)| is_left(at));
+    Ok(left.map(|(_, choice)| choice.clone()).collect())
+}
+
 /// Columns that are left for an answer behind its question.
 fn room(asks: &str) -> usize {
     LABEL_MAX.saturating_sub(asks.chars().count()).max(10)
@@ -233,11 +251,14 @@ fn pick(asks: &str, help: &str, choices: Vec<Choice>, at: usize) -> Asked<String
 /// A person may think for long, and other work goes on.
 pub(super) fn wait<T>(asking: impl FnOnce() -> Result<T, InquireError>) -> Asked<T> {
     tokio::task::block_in_place(asking).map_err(|error| match error {
-        InquireError::OperationCanceled | InquireError::OperationInterrupted => {
-            Stop::new(Exit::Failed, STOPPED, "go on: `liaison setup`").into()
-        }
+        InquireError::OperationCanceled | InquireError::OperationInterrupted => stopped(),
         error => error.into(),
     })
+}
+
+/// That the person stopped.
+pub(super) fn stopped() -> anyhow::Error {
+    Stop::new(Exit::Failed, STOPPED, "go on: `liaison setup`").into()
 }
 
 const STOPPED: &str = "stopped; nothing was changed since, and what you answered is kept";

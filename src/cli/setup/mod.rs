@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Read as _};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use serde_json::{Value as Json, json};
@@ -77,6 +79,8 @@ struct Wizard<'a> {
     checks: Vec<Json>,
     /// Of the mailbox, for the keyring.
     password: Option<Secret>,
+    /// Ctrl-C, while no question is open.
+    interrupts: Interrupts,
 }
 
 impl Setup {
@@ -103,13 +107,52 @@ impl Setup {
             listed: BTreeMap::new(),
             checks: Vec::new(),
             password,
+            interrupts: Interrupts::default(),
         };
-        let ended = wizard.run().await;
+        let interrupts = wizard.interrupts.clone();
+        let ended = tokio::select! {
+            // First: who waits for an interrupt within takes it.
+            biased;
+            ended = wizard.run() => ended,
+            () = interrupts.left() => Err(interview::stopped()),
+        };
         match &ended {
             Ok(_) => Answers::forget(&here.directories.state)?,
             Err(_) => wizard.keep()?,
         }
         ended
+    }
+}
+
+/// Ctrl-C while no question is open: whoever waits for it takes it, else it ends the set-up.
+#[derive(Debug, Clone, Default)]
+struct Interrupts {
+    taken: Arc<AtomicUsize>,
+}
+
+impl Interrupts {
+    /// Waits for one, and takes it.
+    async fn next(&self) {
+        interrupted().await;
+        self.taken.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Waits for one that nobody else takes.
+    async fn left(&self) {
+        loop {
+            let taken = self.taken.load(Ordering::SeqCst);
+            interrupted().await;
+            if self.taken.load(Ordering::SeqCst) == taken {
+                return;
+            }
+        }
+    }
+}
+
+/// Where the system does not tell, nobody is waited for.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
     }
 }
 

@@ -5,7 +5,7 @@ use url::{Host, Url};
 use super::interview::{self, Choice, Question};
 use super::part::{Part, is_settled};
 use super::search::is_own;
-use super::sign_in::{self, Door};
+use super::sign_in::{self, Ask, Door};
 use super::{Wizard, remark, stop};
 use crate::cli::Exit;
 use crate::cli::doctor::Which;
@@ -31,38 +31,47 @@ const DOOR: Door = Door {
     credential: "",
 };
 
+/// The answer that says who lists organisations, where that is none of [`CLOUDS`].
+const DISCOVERY: &str = "organisation-discovery";
+
 /// Asks for the organisation, until it can be used.
 pub(super) async fn organisation(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
     loop {
-        place(wizard).await?;
+        let is_signed_in = place(wizard).await?;
         name(wizard)?;
-        let is_local = wizard
-            .interview
-            .answers
-            .get("organisation-url")
-            .is_some_and(|url| url.starts_with("http:"));
-        sign_in::choose(wizard, DOOR, Some(if is_local { "command" } else { "oauth" }))?;
-        sign_in::open(wizard, DOOR, false).await?;
-        same_person(wizard).await?;
+        if is_signed_in {
+            wizard.interview.answers.set(DOOR.way, "oauth");
+        } else {
+            let url = wizard.interview.answers.get("organisation-url");
+            let is_local = url.is_some_and(|url| url.starts_with("http:"));
+            sign_in::choose(wizard, DOOR, Some(if is_local { "command" } else { "oauth" }))?;
+        }
         if is_settled(wizard, CRM, Some(DOOR)).await? {
             return Ok(());
         }
     }
 }
 
-async fn place(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
+/// Asks for the address. Whether the person had to sign in for it.
+async fn place(wizard: &mut Wizard<'_>) -> anyhow::Result<bool> {
     let is_open = wizard.interview.given("organisation-url").is_none();
-    if wizard.interview.is_terminal
-        && is_open
-        && wizard.interview.present("organisation-url").is_none()
-    {
-        let choices = vec![
+    if wizard.interview.is_terminal && is_open {
+        let listed = wizard.interview.given(DISCOVERY).unwrap_or("Microsoft");
+        let mut choices = vec![
             Choice::new("url", "I know its address …"),
-            Choice::new("find", "Look for mine at Microsoft (you sign in there) …"),
+            Choice::new("find", format!("Look for mine at {listed} …")),
         ];
+        if let Some(present) = wizard.interview.present("organisation-url") {
+            choices.insert(0, Choice::new("present", format!("As it is: {present}")));
+        }
         let how = interview::decide("Your organisation:", "↑↓ to move, Enter to choose", choices)?;
         if how == "find" && find(wizard).await? {
-            return Ok(());
+            return Ok(true);
+        }
+        if let (Some(present), "present") = (wizard.interview.present("organisation-url"), &*how) {
+            let present = present.to_owned();
+            wizard.interview.answers.set("organisation-url", present);
+            return Ok(false);
         }
     }
     let question = Question {
@@ -75,53 +84,85 @@ async fn place(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
     let url =
         bare(&answer).map_err(|reason| stop(Exit::Usage, reason, "answer --organisation-url"))?;
     wizard.interview.answers.set("organisation-url", url);
-    Ok(())
+    Ok(false)
 }
 
 /// Signs in at Microsoft and shows the organisations that are told there. Whether one was chosen.
 async fn find(wizard: &mut Wizard<'_>) -> anyhow::Result<bool> {
-    let choices = CLOUDS.iter().map(|(name, host)| Choice::new(*host, *name)).collect();
-    let cloud = interview::decide("In which cloud is it?", "↑↓ to move, Enter to choose", choices)?;
-    sign_in::provider(wizard)?;
-    // The service that knows organisations is signed in at as one of them is.
-    let interview = &mut wizard.interview;
-    for (name, answer) in [
-        ("organisation-url", cloud.as_str()),
-        ("organisation", "none"),
-        ("organisation-sign-in", "oauth"),
-    ] {
-        interview.answers.set(name, answer);
-    }
-    let found = told(wizard, &cloud).await;
-    for name in ["organisation-url", "organisation", "organisation-sign-in"] {
-        wizard.interview.answers.remove(name);
-    }
-    let found = match found {
-        Ok(found) if found.is_empty() => {
-            remark(&wizard.interview, "no organisation of yours is told there: write its address")?;
-            return Ok(false);
-        }
-        Ok(found) => found,
-        Err(error) => {
-            remark(&wizard.interview, &format!("{error:#}: write its address"))?;
-            return Ok(false);
-        }
+    let cloud = if let Some(given) = wizard.interview.given(DISCOVERY) {
+        http::server_url(given)?.origin().ascii_serialization()
+    } else {
+        let choices = CLOUDS.iter().map(|(name, host)| Choice::new(*host, *name)).collect();
+        interview::decide("In which cloud is it?", "↑↓ to move, Enter to choose", choices)?
     };
+    let Some(found) = listed(wizard, &cloud).await? else { return Ok(false) };
+    if found.is_empty() {
+        remark(&wizard.interview, "no organisation of yours is told there: write its address")?;
+        return Ok(false);
+    }
     let label = |one: &Known| format!("{} ({})", one.name, one.url.host_str().unwrap_or_default());
-    let choices =
-        found.iter().map(|one| Choice::new(one.url.origin().ascii_serialization(), label(one)));
-    let help = "one that is missing: Esc, and write its address";
-    let chosen = interview::decide("Which one?", help, choices.collect())?;
+    let mut choices: Vec<Choice> = found
+        .iter()
+        .map(|one| Choice::new(one.url.origin().ascii_serialization(), label(one)))
+        .collect();
+    choices.push(Choice::new("", "None of these: I write its address …"));
+    let chosen = interview::decide("Which one?", "↑↓ to move, Enter to choose", choices)?;
+    if chosen.is_empty() {
+        return Ok(false);
+    }
     wizard.interview.answers.set("organisation-url", chosen);
     Ok(true)
 }
 
-async fn told(wizard: &mut Wizard<'_>, cloud: &str) -> anyhow::Result<Vec<Known>> {
-    sign_in::open(wizard, DOOR, false).await?;
-    let settings = wizard.settings()?;
-    let Some((_, organisation)) = settings.sync_organisation() else { return Ok(Vec::new()) };
+/// The organisations that are told there, once somebody is signed in; `None` where the person gave up.
+async fn listed(wizard: &mut Wizard<'_>, cloud: &str) -> anyhow::Result<Option<Vec<Known>>> {
+    let mut ask = Ask::Missing;
+    loop {
+        sign_in::provider(wizard)?;
+        match told(wizard, cloud, ask).await {
+            Ok(Some(found)) => return Ok(Some(found)),
+            Ok(None) => {}
+            Err(error) => remark(&wizard.interview, &format!("{error:#}"))?,
+        }
+        let choices = vec![
+            Choice::new("again", "Sign in again"),
+            Choice::new("code", "Sign in by a code, in a browser anywhere"),
+            Choice::new("provider", "Sign in at another provider …"),
+            Choice::new("address", "Write the address instead …"),
+        ];
+        let help = "Esc stops; what you answered is kept";
+        ask = match interview::decide("It does not work like this. What now?", help, choices)?
+            .as_str()
+        {
+            "again" => Ask::Again,
+            "code" => Ask::ByCode,
+            "provider" => {
+                wizard.interview.again(&sign_in::PROVIDER);
+                Ask::Missing
+            }
+            _ => return Ok(None),
+        };
+    }
+}
+
+/// Asks the service that knows organisations; `None` where nobody signed in. It is signed in at as one of them is.
+async fn told(
+    wizard: &mut Wizard<'_>,
+    cloud: &str,
+    ask: Ask,
+) -> anyhow::Result<Option<Vec<Known>>> {
+    let as_one =
+        [("organisation-url", cloud), ("organisation", "none"), ("organisation-sign-in", "oauth")];
+    let before = wizard.interview.answers.clone();
+    as_one.iter().for_each(|(name, answer)| wizard.interview.answers.set(name, *answer));
+    let opened = sign_in::open(wizard, DOOR, ask).await;
+    let settings = wizard.settings();
+    wizard.interview.answers = before;
+    let (opened, settings) = (opened?, settings?);
+    let organisation = settings.sync_organisation().filter(|_| opened);
+    let Some((_, organisation)) = organisation else { return Ok(None) };
     let token = wizard.here.bearer(organisation).secret().await?;
-    Ok(organisations(cloud, &token, &organisation.trust).await?)
+    Ok(Some(organisations(cloud, &token, &organisation.trust).await?))
 }
 
 /// What the configuration takes of an address that was copied from a browser.
@@ -168,7 +209,7 @@ fn usual_name(url: &str) -> String {
 
 /// Asks about an address by which the CRM knows its user, where it is none of the mailbox's. Where the organisation cannot be
 /// reached, nothing is asked: why shows when it is looked at.
-async fn same_person(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
+pub(super) async fn same_person(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
     let Ok(settings) = wizard.settings() else { return Ok(()) };
     let Some((name, organisation)) = settings.sync_organisation() else { return Ok(()) };
     let options = wizard.here.options(name, organisation, &settings);

@@ -1,8 +1,8 @@
 //! One part as it was answered: does it work? If not, why, and what now.
 
 use super::interview::{self, Choice, Question};
-use super::sign_in::{self, Door};
-use super::{Wizard, stop};
+use super::sign_in::{self, Ask, Door};
+use super::{Wizard, organisation, stop};
 use crate::cli::doctor::{self, Examined, Which};
 use crate::cli::output::Page;
 use crate::cli::{Exit, Stop};
@@ -25,17 +25,10 @@ pub(super) async fn is_settled(
     door: Option<Door>,
 ) -> anyhow::Result<bool> {
     take_given(wizard, part);
-    let mut again = false;
+    let mut ask = Ask::Missing;
     loop {
-        let looked = match door {
-            Some(door) => sign_in::open(wizard, door, again).await,
-            None => Ok(()),
-        };
-        again = false;
-        let looked = match looked {
-            Ok(()) => wizard.look(&[part.which]).await,
-            Err(error) => Err(error),
-        };
+        let looked = look(wizard, part, door.map(|door| (door, ask))).await;
+        ask = Ask::Missing;
         let examined = match looked {
             Ok(examined) => examined,
             Err(error) if wizard.interview.is_terminal && !is_stop(&error) => {
@@ -48,6 +41,7 @@ pub(super) async fn is_settled(
             Err(error) => return Err(error),
         };
         let mut told = doctor::tell(&examined);
+        told.page.line("");
         wizard.interview.say(&told.page)?;
         if let Some(parts) = told.json.get_mut("parts").and_then(|parts| parts.as_array_mut()) {
             wizard.checks.append(parts);
@@ -58,7 +52,8 @@ pub(super) async fn is_settled(
         }
         wizard.checks.pop();
         match what_now(wizard, bad, door)?.as_str() {
-            "sign-in" => again = true,
+            "sign-in" => ask = Ask::Again,
+            "code" => ask = Ask::ByCode,
             "pin" => {
                 let pin = bad.untrusted.map(|pin| pin.to_string()).unwrap_or_default();
                 wizard.interview.answers.set(part.pin, pin);
@@ -81,11 +76,30 @@ pub(super) async fn is_settled(
             "keep" => return Ok(true),
             "look" => {}
             _ => {
+                if door.is_some_and(|door| wizard.interview.answers.get(door.way) == Some("oauth"))
+                {
+                    wizard.interview.again(&sign_in::PROVIDER);
+                }
                 wizard.interview.again(part.names);
                 return Ok(false);
             }
         }
     }
+}
+
+/// Signs in where that is to be done, and looks.
+async fn look(
+    wizard: &mut Wizard<'_>,
+    part: Part,
+    door: Option<(Door, Ask)>,
+) -> anyhow::Result<Vec<Examined>> {
+    if let Some((door, ask)) = door {
+        sign_in::open(wizard, door, ask).await?;
+    }
+    if part.which == Which::Crm {
+        organisation::same_person(wizard).await?;
+    }
+    wizard.look(&[part.which]).await
 }
 
 /// What is trusted is told, never asked for before it is needed.
@@ -122,7 +136,10 @@ fn what_now(wizard: &Wizard<'_>, bad: &Finding, door: Option<Door>) -> anyhow::R
     let way = door.and_then(|door| wizard.interview.answers.get(door.way));
     match way.filter(|_| bad.topic == Topic::SignIn) {
         Some("keyring") => choices.insert(0, Choice::new("sign-in", "Type the password again")),
-        Some("oauth") => choices.insert(0, Choice::new("sign-in", "Sign in again")),
+        Some("oauth") => {
+            choices.insert(0, Choice::new("sign-in", "Sign in again"));
+            choices.insert(1, Choice::new("code", "Sign in by a code, in a browser anywhere"));
+        }
         _ => {}
     }
     if let Some(pin) = bad.untrusted {

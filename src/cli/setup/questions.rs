@@ -22,7 +22,7 @@ const fn asked(
 }
 
 /// In the order in which they are asked.
-pub(super) const QUESTIONS: [Asked; 57] = [
+pub(super) const QUESTIONS: [Asked; 59] = [
     asked("address", "mailbox.address", "ADDRESS", "Your e-mail address, as the CRM knows you"),
     asked("aliases", "", "ADDRESSES", "Your other addresses, with commas between them"),
     asked(
@@ -188,6 +188,12 @@ pub(super) const QUESTIONS: [Asked; 57] = [
         "The one certificate to trust for it",
     ),
     asked(
+        "organisation-discovery",
+        "",
+        "URL",
+        "Who lists your organisations (Global Discovery), where it is none of the usual clouds",
+    ),
+    asked(
         "organisation-url",
         "organisation.*.url",
         "URL",
@@ -242,6 +248,12 @@ pub(super) const QUESTIONS: [Asked; 57] = [
         "",
         "yes|no",
         "Whether the sync filters in the organisation count",
+    ),
+    asked(
+        "filters-off",
+        "",
+        "NAMES",
+        "Those of them that do not count here, with semicolons between them",
     ),
     asked(
         "track-contact",

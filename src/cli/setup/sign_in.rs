@@ -65,15 +65,18 @@ pub(super) fn choose(
 
 fn label(way: &str, door: Door) -> &'static str {
     match way {
-        "keyring" => "With a password, which the keyring of this desktop keeps",
-        "command" if door.password.is_empty() => "A command of mine prints a bearer token",
-        "command" => "With a password, which a command of mine prints",
-        "token" => "With a bearer token, which a command of mine prints",
+        "keyring" => "With a password, kept in the keyring",
+        "command" if door.password.is_empty() => "With a bearer token that a command prints",
+        "command" => "With a password that a command prints",
+        "token" => "With a bearer token that a command prints",
         "systemd" => "With a password that systemd hands to the service",
-        "oauth" => "In the browser (OAuth), at Microsoft or another provider",
+        "oauth" => "In the browser (OAuth)",
         _ => "As for the messages",
     }
 }
+
+/// What [`provider`] asks.
+pub(super) const PROVIDER: [&str; 3] = ["oauth-issuer", "oauth-tenant", "oauth-client-id"];
 
 /// Asks for the provider, once for all parts.
 pub(super) fn provider(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
@@ -125,14 +128,25 @@ pub(super) fn provider(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Does what a person must do before the part can be looked at: signs in, or types the password. `again`: also where it was done
-/// already.
-pub(super) async fn open(wizard: &mut Wizard<'_>, door: Door, again: bool) -> anyhow::Result<()> {
+/// When a person is to sign in, or to type the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Where it was not done yet.
+    Missing,
+    /// Once more.
+    Again,
+    /// Once more, with a code that is typed in with a browser anywhere.
+    ByCode,
+}
+
+/// Does what a person must do before the part can be looked at: signs in, or types the password. Whether that came to a good end;
+/// if not, why was said.
+pub(super) async fn open(wizard: &mut Wizard<'_>, door: Door, ask: Ask) -> anyhow::Result<bool> {
     let settings = wizard.settings()?;
     let way = wizard.interview.answers.get(door.way).unwrap_or_default().to_owned();
     let done = match way.as_str() {
-        "keyring" => password(wizard, door, &settings, again).await,
-        "oauth" => browser(wizard, door, &settings, again).await,
+        "keyring" => password(wizard, door, &settings, ask).await,
+        "oauth" => browser(wizard, door, &settings, ask).await,
         _ => Ok(()),
     };
     match done {
@@ -140,9 +154,10 @@ pub(super) async fn open(wizard: &mut Wizard<'_>, door: Door, again: bool) -> an
         Err(error) if wizard.interview.is_terminal && !part::is_stop(&error) => {
             let mut page = Page::default();
             page.wrapped("✗ ", &format!("{error:#}"));
-            Ok(wizard.interview.say(&page)?)
+            wizard.interview.say(&page)?;
+            Ok(false)
         }
-        done => done,
+        done => done.map(|()| true),
     }
 }
 
@@ -150,7 +165,7 @@ async fn password(
     wizard: &Wizard<'_>,
     door: Door,
     settings: &Settings,
-    again: bool,
+    ask: Ask,
 ) -> anyhow::Result<()> {
     if let Some(password) = wizard.password.as_ref().filter(|_| door.part == "email") {
         auth::keep_password(wizard.here, settings, door.part, password).await?;
@@ -167,7 +182,7 @@ async fn password(
     });
     let Some(entry) = entry else { return Ok(()) };
     let known = Keyring.get(&entry).await?;
-    if known.is_some() && !again {
+    if known.is_some() && ask == Ask::Missing {
         return Ok(());
     }
     let asks = format!("The {}:", entry.label());
@@ -184,7 +199,7 @@ async fn browser(
     wizard: &Wizard<'_>,
     door: Door,
     settings: &Settings,
-    again: bool,
+    ask: Ask,
 ) -> anyhow::Result<()> {
     let part = if door.part == "crm" {
         settings.sync_organisation().map(|(name, _)| name.to_owned()).unwrap_or_default()
@@ -194,13 +209,18 @@ async fn browser(
     let shared = auth::shared(wizard.here, settings);
     let of_part = shared.iter().filter(|one| one.parts.contains(&part));
     let is_needed = of_part.into_iter().any(|one| match &one.need {
-        Need::SignIn(session, _) => again || session.standing().needs_person(),
+        Need::SignIn(session, _) => ask != Ask::Missing || session.standing().needs_person(),
         _ => false,
     });
     if !is_needed {
         return Ok(());
     }
-    for done in auth::sign_in(wizard.here, settings, &part, How::Browser, &tell).await? {
+    let how = if ask == Ask::ByCode { How::Device } else { How::Browser };
+    let signed_in = tokio::select! {
+        signed_in = auth::sign_in(wizard.here, settings, &part, how, &tell) => signed_in?,
+        () = wizard.interrupts.next() => anyhow::bail!("the sign-in was cancelled"),
+    };
+    for done in signed_in {
         let mut page = Page::default();
         page.line(format!("✓ signed in as {}", done.who));
         wizard.interview.say(&page)?;
@@ -208,9 +228,15 @@ async fn browser(
     Ok(())
 }
 
+/// `1 minute` at the least.
+fn count_minutes(minutes: u64) -> String {
+    output::count(usize::try_from(minutes.max(1)).unwrap_or(usize::MAX), "minute")
+}
+
 /// What the person must do at the provider.
 fn tell(prompt: &Prompt<'_>) {
     let mut page = Page::default();
+    page.line("");
     match prompt {
         Prompt::Visit { url, opened, .. } => {
             page.line(if *opened {
@@ -218,12 +244,17 @@ fn tell(prompt: &Prompt<'_>) {
             } else {
                 "Sign in: open this in a browser on this machine:"
             });
-            page.line(format!("\n{url}\n"));
+            page.line("");
+            page.line(url);
         }
         Prompt::Type { code, uri, minutes, .. } => {
-            page.line(format!("Sign in: open {uri} in any browser,"));
-            page.line(format!("and type the code  {code}  (good for {minutes} minutes)"));
+            page.line("Sign in: open this in a browser, on this machine or another one,");
+            page.line(format!("\n    {uri}\n\nand type the code\n\n    {code}"));
+            page.line("");
+            page.line(format!("It is good for {}.", count_minutes(*minutes)));
         }
     }
+    page.line("");
+    page.line("Waiting for you … (Ctrl-C cancels)");
     output::note(page.as_str().trim_end());
 }

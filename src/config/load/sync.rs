@@ -28,11 +28,24 @@ pub(super) fn read(class: Class, mut section: Section<'_>) -> Result<Sync> {
         filters: if class == Class::Email { Vec::new() } else { filters(class, &mut section)? },
         organisation_filters: class != Class::Email
             && section.flag("organisation_filters")?.is_some_and(|(take_part, _)| take_part),
+        filters_off: if class == Class::Email { Vec::new() } else { filters_off(&mut section)? },
         filing: if class == Class::Email { filing::read(&mut section)? } else { Filing::default() },
         send: class == Class::Email && section.flag("send")?.is_some_and(|(send, _)| send),
     };
     section.finish()?;
     Ok(sync)
+}
+
+fn filters_off(section: &mut Section<'_>) -> Result<Vec<String>> {
+    let list = section.list("filters_off")?.iter();
+    let name = |node: &Node| match &node.value {
+        Value::Text(name) if !name.trim().is_empty() => Ok(name.trim().to_owned()),
+        _ => {
+            let error = section.reading.error(node.place, "`filters_off` has names in it");
+            Err(error.hint("write it like this: filters_off = [\"Board\"]"))
+        }
+    };
+    list.map(name).collect()
 }
 
 const DIRECTIONS: &[(&str, Direction)] = &[

@@ -77,6 +77,7 @@ fn each_class_has_its_defaults() {
             fields: BTreeMap::new(),
             filters: fetch::defaults(class),
             organisation_filters: class != Class::Email,
+            filters_off: Vec::new(),
             filing: Filing::default(),
             send: false,
         };

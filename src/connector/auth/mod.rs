@@ -103,8 +103,8 @@ impl Credential {
     /// The secret. Fetched the first time only, a token of a sign-in also when the last one is about to expire.
     ///
     /// # Errors
-    /// [`ErrorKind::Unauthorised`] when a person must do something before there is one, [`ErrorKind::Local`] while the keyring is
-    /// out of reach, [`ErrorKind::Unreachable`] and [`ErrorKind::Throttled`] when the provider is.
+    /// [`ErrorKind::Unauthorised`] when a person must do something before there is one, [`ErrorKind::Locked`] while the keyring is
+    /// out of reach, [`ErrorKind::Local`] when what it holds cannot be used, [`ErrorKind::Unreachable`] and [`ErrorKind::Throttled`] when the provider is.
     pub async fn secret(&self) -> Result<Secret> {
         if let Source::OAuth(session, wanted) = &self.source {
             return Ok(self.keep(session.token(wanted).await?));

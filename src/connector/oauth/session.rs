@@ -4,10 +4,10 @@
 //! process uses it meanwhile. So a process that dies at any point loses at most what was on the wire just then: one sign-in
 //! where the provider takes the old refresh token for stolen, nothing where it does not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -49,6 +49,8 @@ pub struct Session {
     record: RecordFile,
     wire: OnceCell<Wire>,
     live: Mutex<Live>,
+    /// What was tried since a person wanted that; nothing where nobody did.
+    insisted: std::sync::Mutex<Option<BTreeSet<Wanted>>>,
 }
 
 /// What is only in memory.
@@ -86,8 +88,9 @@ impl Session {
             format!("Liaison: sign-in of {identity} ({})", identity.client_id),
         );
         let record = RecordFile { folder: keep.folder.clone(), key };
-        let (wire, live) = (OnceCell::new(), Mutex::default());
-        Arc::new(Self { identity, keep, entry, record, wire, live })
+        let (wire, live, insisted) =
+            (OnceCell::new(), Mutex::default(), std::sync::Mutex::default());
+        Arc::new(Self { identity, keep, entry, record, wire, live, insisted })
     }
 
     /// As whom, and where.
@@ -100,11 +103,17 @@ impl Session {
         self.record.read().standing(self.keep.clock.now())
     }
 
+    /// Somebody wants it to be tried once more, also where it is known to be over: an account that was closed may be open again.
+    pub fn insist(&self) {
+        *self.insisted.lock().unwrap_or_else(PoisonError::into_inner) = Some(BTreeSet::new());
+    }
+
     /// A token for this that is good for some time yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Unauthorised`] when a person must sign in; [`ErrorKind::Unreachable`], [`ErrorKind::Throttled`] and
-    /// [`ErrorKind::Local`] when the provider or the keyring is out of reach: that never asks a person.
+    /// [`ErrorKind::Unauthorised`] when a person must sign in, [`ErrorKind::Locked`] when one must unlock the keyring;
+    /// [`ErrorKind::Unreachable`], [`ErrorKind::Throttled`] and [`ErrorKind::Local`] when the provider or the keyring is out of
+    /// reach: that never asks a person.
     pub async fn token(self: &Arc<Self>, wanted: &Wanted) -> Result<Secret> {
         self.had(wanted, None).await
     }
@@ -147,7 +156,7 @@ impl Session {
     async fn refresh(&self, live: &mut Live, wanted: &Wanted) -> Result<Secret> {
         let _exclusive = Exclusive::take(&self.record).await?;
         let mut record = self.record.read();
-        if let Some(why) = record.refuses(wanted) {
+        if let Some(why) = record.refuses(wanted).filter(|_| !self.is_insisted(wanted)) {
             return Err(sign_in_needed(&self.identity, &format!("is not good any more ({why})")));
         }
         let refresh = self.refresh_token(live).await?;
@@ -164,10 +173,17 @@ impl Session {
             self.keep.vault.put(&self.entry, &new).await?;
             live.unkept = None;
         }
+        record.asks.remove(&wanted.key());
         self.used(&mut record, &tokens);
         self.save(&record);
         tracing::debug!(sign_in = %self.record.key, "token renewed");
         Ok(self.remember(live, wanted, tokens))
+    }
+
+    /// Whether a person wants this to be tried that is known to be over: once, and nothing of a sign-in that was over again.
+    fn is_insisted(&self, wanted: &Wanted) -> bool {
+        let mut insisted = self.insisted.lock().unwrap_or_else(PoisonError::into_inner);
+        insisted.as_mut().is_some_and(|tried| tried.insert(wanted.clone()))
     }
 
     /// The one that is in force. What the keyring did not take the last time is put there first, unless a person has signed in
@@ -203,7 +219,10 @@ impl Session {
                 let meaning = refusal.meaning();
                 match meaning {
                     Meaning::Asks => drop(record.asks.insert(wanted.key(), refusal.to_string())),
-                    Meaning::Revoked => record.revoked = Some(refusal.to_string()),
+                    Meaning::Revoked => {
+                        record.revoked = Some(refusal.to_string());
+                        *self.insisted.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    }
                     _ => {}
                 }
                 if matches!(meaning, Meaning::Asks | Meaning::Revoked) {
@@ -288,7 +307,7 @@ impl Session {
     fn used(&self, record: &mut Record, tokens: &Tokens) {
         let now = self.keep.clock.now();
         record.used = Some(Moment(now));
-        record.network = None;
+        (record.network, record.revoked) = (None, None);
         let told = tokens.refresh_lifetime.and_then(|life| SignedDuration::try_from(life).ok());
         let assumed = match self.identity.provider {
             Provider::Entra { .. } => Some(ENTRA_LIFETIME),

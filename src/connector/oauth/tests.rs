@@ -264,7 +264,7 @@ async fn a_closed_keyring_asks_nobody_and_passes() {
     let stage = Stage::set().await;
     stage.vault.is_locked.store(true, Ordering::SeqCst);
     let error = stage.session.token(&wanted("crm")).await.unwrap_err();
-    assert_eq!((error.kind, stage.asked()), (ErrorKind::Local, 0));
+    assert_eq!((error.kind, stage.asked()), (ErrorKind::Locked, 0));
     stage.vault.is_locked.store(false, Ordering::SeqCst);
     assert!(stage.session.token(&wanted("crm")).await.is_ok());
 }

@@ -21,7 +21,7 @@ pub(in crate::connector) struct Memory {
 impl Memory {
     fn open(&self) -> Result<std::sync::MutexGuard<'_, BTreeMap<String, Secret>>> {
         if self.is_locked.load(Ordering::SeqCst) {
-            return Err(Error::new(ErrorKind::Local, "the keyring is locked"));
+            return Err(Error::new(ErrorKind::Locked, "the keyring is locked"));
         }
         Ok(self.kept.lock().unwrap())
     }

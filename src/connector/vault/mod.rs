@@ -48,7 +48,8 @@ pub trait Vault: Send + Sync {
     /// The secret; `None` where there is none.
     ///
     /// # Errors
-    /// [`super::ErrorKind::Local`] when the keyring is locked, or there is none: both may pass by themselves.
+    /// [`super::ErrorKind::Locked`] when the keyring is locked, not there or silent, [`super::ErrorKind::Local`] when what it holds
+    /// cannot be used.
     async fn get(&self, entry: &Entry) -> Result<Option<Secret>>;
 
     /// Keeps a secret in the place of the one before. When this returns, it survives the end of the process.

@@ -1,5 +1,6 @@
 //! The Secret Service over D-Bus. Its library blocks, may not run inside of the runtime, and waits for as long as a person lets a
-//! question stand: so it has a thread of its own, which nobody waits for without a limit, not even the end of the process.
+//! question stand: so it has a thread of its own, which nobody waits for without a limit, not even the end of the process. A person
+//! who closed the window that asks for the keyring's password is not asked again by the same process.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keyring_core::api::CredentialStoreApi;
 use tokio::sync::oneshot;
+use zbus::blocking::{Connection, Proxy};
 use zbus_secret_service_keyring_store::Store;
 
 use super::{Entry, Keyring, Vault};
@@ -64,7 +66,7 @@ async fn ask(entry: &Entry, wish: Wish) -> Result<Option<String>> {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(absent()),
         Err(_) => Err(Error::new(
-            ErrorKind::Local,
+            ErrorKind::Locked,
             format!("the keyring gave no answer in {} s", limit.as_secs()),
         )
         .hint("it may be asking you to unlock it: look for its window, or log in to the desktop")),
@@ -92,12 +94,18 @@ fn send(question: Question) -> Result<()> {
 
 fn serve(questions: &Receiver<Question>) {
     let mut store: Option<Arc<Store>> = None;
+    let mut was_refused = false;
     for Question { entry, wish, answer } in questions {
         // Whoever asked has stopped waiting, and will ask again.
         if answer.is_closed() {
             continue;
         }
-        let given = connected(&mut store).and_then(|store| carry_out(store, &entry, wish));
+        let given = if was_refused && is_locked() {
+            Err(keyring_core::Error::NoStorageAccess("nobody unlocked it".into()))
+        } else {
+            connected(&mut store).and_then(|store| carry_out(store, &entry, wish))
+        };
+        was_refused = matches!(given, Err(keyring_core::Error::NoStorageAccess(_)));
         if let Err(error) = &given
             && matches!(error, keyring_core::Error::PlatformFailure(_))
         {
@@ -107,6 +115,18 @@ fn serve(questions: &Receiver<Question>) {
             tracing::debug!("the keyring answered too late");
         }
     }
+}
+
+/// Whether the keyring that takes new secrets is locked. Asks nobody to unlock it; one that does not say is not.
+/// <https://specifications.freedesktop.org/secret-service-spec/latest/org.freedesktop.Secret.Collection.html>
+fn is_locked() -> bool {
+    let ask = || -> zbus::Result<bool> {
+        let bus = Connection::session()?;
+        let place = "/org/freedesktop/secrets/aliases/default";
+        let interface = "org.freedesktop.Secret.Collection";
+        Proxy::new(&bus, "org.freedesktop.secrets", place, interface)?.get_property("Locked")
+    };
+    ask().unwrap_or(false)
 }
 
 fn connected(store: &mut Option<Arc<Store>>) -> keyring_core::Result<&Arc<Store>> {
@@ -138,8 +158,8 @@ fn carry_out(
 fn plainly(error: keyring_core::Error) -> Error {
     match error {
         keyring_core::Error::NoStorageAccess(cause) => {
-            Error::new(ErrorKind::Local, "the keyring is locked")
-                .hint("unlock it, by logging in to the desktop, say, and try again")
+            Error::new(ErrorKind::Locked, "the keyring is locked")
+                .hint("unlock it, by logging in to the desktop, say; it goes on by itself then")
                 .caused_by(cause)
         }
         keyring_core::Error::PlatformFailure(cause) => absent().caused_by(cause),
@@ -157,7 +177,7 @@ fn plainly(error: keyring_core::Error) -> Error {
 }
 
 fn absent() -> Error {
-    Error::new(ErrorKind::Local, "there is no keyring here").hint(
+    Error::new(ErrorKind::Locked, "there is no keyring here").hint(
         "a keyring needs a desktop session (gnome-keyring, KWallet, KeePassXC); without one, name a command that prints \
          the secret, or a systemd credential",
     )

@@ -20,7 +20,7 @@ fn names(union: &Union) -> Vec<&str> {
 }
 
 fn contacts(filters: &[Filter], told: &Told) -> Union {
-    unite(Wish { class: Class::Contact, filters, organisation: true }, told, true)
+    unite(Wish { class: Class::Contact, filters, organisation: true, off: &[] }, told, true)
 }
 
 #[test]
@@ -41,10 +41,16 @@ fn filters_add_up_and_the_default_steps_back_for_a_choice() {
     let named = Filter::conditions("named", Table::Contact, &["statecode eq 0"]).unwrap();
     told.own = Ok(vec![own]);
     assert_eq!(names(&contacts(&[named], &told)), ["named", "mine", "everybody"]);
-    let wish = Wish { class: Class::Contact, filters: &default, organisation: false };
+    let wish = Wish { class: Class::Contact, filters: &default, organisation: false, off: &[] };
     let without = unite(wish, &told, true);
     assert_eq!(names(&without), ["my active contacts"]);
     assert!(without.doubts.is_empty());
+    // Turned off here only. That the person has one of the own there is a choice all the same.
+    let off = ["Mine".to_owned()];
+    let wish = Wish { class: Class::Contact, filters: &default, organisation: true, off: &off };
+    let some = unite(wish, &told, true);
+    assert_eq!(names(&some), ["everybody"]);
+    assert_eq!(some.sources.iter().filter(|it| it.state == State::Unwanted).count(), 1);
 }
 
 #[test]
@@ -53,7 +59,7 @@ fn a_template_is_in_force_only_for_who_never_had_a_filter() {
     let told = Told { templates: vec![template], ..Told::default() };
     let default = fetch::defaults(Class::Contact);
     assert_eq!(names(&contacts(&default, &told)), ["template"]);
-    let wish = Wish { class: Class::Contact, filters: &default, organisation: true };
+    let wish = Wish { class: Class::Contact, filters: &default, organisation: true, off: &[] };
     assert_eq!(names(&unite(wish, &told, false)), ["my active contacts"]);
     let some = Told { own: Ok(vec![stored(Origin::Own, "tasks", "task", "a")]), ..told };
     assert_eq!(names(&contacts(&[], &some)), [""; 0]);
@@ -104,7 +110,7 @@ fn what_cannot_be_used_is_named_and_leaves_a_doubt() {
         fetchxml: "<fetch><entity name='appointment'/></fetch>".to_owned(),
         ..stored(Origin::Own, "series", "recurringappointmentmaster", "a")
     };
-    let wish = Wish { class: Class::Appointment, filters: &[], organisation: true };
+    let wish = Wish { class: Class::Appointment, filters: &[], organisation: true, off: &[] };
     let union = unite(wish, &Told { own: Ok(vec![mixed]), ..Told::default() }, true);
     assert!(union.doubts[0].contains("asks for `appointment`"), "{:?}", union.doubts);
 }

@@ -86,7 +86,7 @@ install_provider() {
 # systemd reads the units that are written for it; tmux is the terminal of the set-up; sasl2-bin and the libraries are what Cyrus needs of its packages' dependencies; with libeatmydata1 servers do not wait for
 # the disk, on which nothing has to survive.
 install_packages ca-certificates systemd libeatmydata1 python3 python3-venv dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve \
-  postfix isync tmux gnome-keyring dbus dbus-daemon xvfb xfce4-panel xfconf imagemagick \
+  postfix isync tmux gnome-keyring dbus dbus-bin dbus-daemon xvfb xfce4-panel xfconf imagemagick \
   sasl2-bin libsasl2-modules libical3 libpcre3 libshp2 libxapian30 libnghttp2-14 libjansson4 libxml2 libpq5 libwrap0
 unpack_cyrus
 install_python

@@ -14,6 +14,7 @@ use super::program;
 pub struct Keyring {
     // First, so that it is dead before its directory goes.
     daemon: Option<Process>,
+    listener: Option<Process>,
     _bus: Process,
     dir: TempDir,
 }
@@ -46,7 +47,7 @@ impl Keyring {
         let mut bus = Process::start(command, &dir.path().join("bus.log"));
         let socket = dir.path().join("bus");
         bus.ready(|| socket.exists());
-        Self { daemon: None, _bus: bus, dir }
+        Self { daemon: None, listener: None, _bus: bus, dir }
     }
 
     /// Starts the keyring and opens it.
@@ -66,6 +67,12 @@ impl Keyring {
         assert!(stopped.success());
     }
 
+    /// How often anybody wanted it to be unlocked since it was started: each time a window asks a person.
+    pub fn unlockings(&self) -> usize {
+        let heard = fs::read_to_string(self.dir.path().join("heard")).unwrap_or_default();
+        heard.lines().filter(|line| line.contains("member=Unlock")).count()
+    }
+
     /// What a program of this session has in its environment.
     pub fn address(&self) -> String {
         format!("unix:path={}/bus", self.dir.path().display())
@@ -73,7 +80,7 @@ impl Keyring {
 
     fn serve(&mut self, how: &str) {
         // The name must be free before another one takes it.
-        self.daemon = None;
+        (self.daemon, self.listener) = (None, None);
         eventually("the old keyring is gone", || !self.has("org.freedesktop.secrets"));
         program(&["/usr/bin/gnome-keyring-daemon"]);
         let mut command = self.on_bus("sh");
@@ -81,7 +88,20 @@ impl Keyring {
         let line = format!("printf %s secret | sh -c 'echo $$ >\"$ID\"; {daemon}'");
         command.args(["-c", &line]).env("ID", self.dir.path().join("id"));
         self.daemon = Some(Process::start(command, &self.dir.path().join("keyring.log")));
+        self.listener = Some(self.listen());
         eventually("the keyring is there", || self.has("org.freedesktop.secrets"));
+    }
+
+    /// Writes down who wants the keyring to be unlocked.
+    fn listen(&self) -> Process {
+        program(&["/usr/bin/dbus-monitor"]);
+        let mut command = self.on_bus("/usr/bin/dbus-monitor");
+        command.args(["--session", "interface='org.freedesktop.Secret.Service',member='Unlock'"]);
+        let heard = self.dir.path().join("heard");
+        let mut listener = Process::start(command, &heard);
+        listener
+            .ready(|| fs::read_to_string(&heard).is_ok_and(|text| text.contains("NameAcquired")));
+        listener
     }
 
     fn on_bus(&self, program: &str) -> Command {

@@ -46,10 +46,25 @@ impl Provider {
         let mut command = Command::new(program(&["/usr/bin/node", "/usr/local/bin/node"]));
         command.arg(script("provider.mjs")).env("MODULES", modules);
         command.env("PORT", self.port.number.to_string());
-        command.env("AT_TTL", self.lifetime.to_string());
+        command.env("AT_TTL", self.lifetime.to_string()).env("ORDERS", self.dir.path());
         let mut process = Process::start(command, &self.dir.path().join("log"));
         process.ready(|| Port::answers(self.port.number));
         self.process = Some(process);
+    }
+
+    /// Closes all accounts, or opens them again: refresh tokens are refused meanwhile, and good afterwards.
+    pub fn close_accounts(&self, closed: bool) {
+        self.order("closed", closed);
+    }
+
+    /// Whether codes that are typed in elsewhere are good for a second only.
+    pub fn brief_codes(&self, brief: bool) {
+        self.order("brief", brief);
+    }
+
+    fn order(&self, what: &str, stands: bool) {
+        let file = self.dir.path().join(what);
+        if stands { fs::write(file, "") } else { fs::remove_file(file) }.unwrap();
     }
 
     /// Without a slash at the end.

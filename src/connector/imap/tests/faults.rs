@@ -1,5 +1,6 @@
 //! What breaks in the middle: nothing may seem gone, and nothing may take for ever.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::*;
@@ -246,4 +247,21 @@ async fn a_connection_that_died_meanwhile_is_made_anew_and_a_new_one_is_not() {
     assert!(news.is_err() || news.is_ok_and(|news| news.completeness != Completeness::Complete));
     let listing = imap.list(Class::Email).await.unwrap();
     assert_eq!(ids(&listing), ALL);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_ends_while_a_session_is_open_is_no_question() {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&is_over);
+    let server = puppet(move |connection, _, _| {
+        let is_told = connection == 0 && told.load(Ordering::SeqCst);
+        is_told.then(|| Some("TAG NO [EXPIRED] the token is over\r\n".to_owned()))
+    });
+    let (imap, heard) = server.start().await;
+    assert_eq!(ids(&imap.list(Class::Email).await.unwrap()), ALL);
+    is_over.store(true, Ordering::SeqCst);
+    assert_eq!(ids(&imap.list(Class::Email).await.unwrap()), ALL);
+    let heard = heard.lock().unwrap();
+    let sign_ins = heard.iter().filter(|command| command.starts_with("AUTHENTICATE")).count();
+    assert_eq!(sign_ins, 2);
 }
