@@ -219,6 +219,9 @@ pub enum Command {
     Man(man::Man),
 }
 
+/// It mostly waits. A thread a processor would cost memory on large machines, all day.
+const WORKERS: usize = 2;
+
 /// Runs the command of this process's arguments.
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -227,7 +230,8 @@ pub fn run() -> ExitCode {
     };
     logging::terminal(arguments.common.verbose);
     let json = arguments.common.json;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let answer = match runtime {
         Ok(runtime) => runtime.block_on(execute(arguments, std::env::args_os().collect())),
         Err(error) => Err(error.into()),
