@@ -87,7 +87,7 @@ fn both<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(bytes: &[
     for line in lines {
         let mut written = Vec::new();
         run(frame::write(&mut written, &line)).expect("a line");
-        assert_eq!(written.iter().filter(|byte| **byte == b'\n').count(), 1);
+        assert_eq!(written.split(|byte| *byte == b'\n').count(), 2);
         let (again, end) = self::lines::<T>(&written, written.len());
         assert_eq!((again.as_slice(), end), ([line].as_slice(), None), "written and read");
     }

@@ -73,7 +73,7 @@ impl AsyncWrite for Script {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let heard = bytes.iter().filter(|byte| **byte == b'\n').count();
+        let heard = bytes.split(|byte| *byte == b'\n').count() - 1;
         this.turns = this.turns.map(|turns| turns + heard);
         Poll::Ready(Ok(bytes.len()))
     }
