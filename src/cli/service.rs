@@ -98,7 +98,7 @@ impl Install {
         }
         let links = manager.links(&places, home);
         if let (Some(absent), true) = (&absent, links.is_empty()) {
-            return Err(Stop::clone(absent).into());
+            return Err(absent.clone().into());
         }
         let files = manager.files(&places, home);
         // What was written before would hide what a package brought since.

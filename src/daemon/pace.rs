@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_mins(15);
 const FOR_A_PERSON: Duration = Duration::from_hours(1);
 
 /// How often at the least it is tried whether the keyring was unlocked. Looking costs nothing, and asks the person only once.
-const UNLOCKED: Duration = Duration::from_mins(1);
+const UNLOCKED: Duration = Duration::from_secs(30);
 
 /// What share of a pause is left to chance.
 const JITTER: f64 = 0.1;
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keyring_is_looked_at_every_minute_at_the_least() {
+    fn a_keyring_is_looked_at_twice_a_minute_at_the_least() {
         let mut pace = Pace::new(Duration::from_mins(5));
         for _ in 0..9 {
             let next = pace.after(Some(&trouble(Kind::Locked)), 1.0);

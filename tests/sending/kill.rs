@@ -98,7 +98,7 @@ send = true
 }
 
 /// Mails of Anna's that wait.
-pub fn mails(organisation: &Organisation, numbers: std::ops::Range<usize>) -> Vec<String> {
+pub fn mails(organisation: &Organisation, numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
     let me = organisation.rows(
         "systemusers?$filter=internalemailaddress%20eq%20'anna@example.org'&$select=systemuserid",
     );
@@ -119,7 +119,7 @@ pub fn mails(organisation: &Organisation, numbers: std::ops::Range<usize>) -> Ve
         assert_eq!(status, 200, "{answer}");
         id.to_string()
     };
-    numbers.map(mail).collect()
+    numbers.into_iter().map(mail).collect()
 }
 
 /// Whether a sync was still at work when it was killed.

@@ -47,7 +47,7 @@ pub(super) async fn choices(wizard: &mut Wizard<'_>) -> anyhow::Result<()> {
     let is_asked = TRACKING.iter().any(|one| is_open(&one));
     let offered =
         if wizard.interview.is_terminal && is_asked { numbers(wizard).await? } else { Vec::new() };
-    filters(wizard, offered)?;
+    filters(wizard, &offered)?;
     for (class, name, asks, words) in TRACKING {
         if !classes.contains(&class) {
             continue;
@@ -83,7 +83,7 @@ fn is_among(words: Words, answer: &str) -> Result<(), String> {
 }
 
 /// Whether the filters of the organisation count, and which of them. Those that are offered are told with what they find.
-fn filters(wizard: &mut Wizard<'_>, offered: Vec<Choice>) -> anyhow::Result<()> {
+fn filters(wizard: &mut Wizard<'_>, offered: &[Choice]) -> anyhow::Result<()> {
     let interview = &mut wizard.interview;
     let asks = "Bring in what the filters of your organisation find?";
     let question = Question {
@@ -121,11 +121,11 @@ fn filters(wizard: &mut Wizard<'_>, offered: Vec<Choice>) -> anyhow::Result<()> 
 const OFF: &str = "filters-off";
 
 /// The names of those that a person did not choose.
-fn some_off(offered: Vec<Choice>, off: Option<&str>) -> anyhow::Result<String> {
+fn some_off(offered: &[Choice], off: Option<&str>) -> anyhow::Result<String> {
     let is_off = |name: &str| off.is_some_and(|off| file::names(off).any(|one| one == name));
     let on = offered.iter().enumerate().filter(|(_, choice)| !is_off(&choice.answer));
     let on: Vec<usize> = on.map(|(at, _)| at).collect();
-    let left = interview::leave("Which of them?", &offered, &on)?;
+    let left = interview::leave("Which of them?", offered, &on)?;
     let mut names: Vec<String> = left.into_iter().map(|choice| choice.answer).collect();
     names.dedup();
     Ok(names.join("; "))

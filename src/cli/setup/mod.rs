@@ -152,7 +152,7 @@ impl Interrupts {
 /// Where the system does not tell, nobody is waited for.
 async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

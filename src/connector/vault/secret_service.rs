@@ -103,16 +103,30 @@ fn serve(questions: &Receiver<Question>) {
         let given = if was_refused && is_locked() {
             Err(keyring_core::Error::NoStorageAccess("nobody unlocked it".into()))
         } else {
-            connected(&mut store).and_then(|store| carry_out(store, &entry, wish))
+            had(&mut store, &entry, &wish)
         };
         was_refused = matches!(given, Err(keyring_core::Error::NoStorageAccess(_)));
-        if let Err(error) = &given
-            && matches!(error, keyring_core::Error::PlatformFailure(_))
-        {
-            store = None;
-        }
         if answer.send(given.map_err(plainly)).is_err() {
             tracing::debug!("the keyring answered too late");
+        }
+    }
+}
+
+/// Carries a wish out, on a new connection where the old one broke: a keyring that was started anew knows nothing of us.
+fn had(
+    store: &mut Option<Arc<Store>>,
+    entry: &Entry,
+    wish: &Wish,
+) -> keyring_core::Result<Option<String>> {
+    loop {
+        let was_connected = store.is_some();
+        let given = connected(store).and_then(|store| carry_out(store, entry, wish));
+        if !matches!(given, Err(keyring_core::Error::PlatformFailure(_))) {
+            return given;
+        }
+        *store = None;
+        if !was_connected {
+            return given;
         }
     }
 }
@@ -139,7 +153,7 @@ fn connected(store: &mut Option<Arc<Store>>) -> keyring_core::Result<&Arc<Store>
 fn carry_out(
     store: &Arc<Store>,
     entry: &Entry,
-    wish: Wish,
+    wish: &Wish,
 ) -> keyring_core::Result<Option<String>> {
     let label = [("label", entry.label())].into();
     let place = store.build(SERVICE, entry.name(), Some(&label))?;
