@@ -99,3 +99,22 @@ impl fmt::Display for Person {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_is_there_once_as_it_was_last_named() {
+        let person = |(name, address): (&str, &str)| Person {
+            name: name.to_owned(),
+            address: Address::parse(address).unwrap(),
+        };
+        let named = [("Zoe", "z@x"), ("Anna", "a@x"), ("", "Z@x"), ("Anna B", "a@x")];
+        let people: People = named.into_iter().map(person).collect();
+        let names: Vec<(&str, &str)> =
+            people.iter().map(|one| (one.name.as_str(), one.address.as_str())).collect();
+        assert_eq!(names, [("Anna B", "a@x"), ("", "z@x")]);
+        assert_eq!(People::from_iter([]).value(), None);
+    }
+}
