@@ -112,9 +112,9 @@ mod tests {
         };
         let named = [("Zoe", "z@x"), ("Anna", "a@x"), ("", "Z@x"), ("Anna B", "a@x")];
         let people: People = named.into_iter().map(person).collect();
-        let names: Vec<(&str, &str)> =
+        let found: Vec<(&str, &str)> =
             people.iter().map(|one| (one.name.as_str(), one.address.as_str())).collect();
-        assert_eq!(names, [("Anna B", "a@x"), ("", "z@x")]);
+        assert_eq!(found, [("Anna B", "a@x"), ("", "z@x")]);
         assert_eq!(People::from_iter([]).value(), None);
     }
 }

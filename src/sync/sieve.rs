@@ -22,7 +22,7 @@ use crate::store::round::RoundId;
 mod found;
 mod twins;
 
-use found::{Findings, digest, inherit, similar};
+use found::{Findings, digest, inherit, plain, similar};
 pub(super) use found::{Passed, RULES_KEY, Remembered, Sifted};
 use twins::Twins;
 
@@ -493,16 +493,4 @@ impl Sieve {
             answers,
         }
     }
-}
-
-fn plain(
-    item: ItemId,
-    outcome: Outcome,
-    rule: String,
-    round: RoundId,
-    engine: &Engine,
-) -> Decision {
-    let (class, at) = (Class::Email, engine.clock.now());
-    let (looked, names) = (String::new(), Vec::new());
-    Decision { class, item, outcome, rule, looked, parent: None, names, round, at }
 }
