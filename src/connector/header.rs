@@ -10,7 +10,7 @@ const LONGEST: usize = 250;
 /// The normalised `Message-ID` of a message: what stands between the angle brackets of the first field that has any.
 pub fn message_id(start: &[u8]) -> Option<Uid> {
     let mut value: Option<Vec<u8>> = None;
-    for line in start.split(|byte| *byte == b'\n') {
+    for line in lines(start) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if let Some(b' ' | b'\t') = line.first() {
             if let Some(value) = &mut value {
@@ -27,6 +27,16 @@ pub fn message_id(start: &[u8]) -> Option<Uid> {
         value = field_value(line);
     }
     value.and_then(|value| normalised(&value))
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = memchr::memchr(b'\n', text);
+        rest = end.and_then(|end| text.get(end + 1..));
+        text.get(..end.unwrap_or(text.len()))
+    })
 }
 
 fn field_value(line: &[u8]) -> Option<Vec<u8>> {

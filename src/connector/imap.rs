@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::auth::Account;
 use super::finding::Finding;
 use super::net::Server;
-use super::{Connector, Cursor, Error, ErrorKind, News, Part, Result, Write, Written, maildir};
+use super::{Connector, Cursor, Error, ErrorKind, News, Result, Write, Written, maildir};
 use crate::clock::Clock;
 use crate::model::{Class, Document, ItemId, Listing, Uid};
 
@@ -31,6 +31,7 @@ mod fetch;
 mod folder;
 mod frame;
 mod guard;
+mod heard;
 mod idle;
 mod look;
 mod name;
@@ -47,6 +48,7 @@ mod write;
 
 use cursor::Seen;
 use idle::Woken;
+use look::Before;
 use session::Session;
 
 /// The largest message that is read or filed, in bytes.
@@ -171,27 +173,17 @@ impl Connector for Imap {
         let news = self.news(class, &Cursor::new()).await?;
         let mut entries = BTreeMap::new();
         for part in news.parts.into_values() {
-            match part {
-                Part::Whole(messages) => entries.extend(messages),
-                Part::Changes { changed, .. } => entries.extend(changed),
-            }
+            entries.extend(part.into_items());
         }
         Ok(Listing { entries, completeness: news.completeness })
     }
 
     async fn news(&self, class: Class, since: &Cursor) -> Result<News> {
-        let mut turn = self.turn(class).await?;
-        loop {
-            let session = turn.session().await?;
-            let news = look::news(session, &self.options, since).await;
-            if let Some(news) = turn.done(news) {
-                let inbox = news.as_ref().ok().and_then(|news| news.cursor.get(folder::INBOX));
-                if let Some(seen) = inbox.and_then(|token| Seen::parse(token)) {
-                    *self.inbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
-                }
-                return news;
-            }
-        }
+        self.look(class, Before::Seen(since)).await
+    }
+
+    async fn first(&self, class: Class) -> Result<News> {
+        self.look(class, Before::Nothing).await
     }
 
     async fn heads(
@@ -292,6 +284,21 @@ impl Connector for Imap {
 }
 
 impl Imap {
+    async fn look(&self, class: Class, before: Before<'_>) -> Result<News> {
+        let mut turn = self.turn(class).await?;
+        loop {
+            let session = turn.session().await?;
+            let news = look::news(session, &self.options, before).await;
+            if let Some(news) = turn.done(news) {
+                let inbox = news.as_ref().ok().and_then(|news| news.cursor.get(folder::INBOX));
+                if let Some(seen) = inbox.and_then(|token| Seen::parse(token)) {
+                    *self.inbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+                }
+                return news;
+            }
+        }
+    }
+
     async fn wait_once(&self) -> Result<()> {
         let mut waiting = self.waiting.lock().await;
         let mut session = if let Some(session) = waiting.take() {

@@ -63,6 +63,15 @@ pub trait Connector: Send + Sync {
         Ok(News::whole(self.list(class).await?))
     }
 
+    /// Everything, for who has seen none of it: as [`Connector::news`] without a cursor, but versions may be empty, since all of it
+    /// is going to be read.
+    ///
+    /// # Errors
+    /// As for [`Connector::list`].
+    async fn first(&self, class: Class) -> Result<News> {
+        self.news(class, &Cursor::new()).await
+    }
+
     /// As [`Connector::read`], but of a message the fields of its header are enough that decisions follow from (who, when, what
     /// about, its names), in their order and as they are, with the empty line after them. A connector may give the whole header,
     /// and does where its server cannot choose; what comes names the message as the whole one does. Other items come whole.

@@ -28,6 +28,15 @@ pub enum Part {
     Changes { changed: BTreeMap<ItemId, Version>, gone: BTreeSet<ItemId> },
 }
 
+impl Part {
+    /// What is there, of what it speaks of.
+    pub fn into_items(self) -> BTreeMap<ItemId, Version> {
+        match self {
+            Self::Whole(items) | Self::Changes { changed: items, .. } => items,
+        }
+    }
+}
+
 impl News {
     /// Everything, from a side that cannot tell what is new.
     pub fn whole(listing: Listing) -> Self {

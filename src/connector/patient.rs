@@ -72,6 +72,10 @@ impl Connector for Patient {
         self.ask(|| self.inner.news(class, since)).await
     }
 
+    async fn first(&self, class: Class) -> Result<News> {
+        self.ask(|| self.inner.first(class)).await
+    }
+
     async fn heads(
         &self,
         class: Class,

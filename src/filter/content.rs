@@ -58,12 +58,13 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Address, Fields, Person, Traits, Uid};
+    use crate::model::{Address, Fields, People, Person, Traits, Uid};
 
     fn message(from: &str, private: bool) -> Content {
         let address = Address::parse(from).unwrap();
         let person = Person { name: String::new(), address };
-        let fields = Fields::from([(Field::of("from"), Value::People([person].into()))]);
+        let fields =
+            Fields::from([(Field::of("from"), Value::People(People::from_iter([person])))]);
         let traits = Traits { private, ..Traits::default() };
         Content { uid: Uid::new("a@b"), fields, traits }
     }

@@ -9,7 +9,7 @@
 //!   them out. A record that lacks them reads without them.
 //! * How an inline picture is referred to (`Content-ID`) has no column and gets lost; the picture is an attachment.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json};
 
@@ -18,7 +18,8 @@ use crate::model::fields::CUT_MARK;
 use crate::model::name;
 use crate::model::record::{Party, PartyRef, RecordAttachment, Role, State};
 use crate::model::{
-    Address, Attachment, Content, Field, Fields, Person, Record, RecordPatch, Table, Traits, Value,
+    Address, Attachment, Content, Field, Fields, People, Person, Record, RecordPatch, Table,
+    Traits, Value,
 };
 
 mod body;
@@ -285,12 +286,12 @@ fn bracketed(id: &str) -> String {
 }
 
 fn people(parties: &[Party], role: Role) -> Option<Value> {
-    let people: BTreeSet<Person> = parties
+    parties
         .iter()
         .filter(|party| party.role == role)
         .filter_map(|party| names::person(&party.name, &party.address))
-        .collect();
-    (!people.is_empty()).then_some(Value::People(people))
+        .collect::<People>()
+        .value()
 }
 
 /// A party for someone; nobody for an address that the column cannot hold, since a cut one is another's.

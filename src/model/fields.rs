@@ -5,7 +5,7 @@
 //! spelled equally: readers bring text, times and addresses into one form, so that `==` is agreement.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use sha2::{Digest, Sha256};
 
 use super::item::{Class, Side};
+use super::people::People;
 use super::time::Recurrence;
 
 /// The name of a field: a Dataverse column (`emailaddress1`), or `exception:<original start>` for one
@@ -79,8 +80,9 @@ pub enum Value {
     /// A moment, whole seconds.
     Moment(Timestamp),
     /// Attendees or recipients; never empty.
-    People(BTreeSet<Person>),
-    Recurrence(Recurrence),
+    People(People),
+    /// On the heap: most values are no larger than a text, and there are very many of them.
+    Recurrence(Box<Recurrence>),
     /// One occurrence of a series that is not as the pattern has it.
     Occurrence(Occurrence),
     /// The files of a message; never empty.
@@ -155,48 +157,6 @@ impl fmt::Display for Value {
                 let names: Vec<&str> = files.iter().map(|file| file.filename.as_str()).collect();
                 f.write_str(&names.join(", "))
             }
-        }
-    }
-}
-
-/// Someone by address. Two are the same person when their addresses are.
-#[derive(Clone, Eq)]
-pub struct Person {
-    /// The display name, or empty.
-    pub name: String,
-    pub address: Address,
-}
-
-impl PartialEq for Person {
-    fn eq(&self, other: &Self) -> bool {
-        self.address == other.address
-    }
-}
-
-impl Ord for Person {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.address.cmp(&other.address)
-    }
-}
-
-impl PartialOrd for Person {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl fmt::Debug for Person {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Person")
-    }
-}
-
-impl fmt::Display for Person {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.name.is_empty() {
-            f.write_str(self.address.as_str())
-        } else {
-            write!(f, "{} <{}>", self.name, self.address)
         }
     }
 }

@@ -149,7 +149,30 @@ struct Spelled<'a>(&'a Fields);
 impl Serialize for Spelled<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let fields = self.0.iter();
-        serializer.collect_map(fields.map(|(field, value)| (field.as_str(), stored_value(value))))
+        serializer.collect_map(fields.map(|(field, value)| (field.as_str(), SpelledValue(value))))
+    }
+}
+
+/// As [`stored_value`], without a copy of what nearly all values are.
+struct SpelledValue<'a>(&'a Value);
+
+impl Serialize for SpelledValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::People(people) => {
+                serializer.serialize_newtype_variant("Other", 0, "people", &SpelledPeople(people))
+            }
+            other => stored_value(other).serialize(serializer),
+        }
+    }
+}
+
+struct SpelledPeople<'a>(&'a [Person]);
+
+impl Serialize for SpelledPeople<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(stored_person))
     }
 }
 
@@ -279,10 +302,28 @@ fn stored_fields(fields: &Fields) -> StoredFields<'_> {
 }
 
 fn fields(stored: StoredFields<'_>) -> Result<Fields> {
-    stored
-        .into_iter()
-        .map(|(name, stored)| Ok((Field::named(name.into_owned()), value(stored)?)))
-        .collect()
+    stored.into_iter().map(|(name, stored)| Ok((field(name), value(stored)?))).collect()
+}
+
+/// Messages are many: the names of what they say are not copied for each.
+fn field(name: Cow<'_, str>) -> Field {
+    const OF_MESSAGES: [&str; 11] = [
+        "bcc",
+        "cc",
+        "conversationindex",
+        "directioncode",
+        "from",
+        "inreplyto",
+        "messageid",
+        "prioritycode",
+        "senton",
+        "subject",
+        "to",
+    ];
+    match OF_MESSAGES.into_iter().find(|known| *known == name) {
+        Some(known) => Field::of(known),
+        None => Field::named(name.into_owned()),
+    }
 }
 
 fn stored_value(value: &Value) -> StoredValue<'_> {
@@ -319,7 +360,7 @@ fn value(stored: StoredValue<'_>) -> Result<Value> {
         Other::People(people) => {
             Value::People(people.into_iter().map(person).collect::<Result<_>>()?)
         }
-        Other::Recurrence(stored) => Value::Recurrence(recurrence(stored)?),
+        Other::Recurrence(stored) => Value::Recurrence(Box::new(recurrence(stored)?)),
         Other::Occurrence(None) => Value::Occurrence(Occurrence::Cancelled),
         Other::Occurrence(Some(stored)) => Value::Occurrence(Occurrence::Changed(fields(stored)?)),
         Other::Attachments(files) => {

@@ -185,7 +185,8 @@ fn join(file: &File, patience: Duration) -> Result<()> {
 
 fn reader(path: &Path, patience: Duration) -> Result<Connection> {
     let connection = connect(path, patience)?;
-    connection.execute_batch("PRAGMA query_only = ON")?;
+    // What is read is looked up by key, or once from end to end: half of SQLite's usual room for pages is enough.
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1000")?;
     Ok(connection)
 }
 

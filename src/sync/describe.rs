@@ -6,7 +6,8 @@ use crate::plan::{Action, Merge, Step, World};
 
 /// One line: what happens where, to what, and why.
 pub fn step(step: &Step, world: &World) -> String {
-    let title = title(step.class, &fields(step, world));
+    let nothing = Fields::new();
+    let title = title(step.class, fields(step, world).unwrap_or(&nothing));
     let done: Vec<String> = [Side::Crm, Side::Mailbox]
         .into_iter()
         .filter_map(|side| step.write_to(side).map(|kind| write(step, side, kind)))
@@ -45,15 +46,15 @@ fn note(step: &Step) -> String {
 }
 
 /// What the thing says, from whichever half was read.
-fn fields(step: &Step, world: &World) -> Fields {
+fn fields<'w>(step: &Step, world: &'w World) -> Option<&'w Fields> {
     let content = |side, id: Option<&ItemId>| id.and_then(|id| world.content(side, id));
     if let Some(content) = content(Side::Mailbox, step.item.as_ref())
         .or_else(|| content(Side::Crm, step.record.as_ref()))
     {
-        return content.fields.clone();
+        return Some(&content.fields);
     }
     let link = step.link.and_then(|id| world.link(id));
-    link.and_then(|link| link.bases.as_ref()).map(|bases| bases.item.clone()).unwrap_or_default()
+    link.and_then(|link| link.bases.as_ref()).map(|bases| &bases.item)
 }
 
 /// What a person would call the thing.

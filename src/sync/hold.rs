@@ -23,15 +23,20 @@ pub(super) async fn record(
     people: &people::Plan,
 ) -> store::Result<()> {
     let mut by_reason: BTreeMap<String, Vec<Held>> = BTreeMap::new();
+    let mut operations = Operations::new();
     for (stop, step) in &planned.guarded.held {
+        let (subject, digest) = (step.subject(), step.key().0);
+        let text = describe::step(step, &look.world);
+        if step.writes() {
+            operations.insert(subject.clone(), digest.clone());
+        }
         by_reason.entry(stop.to_string()).or_default().push(Held {
-            key: step.subject(),
-            subject: step.subject(),
-            text: describe::step(step, &look.world),
-            digest: step.key().0,
+            key: subject.clone(),
+            subject,
+            text,
+            digest,
         });
     }
-    let steps = planned.guarded.go.iter().chain(planned.guarded.held.iter().map(|(_, step)| step));
     if let Some((reason, held)) = &people.held {
         by_reason.insert((*reason).to_owned(), held.clone());
     }
@@ -39,8 +44,8 @@ pub(super) async fn record(
     if by_reason.is_empty() && situation.held.is_empty() && situation.approved.is_empty() {
         return Ok(());
     }
-    let mut operations: Operations =
-        steps.filter(|step| step.writes()).map(|step| (step.subject(), step.key().0)).collect();
+    let going = planned.guarded.go.iter().filter(|step| step.writes());
+    operations.extend(going.map(|step| (step.subject(), step.key().0)));
     operations.extend(people.operations.clone());
     let (whole, now) = (planned.whole, engine.clock.now());
     engine

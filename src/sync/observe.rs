@@ -50,16 +50,24 @@ pub async fn ask(
     class: Class,
 ) -> Stored<Asked> {
     let (key, source) = (source_key(side, class), connector.source());
-    let (known, cursors) = engine
+    let (known, cursors, is_first) = engine
         .store
-        .read(move |db| Ok((store::meta::get(db, &key)?, cursor::all(db, side, class)?)))
+        .read(move |db| {
+            let is_first = observation::is_empty(db, side, class)?;
+            Ok((store::meta::get(db, &key)?, cursor::all(db, side, class)?, is_first))
+        })
         .await?;
     let since: Cursor = if known.unwrap_or_default() == source {
         cursors.into_iter().map(|cursor| (cursor.collection, cursor.token)).collect()
     } else {
         Cursor::new()
     };
-    Ok(connector.news(class, &since).await.map(|news| Asked { news, since }))
+    let news = if is_first && since.is_empty() {
+        connector.first(class).await
+    } else {
+        connector.news(class, &since).await
+    };
+    Ok(news.map(|news| Asked { news, since }))
 }
 
 /// Where the store keeps whose cursors it has.
@@ -101,6 +109,12 @@ impl Told {
     fn of(asked: Asked, known: BTreeMap<ItemId, Version>, lists: bool) -> Self {
         let Asked { news: News { parts, completeness, .. }, since } = asked;
         let complete = completeness == Completeness::Complete;
+        if known.is_empty() && !lists {
+            // There is nothing to compare, and very much of it.
+            let fresh = parts.into_values().flat_map(Part::into_items).map(|(id, _)| id).collect();
+            let listing = Listing { entries: BTreeMap::new(), completeness };
+            return Self { listing, fresh, gone: Vec::new() };
+        }
         let mut entries = BTreeMap::new();
         let (mut fresh, mut gone) = (Vec::new(), Vec::new());
         let mut said: BTreeMap<ItemId, Version> = BTreeMap::new();

@@ -22,7 +22,7 @@ use crate::store::round::RoundId;
 mod found;
 mod twins;
 
-use found::{Findings, digest, inherit, similar};
+use found::{Findings, digest, inherit, plain, similar};
 pub(super) use found::{Passed, RULES_KEY, Remembered, Sifted};
 use twins::Twins;
 
@@ -62,8 +62,8 @@ pub(super) struct Sieve {
     asked_people: BTreeSet<Address>,
     /// The clues that led somewhere, as the CRM said when it was asked.
     learned: BTreeSet<Clue>,
-    /// They wait for the CRM.
-    undecided: Vec<Observation>,
+    /// They wait for the CRM, with their clues.
+    undecided: Vec<(Observation, Vec<Clue>)>,
     twins: Twins,
     sifted: Sifted,
     passed: Passed,
@@ -244,7 +244,7 @@ impl Sieve {
             let (item, rule) = (seen.id.clone(), UNREADABLE.to_owned());
             let decision = plain(item, Outcome::Failed, rule, round, engine);
             self.passed.findings.decisions.push(decision);
-            self.passed.observations.push(seen);
+            self.let_pass(seen);
             return;
         };
         self.notice_keyword(engine, &seen.id, content, old.is_some());
@@ -254,7 +254,7 @@ impl Sieve {
                 self.passed.findings.prints.extend(print.clone());
                 self.remembered.prints.extend(print);
             }
-            self.passed.observations.push(seen);
+            self.let_pass(seen);
             return;
         }
         if self.promoted.contains(&content.uid) {
@@ -268,7 +268,7 @@ impl Sieve {
         let is_settled = self.same_rules && old.is_some_and(|old| old.outcome == Outcome::Skipped);
         let clues = self.clues_to_parent(content, &verdict);
         if !is_settled && self.asks(content, &verdict, &clues) {
-            self.undecided.push(seen);
+            self.undecided.push((seen, clues));
         } else {
             self.decided(engine, round, seen, (verdict, &clues));
         }
@@ -351,14 +351,14 @@ impl Sieve {
                 || (wants_people && email::senders(content).iter().any(is_stranger)))
     }
 
-    fn clues(&self, content: &Content) -> Vec<Clue> {
-        thread::clues(content, &self.policy.token)
-    }
-
     /// The clues of a message for which it matters whether it answers another one.
     fn clues_to_parent(&self, content: &Content, verdict: &Verdict) -> Vec<Clue> {
         let may_be_tracked = verdict.falls_through() && self.policy.automatic >= Automatic::Replies;
-        if verdict.decision.tracked || may_be_tracked { self.clues(content) } else { Vec::new() }
+        if verdict.decision.tracked || may_be_tracked {
+            thread::clues(content, &self.policy.token)
+        } else {
+            Vec::new()
+        }
     }
 
     async fn decide_rest(&mut self, engine: &Engine, round: RoundId) {
@@ -367,35 +367,52 @@ impl Sieve {
         }
         let waiting = std::mem::take(&mut self.undecided);
         if self.torn.is_none() {
-            let contents: Vec<&Content> =
-                waiting.iter().filter_map(|seen| seen.content.as_ref()).collect();
-            self.torn = self.ask(engine, &contents).await.err();
+            let senders = waiting.iter().filter_map(|(seen, _)| seen.content.as_ref());
+            let senders = self.senders(senders);
+            let clues = waiting.iter().flat_map(|(_, clues)| clues).cloned().collect();
+            self.torn = self.ask(engine, clues, senders).await.err();
         }
-        for seen in waiting {
+        for (seen, clues) in waiting {
             if let (None, Some(content)) = (&self.torn, &seen.content) {
                 let verdict = self.judge(&seen.id, content);
-                let clues = self.clues_to_parent(content, &verdict);
                 self.decided(engine, round, seen, (verdict, &clues));
             } else {
                 let (id, rule) = (seen.id.clone(), NOT_ASKED.to_owned());
                 let pending = plain(id, Outcome::Pending, rule, round, engine);
                 self.passed.findings.decisions.push(pending);
-                self.passed.observations.push(seen);
+                self.let_pass(seen);
             }
         }
     }
 
-    /// Asks the CRM about all of these at once.
-    pub(super) async fn ask(
+    /// Asks the CRM about these messages.
+    pub(super) async fn ask_about(
         &mut self,
         engine: &Engine,
         contents: &[&Content],
     ) -> connector::Result<()> {
-        let clues: BTreeSet<Clue> = contents
-            .iter()
-            .flat_map(|content| self.clues(content))
-            .filter(|clue| !self.asked.contains(clue))
-            .collect();
+        let clues = contents.iter().flat_map(|content| thread::clues(content, &self.policy.token));
+        let (clues, senders) = (clues.collect(), self.senders(contents.iter().copied()));
+        self.ask(engine, clues, senders).await
+    }
+
+    /// Who wrote these, as far as anything hangs on it.
+    fn senders<'a>(&self, contents: impl Iterator<Item = &'a Content>) -> BTreeSet<Address> {
+        if email::asks_for_senders(&self.policy) {
+            contents.flat_map(email::senders).collect()
+        } else {
+            BTreeSet::new()
+        }
+    }
+
+    /// Asks the CRM about all of these at once.
+    async fn ask(
+        &mut self,
+        engine: &Engine,
+        mut clues: BTreeSet<Clue>,
+        mut strangers: BTreeSet<Address>,
+    ) -> connector::Result<()> {
+        clues.retain(|clue| !self.asked.contains(clue));
         if !clues.is_empty() {
             let clues: Vec<Clue> = clues.into_iter().collect();
             let filed = engine.crm.threads(&clues).await?;
@@ -406,14 +423,7 @@ impl Sieve {
             }
             self.asked.extend(clues);
         }
-        if !email::asks_for_senders(&self.policy) {
-            return Ok(());
-        }
-        let strangers: BTreeSet<Address> = contents
-            .iter()
-            .flat_map(|content| email::senders(content))
-            .filter(|address| !self.asked_people.contains(address))
-            .collect();
+        strangers.retain(|address| !self.asked_people.contains(address));
         let strangers: Vec<Address> = strangers.into_iter().collect();
         if strangers.is_empty() {
             return Ok(());
@@ -434,7 +444,7 @@ impl Sieve {
         &mut self,
         engine: &Engine,
         round: RoundId,
-        seen: Observation,
+        mut seen: Observation,
         (verdict, clues): (Verdict, &[Clue]),
     ) {
         let Some(content) = &seen.content else { return };
@@ -448,14 +458,21 @@ impl Sieve {
         if verdict.decision.tracked && self.gathers {
             let filing = self.filing(&id, content, &verdict);
             self.twins.tracked(&id, content);
-            self.sifted.kept.insert(id.clone());
-            self.sifted.contents.insert(id.clone(), content.clone());
-            self.sifted.tracked.insert(id.clone(), verdict.decision.rule.clone());
             self.sifted.filing.entry(content.uid.clone()).or_insert(filing);
+            self.sifted.kept.insert(id.clone());
+            self.sifted.contents.extend(seen.content.take().map(|content| (id.clone(), content)));
+            self.sifted.tracked.insert(id.clone(), verdict.decision.rule.clone());
         }
         let plain = plain(id, outcome, verdict.decision.rule, round, engine);
         self.passed.findings.decisions.push(Decision { looked, parent, names, ..plain });
-        self.passed.observations.push(seen);
+        self.let_pass(seen);
+    }
+
+    /// Hands on what is to be stored. What is gathered was stored when it was read.
+    fn let_pass(&mut self, seen: Observation) {
+        if !self.gathers {
+            self.passed.observations.push(seen);
+        }
     }
 
     /// What a message is filed with. The user's word beats the rule of its folder, and that what its parent is about.
@@ -476,16 +493,4 @@ impl Sieve {
             answers,
         }
     }
-}
-
-fn plain(
-    item: ItemId,
-    outcome: Outcome,
-    rule: String,
-    round: RoundId,
-    engine: &Engine,
-) -> Decision {
-    let (class, at) = (Class::Email, engine.clock.now());
-    let (looked, names) = (String::new(), Vec::new());
-    Decision { class, item, outcome, rule, looked, parent: None, names, round, at }
 }

@@ -135,7 +135,7 @@ impl Engine {
             messages.iter().enumerate().map(read).collect();
         let readable: Vec<&Content> = read.iter().flatten().map(|(_, content)| content).collect();
         let mut sieve = Sieve::new(self, false).await?;
-        sieve.ask(self, &readable).await?;
+        sieve.ask_about(self, &readable).await?;
         Ok(read
             .into_iter()
             .map(|read| read.map(|(id, content)| sieve.verdict(&id, &content)))

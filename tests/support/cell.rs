@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use liaison::model::fields::{Address, Occurrence, Person};
+use liaison::model::Person;
+use liaison::model::fields::{Address, Occurrence};
 use liaison::model::time::{End, Pattern, Recurrence};
 use liaison::model::{Class, Field, Fields, Patch, Value};
 
@@ -209,12 +210,12 @@ fn read(field: &str, text: &str) -> Option<Value> {
         "recurrence" => {
             let (every, count) = text.split_once('*').unwrap();
             assert_eq!(every, "day", "only days");
-            Value::Recurrence(Recurrence {
+            Value::Recurrence(Box::new(Recurrence {
                 pattern: Pattern::Daily,
                 interval: 1,
                 end: End::Count(count.parse().unwrap()),
                 zone: "UTC".to_owned(),
-            })
+            }))
         }
         _ => Value::Text(words(text)),
     })
@@ -261,11 +262,10 @@ fn spelled(value: &Value) -> String {
             };
             people.iter().map(first).collect::<Vec<_>>().join(",")
         }
-        Value::Recurrence(Recurrence {
-            pattern: Pattern::Daily, end: End::Count(count), ..
-        }) => {
-            format!("day*{count}")
-        }
+        Value::Recurrence(series) if series.pattern == Pattern::Daily => match series.end {
+            End::Count(count) => format!("day*{count}"),
+            End::Never | End::Until(_) => value.to_string(),
+        },
         Value::Occurrence(Occurrence::Cancelled) => "off".to_owned(),
         Value::Occurrence(Occurrence::Changed(own)) => {
             own.get(&Field::of("scheduledstart")).map(spelled).unwrap_or_default()

@@ -124,7 +124,11 @@ impl Fetch {
             .chain(distinct)
             .fold(fetch, |fetch, (name, value)| fetch.with(name, value));
         let mut xml = String::new();
-        fetch.child(self.entity.clone()).write(&mut xml);
+        // The values that are asked for may be very many: they are not copied first.
+        fetch.begin(&mut xml);
+        xml.push('>');
+        self.entity.write(&mut xml);
+        xml.push_str("</fetch>");
         format!("{entity_set}?fetchXml={}", encode_query(&xml))
     }
 }
@@ -291,13 +295,18 @@ impl Node {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Bounded by [`DEEPEST`], which the reader checks.
-    fn write(&self, out: &mut String) {
+    /// What it begins with, up to its attributes.
+    fn begin(&self, out: &mut String) {
         out.push('<');
         out.push_str(&self.name);
         for (name, value) in &self.attributes {
             out.extend([" ", name, "=\"", &escape(value.as_str()), "\""]);
         }
+    }
+
+    /// Bounded by [`DEEPEST`], which the reader checks.
+    fn write(&self, out: &mut String) {
+        self.begin(out);
         if self.children.is_empty() && self.text.is_empty() {
             out.push_str("/>");
             return;

@@ -62,8 +62,7 @@ impl Frames {
         loop {
             // The octets of a literal may not be here yet.
             let Some(unsearched) = self.buffer.get(self.searched..) else { return Ok(None) };
-            let end =
-                unsearched.iter().position(|byte| *byte == b'\n').map(|at| self.searched + at);
+            let end = memchr::memchr(b'\n', unsearched).map(|at| self.searched + at);
             let upto = end.unwrap_or(self.buffer.len());
             let line = self.buffer.get(self.line..upto).unwrap_or_default();
             let limit = self.limits.lines;

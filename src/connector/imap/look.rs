@@ -9,19 +9,20 @@
 //! * **Gmail**: as CONDSTORE, in *All Mail* alone, where every message lies once; labels stand for folders. With *All Mail*
 //!   hidden from IMAP the folders are looked at like any others.
 //!
+//! Who has seen nothing yet is told names only, where the server can say them in ranges and counts modifications: the rest comes
+//! with reading.
+//!
 //! A folder is gone only when a whole list of folders lacks it. One that merely is not looked at any more stays as it was.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ops::RangeInclusive;
 
 use super::capability::Strategy;
 use super::cursor::{Marks, Seen};
-use super::fetch::Fetched;
 use super::folder::{self, Folder, State, Tree};
+use super::heard::{Heard, Message, Messages};
 use super::response::Response;
 use super::select::Selected;
 use super::session::{Session, Tag};
-use super::token::Token;
 use super::{Options, item_id, set};
 use crate::connector::{Cursor, Error, ErrorKind, News, Part, Result};
 use crate::model::{Completeness, ItemId, Version};
@@ -40,6 +41,8 @@ const SEARCH_LIMIT: u32 = 100_000;
 enum Ask {
     /// Everything in it.
     Whole,
+    /// As `Whole`, by name alone.
+    Names,
     /// What happened since, with modification sequences.
     Since { seen: Seen, number: u64 },
     /// Which of the UIDs that were there are left. What changed is known already, up to `now`.
@@ -64,13 +67,31 @@ enum Answer {
     Again(Ask),
 }
 
-/// What happened since `since`.
+/// What was known before.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Before<'a> {
+    /// Nothing ever was: versions need not be told.
+    Nothing,
+    /// What these tokens cover.
+    Seen(&'a Cursor),
+}
+
+/// What happened since.
 ///
 /// # Errors
 /// When nothing could be found out.
-pub(super) async fn news(session: &mut Session, options: &Options, since: &Cursor) -> Result<News> {
+pub(super) async fn news(
+    session: &mut Session,
+    options: &Options,
+    before: Before<'_>,
+) -> Result<News> {
+    let nothing = Cursor::new();
+    let (since, is_first) = match before {
+        Before::Nothing => (&nothing, true),
+        Before::Seen(since) => (since, false),
+    };
     let tree = folder::list(session, options, since.keys()).await?;
-    let mut look = Look::begin(&tree, session, options, since);
+    let mut look = Look::begin(&tree, session, options, (since, is_first));
     while !look.questions.is_empty() {
         if let Err(error) = look.turn(session).await {
             // What was seen until here is worth keeping: the next round goes on where this one ended.
@@ -88,6 +109,8 @@ struct Look<'a> {
     options: &'a Options,
     strategy: Strategy,
     has_mod_seq: bool,
+    /// What is asked about a folder of which nothing is known.
+    unknown: Ask,
     questions: VecDeque<(String, Ask)>,
     looked_at: BTreeSet<String>,
     seen: BTreeMap<String, Seen>,
@@ -97,14 +120,23 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn begin(tree: &Tree, session: &Session, options: &'a Options, since: &Cursor) -> Self {
+    fn begin(
+        tree: &Tree,
+        session: &Session,
+        options: &'a Options,
+        (since, is_first): (&Cursor, bool),
+    ) -> Self {
         let strategy = session.capabilities.strategy();
+        let by_name = is_first
+            && matches!(strategy, Strategy::QuickResync | Strategy::ModSeq)
+            && session.capabilities.has("ESEARCH");
         let seen =
             since.iter().filter_map(|(name, token)| Some((name.clone(), Seen::parse(token)?)));
         let mut look = Self {
             options,
             strategy,
             has_mod_seq: session.capabilities.has_mod_seq(),
+            unknown: if by_name { Ask::Names } else { Ask::Whole },
             questions: VecDeque::new(),
             looked_at: BTreeSet::new(),
             seen: seen.collect(),
@@ -147,7 +179,7 @@ impl<'a> Look<'a> {
                 self.cursor.insert(name, seen.to_string());
                 return;
             }
-            _ => Some(Ask::Whole),
+            _ => Some(self.unknown.clone()),
         };
         match (ask, self.seen.get(&name)) {
             (Some(ask), _) => self.questions.push_back((name, ask)),
@@ -202,6 +234,7 @@ impl<'a> Look<'a> {
             Ask::Since { number, .. } => {
                 Some(format!("UID FETCH 1:* {items} (CHANGEDSINCE {number})"))
             }
+            Ask::Names => Some("UID SEARCH RETURN (ALL) ALL".to_owned()),
             Ask::Left { .. } if session.capabilities.has("ESEARCH") => {
                 Some("UID SEARCH RETURN (ALL) ALL".to_owned())
             }
@@ -250,6 +283,7 @@ impl<'a> Look<'a> {
     fn conclude(&self, folder: &str, ask: Ask, opened: &Selected, heard: Heard) -> Answer {
         match ask {
             Ask::Whole => self.whole(folder, opened, &heard),
+            Ask::Names => names(folder, opened, heard),
             Ask::Keywords(seen) => {
                 let had_none = seen.marks == Marks::Keywords(String::new());
                 let is_same = opened.uid_validity == seen.uid_validity && opened.mod_seq.is_none();
@@ -382,57 +416,19 @@ impl<'a> Look<'a> {
     }
 }
 
-/// What has to be known of a message here: folders are large.
-#[derive(Debug, Clone)]
-struct Message {
-    version: Version,
-    /// Gmail's.
-    labels: Option<BTreeSet<String>>,
-}
-
-type Messages = BTreeMap<u32, Message>;
-
-/// What was said while a folder was looked at.
-#[derive(Default)]
-struct Heard {
-    messages: Messages,
-    gone: Vec<RangeInclusive<u32>>,
-    left: Option<BTreeSet<u32>>,
-    is_unreadable: bool,
-}
-
-impl Heard {
-    fn hear(&mut self, response: &Response) {
-        if let Some(fetched) = Fetched::of(response) {
-            if let Some(version) = fetched.version() {
-                self.messages.insert(fetched.uid, Message { version, labels: fetched.labels });
-            }
-            return;
-        }
-        let Response::Data { name, rest } = response else { return };
-        match name.as_str() {
-            "VANISHED" => match rest.last().and_then(Token::text).and_then(set::parse) {
-                Some(ranges) => self.gone.extend(ranges),
-                None => self.is_unreadable = true,
-            },
-            "SEARCH" => {
-                let found = rest.iter().filter_map(Token::number::<u32>);
-                self.left.get_or_insert_default().extend(found);
-            }
-            "ESEARCH" => {
-                let all = rest.iter().skip_while(|word| !word.is_atom("ALL")).nth(1);
-                let found = all.map(|all| {
-                    all.text().and_then(set::parse).and_then(|found| set::members(&found, u32::MAX))
-                });
-                match found {
-                    Some(None) => self.is_unreadable = true,
-                    Some(Some(found)) => self.left.get_or_insert_default().extend(found),
-                    None => drop(self.left.get_or_insert_default()),
-                }
-            }
-            _ => {}
-        }
+/// All that is in a folder, without versions.
+fn names(folder: &str, opened: &Selected, mut heard: Heard) -> Answer {
+    let found = heard.left.take().unwrap_or_default();
+    // A server that leaves some out, or cannot tell what changes from here on, is asked for all of it.
+    let (Some(number), Some(_)) = (opened.mod_seq, opened.uid_next) else {
+        return Answer::Again(Ask::Whole);
+    };
+    if found.len() < opened.exists as usize {
+        return Answer::Again(Ask::Whole);
     }
+    let now = seen_now(opened, &heard, Marks::ModSeq(number));
+    let versions = found.into_iter().map(|uid| (uid, Version::new("")));
+    Answer::Part(Part::Whole(ids(folder, now.uid_validity, versions)), now)
 }
 
 /// An opened folder, to be compared with the next time.
@@ -456,7 +452,11 @@ fn empty(state: State) -> Seen {
     }
 }
 
-fn ids(folder: &str, validity: u32, versions: BTreeMap<u32, Version>) -> BTreeMap<ItemId, Version> {
+fn ids(
+    folder: &str,
+    validity: u32,
+    versions: impl IntoIterator<Item = (u32, Version)>,
+) -> BTreeMap<ItemId, Version> {
     let with_id = |(uid, version)| (item_id(folder, validity, uid), version);
     versions.into_iter().map(with_id).collect()
 }

@@ -52,15 +52,19 @@ pub(super) async fn read(
 ) -> Result<Documents> {
     let mut documents = Documents::new();
     let mut wanted = Wanted::new();
-    for id in ids {
-        match place(id) {
-            Some(place) => drop(
-                wanted
-                    .entry((place.folder.to_owned(), place.validity))
-                    .or_default()
-                    .insert(place.uid),
-            ),
-            None => drop(documents.insert(id.clone(), Err(missing(id)))),
+    // Those of a folder stand together, mostly.
+    for ids in ids.chunk_by(|one, other| lies_in(one) == lies_in(other)) {
+        let (mut uids, mut lie_in) = (BTreeSet::new(), None);
+        for id in ids {
+            if let Some(place) = place(id) {
+                uids.insert(place.uid);
+                lie_in = Some((place.folder, place.validity));
+            } else {
+                documents.insert(id.clone(), Err(missing(id)));
+            }
+        }
+        if let Some((folder, validity)) = lie_in {
+            wanted.entry((folder.to_owned(), validity)).or_default().append(&mut uids);
         }
     }
     let mut found = match part {
@@ -82,6 +86,11 @@ pub(super) async fn read(
         }
     }
     Ok(documents)
+}
+
+/// What the ids of all that lies in one folder, under one validity, begin with.
+fn lies_in(id: &ItemId) -> Option<&str> {
+    id.as_str().rsplit_once('.').map(|(lies_in, _)| lies_in)
 }
 
 /// What is in one folder under one validity.

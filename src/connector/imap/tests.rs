@@ -9,9 +9,11 @@ use super::super::auth::{Credential, Kind};
 use super::super::net::Security;
 use super::super::tls::Trust;
 use super::*;
+use crate::connector::Part;
 use crate::model::{Body, Completeness, Version};
 
 mod faults;
+mod first;
 mod gmail;
 mod hostile;
 mod idle;

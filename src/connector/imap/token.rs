@@ -8,6 +8,9 @@ use bytes::Bytes;
 /// How deep lists may be nested. Real answers stay below ten.
 const DEPTH: usize = 64;
 
+/// How many words there is room for in an outer list at first: as many as are said of a message.
+const WORDS: usize = 8;
+
 /// One value.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Token {
@@ -72,7 +75,8 @@ pub(super) fn tokens(whole: &Bytes, start: usize) -> Result<Vec<Token>, &'static
                 if open.len() >= DEPTH {
                     return Err("lists are nested too deep");
                 }
-                open.push(std::mem::take(&mut current));
+                let room = if open.is_empty() { WORDS } else { 0 };
+                open.push(std::mem::replace(&mut current, Vec::with_capacity(room)));
                 at += 1;
             }
             b')' => {
@@ -141,7 +145,7 @@ fn literal_or_atom(whole: &Bytes, start: usize) -> Result<(Token, usize), &'stat
 /// Where the octets of a literal that is announced here begin and end: `{5}`, `{5+}` (RFC 7888), `~{5}` (RFC 3516).
 fn literal(whole: &Bytes, start: usize) -> Option<(usize, usize)> {
     let rest = whole.get(start..)?;
-    let line = rest.iter().position(|byte| *byte == b'\n')?;
+    let line = memchr::memchr(b'\n', rest)?;
     let length = announced(rest.get(..line)?)?;
     // Only what closes the line is an announcement.
     let octets = start + line + 1;

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::Automatic::{All, EmailEnabled, KnownSenders, None as Nothing, Replies};
 use super::*;
 use crate::filter::folder::Folder;
-use crate::model::{Fields, Person, Table, Traits, Uid};
+use crate::model::{Fields, People, Person, Table, Traits, Uid};
 
 fn message(marks: &[&str], references: &[&str], from: &str) -> Content {
     let traits = Traits {
@@ -12,7 +12,7 @@ fn message(marks: &[&str], references: &[&str], from: &str) -> Content {
         ..Traits::default()
     };
     let people = Address::parse(from).map(|address| Person { name: String::new(), address });
-    let from = people.map(|person| (Field::of("from"), Value::People(BTreeSet::from([person]))));
+    let from = people.map(|person| (Field::of("from"), Value::People(People::from_iter([person]))));
     Content { uid: Uid::new("m"), fields: from.into_iter().collect::<Fields>(), traits }
 }
 

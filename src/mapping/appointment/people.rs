@@ -7,7 +7,7 @@ use crate::mapping::Context;
 use crate::mapping::calendar::{end_of_properties, set};
 use crate::mapping::text::{Component, Edits, Line, Text};
 use crate::model::record::{Party, Role};
-use crate::model::{Address, Field, Fields, Patch, Person, Value};
+use crate::model::{Address, Field, Fields, Patch, People, Person, Value};
 
 /// Whether a patch touches who takes part.
 pub fn touched(patch: &Patch) -> bool {
@@ -72,12 +72,10 @@ impl Found {
             let user = |address: &Address| Person { name: String::new(), address: address.clone() };
             self.organizer = me.first().map(user);
         }
-        let people =
-            |people: BTreeSet<Person>| (!people.is_empty()).then_some(Value::People(people));
         [
-            (ORGANIZER, people(self.organizer.into_iter().collect())),
-            (REQUIRED, people(self.required)),
-            (OPTIONAL, people(self.optional)),
+            (ORGANIZER, People::from_iter(self.organizer).value()),
+            (REQUIRED, People::from_iter(self.required).value()),
+            (OPTIONAL, People::from_iter(self.optional).value()),
         ]
         .into_iter()
         .filter_map(|(field, value)| Some((field, value?)))

@@ -39,7 +39,7 @@ pub fn read(record: &Record, context: &Context) -> Result<Content, Unreadable> {
         let repeats = pattern::read(row, &context.zone)?;
         set_times(&mut fields, repeats.from, repeats.to, &context.zone)?;
         let exceptions = exceptions(record, &fields, &repeats.recurrence, context)?;
-        fields.insert(RECURRENCE, Value::Recurrence(repeats.recurrence));
+        fields.insert(RECURRENCE, Value::Recurrence(Box::new(repeats.recurrence)));
         let exceptions = exceptions.into_iter().filter_map(|exception| {
             let field = Field::exception(exception.original);
             Some((field, Value::Occurrence(exception.occurrence?)))

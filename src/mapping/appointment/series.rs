@@ -76,7 +76,7 @@ impl<'a> Object<'a> {
                 let cancelled = cancelled.iter().filter_map(|taken| taken.key).collect();
                 overrides = series.place(calendar, &overridden)?;
                 let exceptions = exceptions(calendar, &fields, &cancelled, &overrides)?;
-                fields.insert(RECURRENCE, Value::Recurrence(recurrence));
+                fields.insert(RECURRENCE, Value::Recurrence(Box::new(recurrence)));
                 fields.extend(exceptions);
             }
             None if overridden.is_empty() => {}

@@ -60,7 +60,7 @@ pub(super) fn defuse(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Unreadable> {
 
 fn line_at(bytes: &[u8], start: usize) -> Range<usize> {
     let rest = bytes.get(start..).unwrap_or_default();
-    let length = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
+    let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
     start..start.saturating_add(length)
 }
 

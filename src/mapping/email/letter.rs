@@ -5,7 +5,6 @@
 //! * What a record says cannot add a field or a recipient: names and subject become single lines, addresses are plain, and
 //!   `Message-ID`, `In-Reply-To` and `Thread-Index` are left out where they hold anything but plain signs.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use base64::Engine as _;
@@ -20,7 +19,7 @@ use super::{
 };
 use crate::mapping::email::ATTACHMENTS;
 use crate::model::record::{Party, Role};
-use crate::model::{Address, Attachment, Fields, Person, Record, Uid, Value, name};
+use crate::model::{Address, Attachment, Fields, People, Person, Record, Uid, Value, name};
 
 /// The longest value of a field that is not folded (RFC 5322 §2.1.1).
 const UNFOLDED: usize = 900;
@@ -110,12 +109,12 @@ pub fn letter(
     fields.remove(&SUBJECT);
     fields.extend(Value::text(&body::one_line(&subject(&given))).map(|text| (SUBJECT, text)));
     fields.remove(&BCC);
-    fields.insert(FROM, Value::People(BTreeSet::from([sender])));
+    fields.insert(FROM, Value::People(People::from_iter([sender])));
     for field in [TO, CC] {
         if let Some(Value::People(people)) = fields.remove(&field) {
             let people = people
-                .into_iter()
-                .map(|person| Person { address: wired(&person.address), ..person });
+                .iter()
+                .map(|person| Person { address: wired(&person.address), ..person.clone() });
             fields.insert(field, Value::People(people.collect()));
         }
     }

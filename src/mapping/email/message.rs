@@ -18,7 +18,7 @@ use mail_parser::{
 use super::super::{Context, Unreadable};
 use super::defuse::{INERT, defuse};
 use super::{body, names};
-use crate::model::{Attachment, Content, Field, Fields, Person, Traits, Uid, Value};
+use crate::model::{Attachment, Content, Field, Fields, People, Person, Traits, Uid, Value};
 
 /// Larger messages are not read.
 const SIZE_LIMIT: usize = 64 << 20;
@@ -161,22 +161,24 @@ fn read_head(
     let from = header.people(&HeaderName::From).into_iter().next();
     let outgoing = from.as_ref().is_some_and(|person| super::is_me(context, &person.address));
 
-    let mut fields = Fields::new();
-    let mut put = |field: Field, value: Option<Value>| insert(&mut fields, field, value);
-    put(super::SUBJECT, message.subject().and_then(|text| Value::text(&body::one_line(text))));
-    put(super::FROM, people(from));
-    put(super::TO, people(header.people(&HeaderName::To)));
-    put(super::CC, people(header.people(&HeaderName::Cc)));
-    if outgoing {
-        put(super::BCC, people(header.people(&HeaderName::Bcc)));
-    }
-    put(super::MESSAGEID, Value::text(uid.as_str()));
-    put(super::INREPLYTO, answered.first().and_then(|uid| Value::text(uid.as_str())));
-    let index = header.raw("Thread-Index");
-    put(super::CONVERSATIONINDEX, index.and_then(|index| names::thread_index(&index)));
-    put(super::SENTON, message.date().and_then(moment).map(Value::Moment));
-    put(super::DIRECTIONCODE, Some(Value::Flag(outgoing)));
-    put(super::PRIORITYCODE, Some(Value::Number(header.priority())));
+    let bcc = if outgoing { header.people(&HeaderName::Bcc) } else { Vec::new() };
+    let index = header.raw("Thread-Index").and_then(|index| names::thread_index(&index));
+    let subject = message.subject().and_then(|text| Value::text(&body::one_line(text)));
+    // In the order of their names, so that the map is built and not searched: there are very many messages.
+    let fields = [
+        (super::BCC, people(bcc)),
+        (super::CC, people(header.people(&HeaderName::Cc))),
+        (super::CONVERSATIONINDEX, index),
+        (super::DIRECTIONCODE, Some(Value::Flag(outgoing))),
+        (super::FROM, people(from)),
+        (super::INREPLYTO, answered.first().and_then(|uid| Value::text(uid.as_str()))),
+        (super::MESSAGEID, Value::text(uid.as_str())),
+        (super::PRIORITYCODE, Some(Value::Number(header.priority()))),
+        (super::SENTON, message.date().and_then(moment).map(Value::Moment)),
+        (super::SUBJECT, subject),
+        (super::TO, people(header.people(&HeaderName::To))),
+    ];
+    let fields = fields.into_iter().filter_map(|(field, value)| Some((field, value?))).collect();
 
     let newest_first = header.raw("References").map(|value| names::message_ids(&value));
     let newest_first = newest_first.unwrap_or_default().into_iter().rev();
@@ -273,8 +275,7 @@ impl Header<'_> {
 }
 
 fn people(people: impl IntoIterator<Item = Person>) -> Option<Value> {
-    let people: BTreeSet<Person> = people.into_iter().collect();
-    (!people.is_empty()).then_some(Value::People(people))
+    people.into_iter().collect::<People>().value()
 }
 
 /// `None` for a date that is none, like 30 February.

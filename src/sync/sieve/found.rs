@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::filter::email::{self, thread};
 use crate::mapping::Filing;
 use crate::model::{Address, Class, Content, ItemId, Link, RecordId, Side, Similar, Uid};
-use crate::store::decision::{self, Decision};
+use crate::store::decision::{self, Decision, Outcome};
 use crate::store::observation::Observation;
 use crate::store::regarding::Wish;
 use crate::store::round::RoundId;
@@ -147,6 +147,19 @@ pub(super) fn inherit(filing: &mut BTreeMap<Uid, Filing>) {
             next.clone_from(&of.answers);
         }
     }
+}
+
+/// A decision that says no more than this.
+pub(super) fn plain(
+    item: ItemId,
+    outcome: Outcome,
+    rule: String,
+    round: RoundId,
+    engine: &Engine,
+) -> Decision {
+    let (class, at) = (Class::Email, engine.clock.now());
+    let (looked, names) = (String::new(), Vec::new());
+    Decision { class, item, outcome, rule, looked, parent: None, names, round, at }
 }
 
 /// Differs when messages may be decided over differently.

@@ -91,7 +91,7 @@ fn date(content: &Content) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Address, Person, Traits};
+    use crate::model::{Address, People, Person, Traits};
 
     fn message(uid: &str, second: i64, subject: &str) -> Content {
         let at = jiff::Timestamp::from_second(second).unwrap();
@@ -99,7 +99,7 @@ mod tests {
         let person = Person { name: String::new(), address };
         let fields = [
             (Field::of("senton"), Value::Moment(at)),
-            (Field::of("from"), Value::People([person].into())),
+            (Field::of("from"), Value::People(People::from_iter([person]))),
             (Field::of("subject"), Value::text(subject).unwrap()),
         ];
         Content { uid: Uid::new(uid), fields: fields.into(), traits: Traits::default() }

@@ -1,7 +1,5 @@
 //! Generated appointments: what fields can say, and what somebody's program writes.
 
-use std::collections::BTreeSet;
-
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -10,7 +8,7 @@ use liaison::mapping::recurrence::{longest, starts, weekly};
 use liaison::mapping::zone;
 use liaison::model::fields::Occurrence;
 use liaison::model::time::{Day, End, Instance, Pattern, Recurrence};
-use liaison::model::{Address, Field, Fields, Patch, Person, Value};
+use liaison::model::{Address, Field, Fields, Patch, People, Person, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -63,8 +61,7 @@ pub(crate) fn set(addresses: &[&str]) -> Option<Value> {
         name: "Some, One".to_owned(),
         address: Address::parse(address).expect("an address"),
     };
-    let people: BTreeSet<Person> = addresses.iter().map(person).collect();
-    (!people.is_empty()).then_some(Value::People(people))
+    addresses.iter().map(person).collect::<People>().value()
 }
 
 fn pattern() -> impl Strategy<Value = (Pattern, u32)> {
@@ -140,7 +137,7 @@ impl Times {
             .take(12)
             .filter_map(|start| zone::moment(start, user))
             .collect();
-        fields.insert(field("recurrence"), Value::Recurrence(recurrence));
+        fields.insert(field("recurrence"), Value::Recurrence(Box::new(recurrence)));
         for (which, own) in odd {
             let original = all[usize::from(*which) % all.len()];
             fields.insert(Field::exception(original), Self::exception(original, own, user, *which));

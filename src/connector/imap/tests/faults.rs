@@ -227,7 +227,7 @@ async fn a_server_that_falls_silent_is_given_up() {
         let looking = async {
             let greeted = sign_in::welcome(&options, Box::new(near)).await?;
             let mut session = sign_in::sign_in(&options, greeted, &Arc::default()).await?;
-            look::news(&mut session, &options, &Cursor::new()).await
+            look::news(&mut session, &options, Before::Seen(&Cursor::new())).await
         };
         let error = looking.await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unreachable, "{silent}: {error}");
