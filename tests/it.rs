@@ -32,6 +32,7 @@ mod sending;
 mod servers;
 mod setup;
 mod signin;
+mod simulation;
 mod support;
 mod sync;
 #[cfg(target_os = "linux")]
