@@ -33,6 +33,7 @@ mod sending;
 mod servers;
 mod setup;
 mod signin;
+mod simulation;
 mod support;
 mod sync;
 #[cfg(target_os = "linux")]

@@ -332,7 +332,8 @@ fn locked<T>(connection: &Mutex<T>) -> MutexGuard<'_, T> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs on a thread that may block, or be busy for a while. A panic goes on in the caller.
+/// Runs on a thread that may block, or be busy for a while. A panic goes on in the caller. A runtime that has one thread only
+/// does the work on it: there everything happens in one order, each time the same.
 ///
 /// # Errors
 /// The work's own, or that the program is ending.
@@ -342,7 +343,11 @@ fn locked<T>(connection: &Mutex<T>) -> MutexGuard<'_, T> {
 pub async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
+    let handle = tokio::runtime::Handle::current();
+    if handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::CurrentThread {
+        return work();
+    }
+    match handle.spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

@@ -6,6 +6,7 @@ use crate::model::{
     Bases, Class, Content, Field, Fields, Link, LinkId, LinkState, Listing, Patch, Side, Value,
 };
 use crate::plan::Reason;
+use crate::store::conflict::{self, Dispute};
 use crate::store::journal::{self, Action, Answer, Entry, Outcome};
 use crate::store::{self, Connection, Transaction, link, observation};
 
@@ -43,6 +44,9 @@ pub async fn run(
         .write(move |tx| {
             for (entry, there) in &open {
                 let found = if *there { content(tx, entry, entry.intent.side)? } else { None };
+                if let Some(found) = &found {
+                    keep_contested(tx, entry, &found.fields, now)?;
+                }
                 let outcome = match (entry.intent.action, &found) {
                     (Action::Delete, _) if !there => Outcome::Done,
                     (Action::Create | Action::Update, Some(content))
@@ -125,6 +129,31 @@ fn agree(tx: &Transaction<'_>, entry: &Entry, found: &Fields) -> store::Result<(
         },
         _ => link::update(tx, &link),
     }
+}
+
+/// What lost a contest to this write, and does not stand there any more, stays in the list as settled: also where somebody wrote
+/// over our write since. What they wrote may be contested in its turn, and would take its place.
+fn keep_contested(
+    tx: &Transaction<'_>,
+    entry: &Entry,
+    found: &Fields,
+    now: jiff::Timestamp,
+) -> store::Result<()> {
+    let intent = &entry.intent;
+    let link = match (intent.link, &intent.item) {
+        (None, Some(item)) => link::by_item(tx, intent.class, item)?.map(|link| link.id),
+        (known, _) => known,
+    };
+    let Some(link) = link else { return Ok(()) };
+    for conflict in conflict::of(tx, link)? {
+        let Dispute::Field { field, mailbox, crm } = &conflict.dispute else { continue };
+        let lost = if intent.side == Side::Mailbox { mailbox } else { crm };
+        let is_open = conflict.settled.is_none() && conflict.choice.is_none();
+        if is_open && intent.patch.contains_key(field) && found.get(field) != lost.as_ref() {
+            conflict::close(tx, conflict.id, Some(intent.side.other()), now)?;
+        }
+    }
+    Ok(())
 }
 
 /// The link that was written for; for something that was made, the one it is to have.

@@ -351,15 +351,11 @@ impl Engine {
         let (world, situation) = (Arc::clone(&look.world), look.situation.clone());
         // A side that lists nothing at all may have lost its folder: what waits or was approved is not obsolete by that.
         let whole = look.partial.is_empty() && look.situation.emptied.is_empty();
-        let (guarded, withheld) = tokio::task::spawn_blocking(move || {
+        let (guarded, withheld) = store::aside(move || {
             let (steps, withheld) = may.within(plan::plan(&world, &rules));
-            (guard::guard(steps, &limits, &situation), withheld)
+            Ok((guard::guard(steps, &limits, &situation), withheld))
         })
-        .await
-        .map_err(|error| {
-            store::Error::new(store::ErrorKind::Stopped, "planning was interrupted")
-                .caused_by(error)
-        })?;
+        .await?;
         Ok(Planned { guarded, whole, withheld })
     }
 }

@@ -1,6 +1,7 @@
 //! Lets every fault happen at every point of a story, and expects the end that the story has without it.
 //!
 //! * The process dies before or after any remote write or commit and is started again: the same end.
+//! * The same, and what was written since the last promise is lost with the power: the same end.
 //! * A reply is lost, a request arrives twice, a listing is cut, old or empty, a pause is asked for: the same end.
 //! * An old store is put back: everything is replayed, the same end.
 //! * The whole state directory is lost, at the end or at any point: the same pairs, nothing twice, nothing deleted.
@@ -62,7 +63,8 @@ impl Tally {
     pub fn assert_every_point_was_hit(&self) {
         let writes = ["create", "update", "delete"];
         let sides = [Side::Mailbox, Side::Crm];
-        let mut points = vec![Point::BeforeCommit, Point::AfterCommit, Point::Ask];
+        let mut points =
+            vec![Point::BeforeCommit, Point::AfterCommit, Point::AfterPromise, Point::Ask];
         for side in sides {
             points.extend([Point::Batch(side), Point::List(side), Point::Read(side)]);
             for write in writes {

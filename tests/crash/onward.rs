@@ -36,6 +36,50 @@ fn what_people_say_after_a_crash_is_not_lost_to_our_own_write() {
     println!("{crashes} crashes with people going on");
 }
 
+/// The CRM wins, the process dies, and a person writes over what it wrote: what lost is still in the list.
+#[test]
+fn what_lost_before_a_crash_stays_in_the_list() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let overwritten = runtime.block_on(async {
+        let settings = tell::read("contact", "case\n  with conflict=crm\n").remove(0).settings;
+        let mut world = World::new(Class::Contact, settings.clone());
+        world.edit(Side::Mailbox, "berg", &patch("Berg tel=1"));
+        world.settle(Approval::First).await.unwrap();
+        world.edit(Side::Mailbox, "berg", &patch("tel=2"));
+        world.edit(Side::Crm, "berg", &patch("tel=3"));
+        let before = world.snapshot();
+        world.faults = Faults::none();
+        world.settle(Approval::First).await.unwrap();
+        let points = world.faults.points();
+        let mut overwritten = 0;
+        for (number, point) in points.iter().enumerate() {
+            if !point.faults().contains(&Fault::Die) {
+                continue;
+            }
+            let faults = Faults::at(number, Fault::Die);
+            let mut world = World::resume(Class::Contact, &settings, &before, faults);
+            while !world.faults.are_over() {
+                if world.sync().await.unwrap().is_none() {
+                    world.start();
+                }
+            }
+            let place = world.keys["berg"].item.clone();
+            let was_written = world.cell(Side::Mailbox, place.as_ref()) == "Berg tel=3";
+            overwritten += usize::from(was_written);
+            world.edit(Side::Mailbox, "berg", &patch("tel=4"));
+            world.settle(Approval::First).await.unwrap();
+            let kept = world.values();
+            let wanted = if was_written { ["2", "4"] } else { ["3", "4"] };
+            for tel in wanted {
+                let value = ("telephone1".to_owned(), tel.to_owned());
+                assert!(kept.contains(&value), "{tel} is lost, dead at {number} ({point})");
+            }
+        }
+        overwritten
+    });
+    assert!(overwritten > 0, "nothing was written before any crash");
+}
+
 impl Case {
     async fn run(&self) -> usize {
         let story = format!("case\n  with conflict={}\n", self.policy);

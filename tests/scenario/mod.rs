@@ -61,7 +61,7 @@ fn every_story_ends_as_told_whatever_happens_on_the_way() {
     println!("{count} stories: {tally}");
     assert!(tally.failures.is_empty(), "\n{}", tally.failures.join("\n\n"));
     if wanted.is_empty() {
-        assert!(count >= 45, "only {count} stories");
+        assert!(count >= 99, "only {count} stories");
         tally.assert_every_point_was_hit();
     }
 }

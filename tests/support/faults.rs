@@ -1,5 +1,6 @@
 //! Everything that can happen on the way, put around a connector and a store at numbered points: the process dies, a reply
-//! is lost, a listing is old. One fault a run, so that the run which fails names it.
+//! is lost, a listing is old. In a story, one fault a run, so that the run which fails names it; a simulated history has a
+//! course of its own.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use liaison::connector::{Connector, Error, ErrorKind, Result, Write, Written};
 use liaison::model::record::PartyRef;
 use liaison::model::{Address, Class, Completeness, Document, ItemId, Listing, Side, Uid};
-use liaison::store::{BEFORE_COMMIT, Probe};
+use liaison::store::{AFTER_COMMIT, AFTER_PROMISE, BEFORE_COMMIT, Probe};
 
 /// A place in a run where something can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,8 +24,13 @@ pub enum Point {
     Read(Side),
     /// Whom an address belongs to, where a message is filed.
     Ask,
+    /// Who syncs is asked, and written down.
+    LeaseLook,
+    LeasePut,
     BeforeCommit,
     AfterCommit,
+    /// After a commit that is on the disk.
+    AfterPromise,
 }
 
 /// What happens there.
@@ -32,6 +38,8 @@ pub enum Point {
 pub enum Fault {
     /// The process dies here.
     Die,
+    /// And takes with it what was written since the last promise.
+    PowerLoss,
     /// There is no answer; nothing was done.
     Unreachable,
     /// All was done, and the reply is lost.
@@ -54,11 +62,27 @@ impl Point {
     /// What can happen here.
     pub fn faults(self) -> &'static [Fault] {
         match self {
-            Self::BeforeWrite(..) => &[Fault::Die, Fault::Stale, Fault::Throttled],
-            Self::AfterWrite(..) | Self::BeforeCommit | Self::AfterCommit => &[Fault::Die],
+            Self::BeforeWrite(..) => {
+                &[Fault::Die, Fault::PowerLoss, Fault::Stale, Fault::Throttled]
+            }
+            Self::AfterWrite(..) | Self::BeforeCommit | Self::AfterCommit | Self::AfterPromise => {
+                &[Fault::Die, Fault::PowerLoss]
+            }
             Self::Batch(_) => &[Fault::Lost, Fault::Twice, Fault::Unreachable, Fault::Throttled],
             Self::List(_) => &[Fault::Unreachable, Fault::Cut, Fault::Empty, Fault::Old],
             Self::Read(_) | Self::Ask => &[Fault::Unreachable, Fault::Throttled],
+            Self::LeaseLook => &[Fault::Unreachable],
+            Self::LeasePut => &[Fault::Unreachable, Fault::Lost, Fault::Stale],
+        }
+    }
+
+    /// A stop point of the store, by its name.
+    pub fn stop(name: &str) -> Self {
+        match name {
+            BEFORE_COMMIT => Self::BeforeCommit,
+            AFTER_COMMIT => Self::AfterCommit,
+            AFTER_PROMISE => Self::AfterPromise,
+            _ => panic!("nobody knows the stop point “{name}”"),
         }
     }
 }
@@ -74,20 +98,40 @@ impl fmt::Display for Point {
             Self::Ask => f.write_str("crm: ask"),
             Self::BeforeCommit => f.write_str("store: before commit"),
             Self::AfterCommit => f.write_str("store: after commit"),
+            Self::AfterPromise => f.write_str("store: after promise"),
+            Self::LeaseLook => f.write_str("lease: look"),
+            Self::LeasePut => f.write_str("lease: put"),
         }
     }
 }
 
 /// Counts the points of a run and lets one fault happen. Clones share the count.
 #[derive(Debug, Clone, Default)]
-pub struct Faults(Arc<Mutex<Course>>);
+pub struct Faults(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
-struct Course {
+struct State {
     points: Vec<Point>,
     planned: Option<(usize, Fault)>,
     dead: bool,
-    first: BTreeMap<Side, Listing>,
+    first: BTreeMap<(Side, Class), Listing>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    Process,
+    Power,
+}
+
+/// What happens on the way.
+#[async_trait]
+pub trait Course: Send + Sync {
+    /// Comes by a point: `Err` when the process is dead or dies here, else what happens.
+    async fn reach(&self, point: Point) -> Result<Option<Fault>>;
+
+    /// The first listing of this kind; the present one when there was none.
+    fn first(&self, side: Side, class: Class, now: &Listing) -> Listing;
 }
 
 impl Faults {
@@ -98,7 +142,7 @@ impl Faults {
 
     /// `fault` happens at the point with this number.
     pub fn at(number: usize, fault: Fault) -> Self {
-        let course = Course { planned: Some((number, fault)), ..Course::default() };
+        let course = State { planned: Some((number, fault)), ..State::default() };
         Self(Arc::new(Mutex::new(course)))
     }
 
@@ -113,35 +157,53 @@ impl Faults {
         course.planned.is_none_or(|(number, _)| number < course.points.len())
     }
 
-    /// Whether the process died since the last call.
-    pub fn take_death(&self) -> bool {
-        std::mem::take(&mut self.0.lock().unwrap().dead)
+    /// How the process died since the last call, if it did.
+    pub fn take_death(&self) -> Option<Death> {
+        let mut state = self.0.lock().unwrap();
+        let fault = state.planned.map(|(_, fault)| fault);
+        std::mem::take(&mut state.dead).then(|| match fault {
+            Some(Fault::PowerLoss) => Death::Power,
+            _ => Death::Process,
+        })
+    }
+
+    /// Whether power may be lost on the way.
+    pub fn may_lose_power(&self) -> bool {
+        matches!(self.0.lock().unwrap().planned, Some((_, Fault::PowerLoss)))
     }
 
     /// The stop points of a store: what is dead commits nothing.
     pub fn probe(&self) -> Probe {
         let faults = self.clone();
-        Arc::new(move |name| {
-            let point =
-                if name == BEFORE_COMMIT { Point::BeforeCommit } else { Point::AfterCommit };
-            faults.reach(point).is_ok()
-        })
+        Arc::new(move |name| faults.pass(Point::stop(name)).is_ok())
     }
 
-    /// Comes by a point: `Err` when the process is dead or dies here, else what happens.
-    fn reach(&self, point: Point) -> Result<Option<Fault>> {
+    fn pass(&self, point: Point) -> Result<Option<Fault>> {
         let mut course = self.0.lock().unwrap();
         let number = course.points.len();
         let fault = course.planned.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
         if !course.dead {
             course.points.push(point);
-            course.dead = fault == Some(Fault::Die);
+            course.dead = matches!(fault, Some(Fault::Die | Fault::PowerLoss));
         }
         if course.dead { Err(unreachable()) } else { Ok(fault) }
     }
 }
 
-fn unreachable() -> Error {
+#[async_trait]
+impl Course for Faults {
+    async fn reach(&self, point: Point) -> Result<Option<Fault>> {
+        self.pass(point)
+    }
+
+    fn first(&self, side: Side, class: Class, now: &Listing) -> Listing {
+        let mut state = self.0.lock().unwrap();
+        state.first.entry((side, class)).or_insert_with(|| now.clone()).clone()
+    }
+}
+
+/// There was no answer.
+pub fn unreachable() -> Error {
     Error::new(ErrorKind::Unreachable, "there is no answer")
 }
 
@@ -153,7 +215,7 @@ fn throttled() -> Error {
 pub struct Faulty {
     pub side: Side,
     pub inner: Arc<dyn Connector>,
-    pub faults: Faults,
+    pub course: Arc<dyn Course>,
 }
 
 impl fmt::Debug for Faulty {
@@ -164,8 +226,8 @@ impl fmt::Debug for Faulty {
 
 impl Faulty {
     /// A call that only looks.
-    fn look(&self, point: Point) -> Result<()> {
-        match self.faults.reach(point)? {
+    async fn look(&self, point: Point) -> Result<()> {
+        match self.course.reach(point).await? {
             Some(Fault::Unreachable) => Err(unreachable()),
             Some(Fault::Throttled) => Err(throttled()),
             _ => Ok(()),
@@ -179,7 +241,7 @@ impl Faulty {
             Write::Delete { .. } => "delete",
             Write::Mark { .. } => "mark",
         };
-        match self.faults.reach(Point::BeforeWrite(self.side, kind))? {
+        match self.course.reach(Point::BeforeWrite(self.side, kind)).await? {
             Some(Fault::Stale) => {
                 // A create never meets another version.
                 let kind = match write {
@@ -192,7 +254,7 @@ impl Faulty {
             _ => {}
         }
         let done = self.inner.write(class, vec![write.clone()]).await?.remove(0);
-        self.faults.reach(Point::AfterWrite(self.side, kind))?;
+        self.course.reach(Point::AfterWrite(self.side, kind)).await?;
         Ok(done)
     }
 }
@@ -200,15 +262,12 @@ impl Faulty {
 #[async_trait]
 impl Connector for Faulty {
     async fn list(&self, class: Class) -> Result<Listing> {
-        let fault = self.faults.reach(Point::List(self.side))?;
+        let fault = self.course.reach(Point::List(self.side)).await?;
         if fault == Some(Fault::Unreachable) {
             return Err(unreachable());
         }
         let mut listing = self.inner.list(class).await?;
-        let first = {
-            let mut course = self.faults.0.lock().unwrap();
-            course.first.entry(self.side).or_insert_with(|| listing.clone()).clone()
-        };
+        let first = self.course.first(self.side, class, &listing);
         match fault {
             Some(Fault::Cut) => {
                 let half = listing.entries.len() / 2;
@@ -227,12 +286,12 @@ impl Connector for Faulty {
         class: Class,
         ids: &[ItemId],
     ) -> Result<BTreeMap<ItemId, Result<Document>>> {
-        self.look(Point::Read(self.side))?;
+        self.look(Point::Read(self.side)).await?;
         self.inner.read(class, ids).await
     }
 
     async fn write(&self, class: Class, writes: Vec<Write>) -> Result<Vec<Result<Written>>> {
-        let fault = self.faults.reach(Point::Batch(self.side))?;
+        let fault = self.course.reach(Point::Batch(self.side)).await?;
         match fault {
             Some(Fault::Unreachable) => return Err(unreachable()),
             Some(Fault::Throttled) => return Err(throttled()),
@@ -247,7 +306,7 @@ impl Connector for Faulty {
     }
 
     async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
-        self.look(Point::Ask)?;
+        self.look(Point::Ask).await?;
         self.inner.find(class, uids).await
     }
 
@@ -256,7 +315,7 @@ impl Connector for Faulty {
     }
 
     async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
-        self.look(Point::Ask)?;
+        self.look(Point::Ask).await?;
         self.inner.resolve(addresses).await
     }
 

@@ -3,8 +3,10 @@
 
 pub mod around;
 pub mod cell;
+pub mod disk;
 pub mod fake;
 pub mod faults;
+pub mod hand;
 pub mod resources;
 pub mod servers;
 pub mod world;

@@ -9,24 +9,24 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use liaison::clock::Clock;
 use liaison::connector::Connector;
-use liaison::mapping::{self, Change, Context};
+use liaison::mapping::Context;
 use liaison::model::fields::Address;
-use liaison::model::{
-    Body, Class, Document, Field, Fields, ItemId, Link, LinkState, Patch, Record, RecordId, Side,
-    Table, Uid,
-};
+use liaison::model::{Class, Fields, ItemId, Link, LinkState, Patch, RecordId, Side};
 use liaison::plan::guard::Stop;
-use liaison::store::{Store, conflict, hold, link, mark};
+use liaison::store::{AFTER_PROMISE, Probe, Store, conflict, hold, link, mark};
 use liaison::sync::{ClassReport, Engine, Settings};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::cell;
+use super::disk::Disk;
 use super::fake::{Ends, Fake, Shared};
-use super::faults::{Faults, Faulty};
+use super::faults::{Death, Faults, Faulty};
+use super::hand::{Hand, uid};
 
 pub const ORGANISATION: Uuid = Uuid::from_u128(0xC0_07A1_C0DE);
 pub const ME: &str = "anna@example.org";
+const STORE: &str = "store.sqlite3";
 /// When every story begins.
 const NOW: &str = "2027-06-01T12:00:00Z";
 
@@ -53,6 +53,7 @@ pub struct World {
     pub keys: BTreeMap<String, Place>,
     pub faults: Faults,
     store: Option<Store>,
+    disk: Disk,
     folder: TempDir,
 }
 
@@ -105,11 +106,13 @@ impl World {
             keys: BTreeMap::new(),
             faults: Faults::none(),
             store: None,
+            disk: Disk::new(&folder.path().join(STORE)),
             folder,
         };
         let lengths = world.settings.lengths.0.clone();
         world.ends.lock().unwrap().crm.lengths = lengths;
         world.start();
+        world.disk.flush();
         world
     }
 
@@ -124,12 +127,14 @@ impl World {
             keys: from.keys.clone(),
             faults,
             store: None,
+            disk: Disk::new(&folder.path().join(STORE)),
             folder,
         };
         if let Some(bytes) = &from.store {
             std::fs::write(world.path(), bytes).unwrap();
         }
         world.start();
+        world.disk.flush();
         world
     }
 
@@ -162,18 +167,18 @@ impl World {
     }
 
     fn path(&self) -> PathBuf {
-        self.folder.path().join("store.sqlite3")
+        self.folder.path().join(STORE)
     }
 
     fn engine(&self) -> Engine {
         let end = |side| -> Arc<dyn Connector> {
             let inner = Arc::new(Fake { side, ends: Arc::clone(&self.ends) });
-            Arc::new(Faulty { side, inner, faults: self.faults.clone() })
+            Arc::new(Faulty { side, inner, course: Arc::new(self.faults.clone()) })
         };
         Engine {
             mailbox: BTreeMap::from([(self.class, end(Side::Mailbox))]),
             crm: end(Side::Crm),
-            store: self.store().with_probe(self.faults.probe()),
+            store: self.store().with_probe(self.probe()),
             clock: self.clock.clone(),
             settings: self.settings.clone(),
             fence: None,
@@ -183,6 +188,18 @@ impl World {
         }
     }
 
+    /// The stop points of the store; what is promised is on the disk.
+    fn probe(&self) -> Probe {
+        let (faults, flushes) = (self.faults.probe(), self.faults.may_lose_power());
+        let disk = self.disk.clone();
+        Arc::new(move |name| {
+            if flushes && name == AFTER_PROMISE {
+                disk.flush();
+            }
+            faults(name)
+        })
+    }
+
     /// One sync; `None` when the process died in it.
     ///
     /// # Errors
@@ -190,7 +207,11 @@ impl World {
     pub async fn sync(&mut self) -> Result<Option<ClassReport>, String> {
         self.clock.advance(Duration::from_mins(1));
         let result = self.engine().sync(&[self.class], "test").await;
-        if self.faults.take_death() {
+        if let Some(death) = self.faults.take_death() {
+            drop(self.store.take());
+            if death == Death::Power {
+                self.disk.restore();
+            }
             return Ok(None);
         }
         let report = result.map_err(|error| format!("the sync failed: {error}"))?;
@@ -220,19 +241,7 @@ impl World {
 
     /// Approves what waits; returns how many operations that were.
     pub fn approve(&self, approval: Approval) -> usize {
-        let now = self.clock.now();
-        let store = self.store();
-        let holds = store.read_blocking(hold::open_holds).unwrap();
-        let first = Stop::First.to_string();
-        holds
-            .iter()
-            .filter(|hold| match approval {
-                Approval::Nothing => false,
-                Approval::First => hold.reason == first,
-                Approval::All => true,
-            })
-            .map(|hold| store.promise_blocking(|tx| hold::approve(tx, hold.id, now)).unwrap())
-            .sum()
+        approve(self.store(), self.clock.now(), approval)
     }
 
     /// Chooses this side in everything that is contested, open or not.
@@ -283,19 +292,16 @@ impl World {
 
     /// What stands at `id`, if it can be read.
     fn fields(&self, side: Side, id: &ItemId) -> Option<Result<Fields, String>> {
-        let ends = self.ends.lock().unwrap();
-        let body = match side {
-            Side::Mailbox => Body::Bytes(ends.mailbox.get(id)?.clone()),
-            Side::Crm => {
-                Body::Record(Box::new(ends.crm.rows.get(&RecordId::parse(id)?)?.record.clone()))
-            }
-        };
-        drop(ends);
-        let content = match &body {
-            Body::Record(record) => mapping::read_record(record, &self.context()),
-            _ => mapping::read_item(self.class, &document(id, body), &self.context()),
-        };
-        Some(content.map(|content| content.fields).map_err(|error| error.to_string()))
+        self.hand().fields(side, id)
+    }
+
+    fn hand(&self) -> Hand {
+        Hand {
+            class: self.class,
+            mailbox: Arc::clone(&self.ends),
+            crm: Arc::clone(&self.ends),
+            context: self.context(),
+        }
     }
 
     /// What a thing of the story says on a side.
@@ -407,55 +413,13 @@ impl World {
 
     /// A person makes a thing on one side, or changes it.
     pub fn edit(&mut self, side: Side, key: &str, patch: &Patch) {
-        let place = self.keys.entry(key.to_owned()).or_default().clone();
-        let there = place.of(side).and_then(|id| self.fields(side, id)).and_then(Result::ok);
-        let whole = match &there {
-            Some(old) => cell::edited(old, patch),
-            None => cell::fresh(self.class, patch),
-        };
-        let patch: Patch = match &there {
-            Some(old) => cell::difference(old, &whole),
-            None => whole.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect(),
-        };
-        let uid = match whole.get(&Field::of("messageid")) {
-            Some(name) => uid(&name.to_string()),
-            None => uid(key),
-        };
-        let change = Change { uid: &uid, patch: &patch, whole: &whole };
+        let id = self.keys.get(key).and_then(|place| place.of(side)).cloned();
+        let id = self.hand().edit(side, key, id.as_ref(), patch);
+        let place = self.keys.entry(key.to_owned()).or_default();
         match side {
-            Side::Mailbox => self.edit_item(key, place.item.filter(|_| there.is_some()), change),
-            Side::Crm => self.edit_record(key, place.record.filter(|_| there.is_some()), change),
+            Side::Mailbox => place.item = Some(id),
+            Side::Crm => place.record = Some(id),
         }
-    }
-
-    fn edit_item(&mut self, key: &str, id: Option<ItemId>, change: Change<'_>) {
-        let old = id.as_ref().and_then(|id| self.ends.lock().unwrap().mailbox.get(id).cloned());
-        let context = self.context();
-        let bytes = match self.class {
-            Class::Email => message(change.uid, change.whole),
-            class => mapping::write_item(class, change, old.as_deref(), &context).unwrap(),
-        };
-        let id = id.unwrap_or_else(|| self.item_id(key));
-        self.ends.lock().unwrap().mailbox.insert(id.clone(), bytes);
-        self.keys.entry(key.to_owned()).or_default().item = Some(id);
-    }
-
-    fn edit_record(&mut self, key: &str, id: Option<ItemId>, change: Change<'_>) {
-        let context = self.context();
-        let table = Table::of(self.class, change.whole);
-        let id = id.unwrap_or_else(|| {
-            RecordId::new(table, Uuid::new_v5(&ORGANISATION, key.as_bytes())).item_id()
-        });
-        let row = RecordId::parse(&id).unwrap();
-        let old: Option<Record> =
-            self.ends.lock().unwrap().crm.rows.get(&row).map(|row| row.record.clone());
-        let mut patch = mapping::write_record(table, change, old.as_ref(), &context).unwrap();
-        if old.is_none() && row.table == Table::Appointment {
-            // The service names its own appointments otherwise.
-            patch.columns.remove("globalobjectid");
-        }
-        self.ends.lock().unwrap().crm.put(row, patch).unwrap();
-        self.keys.entry(key.to_owned()).or_default().record = Some(id);
     }
 
     /// Something happens to a thing that is not in what it says.
@@ -492,19 +456,21 @@ impl World {
             _ => panic!("nothing in the {side} can be {what}"),
         }
     }
-
-    fn item_id(&self, key: &str) -> ItemId {
-        ItemId::new(match self.class {
-            Class::Contact => format!("{key}.vcf"),
-            Class::Task | Class::Appointment => format!("{key}.ics"),
-            Class::Email => format!("INBOX/{key}"),
-        })
-    }
 }
 
-/// The global name of a thing of the story.
-pub fn uid(key: &str) -> Uid {
-    Uid::new(format!("{key}@example.org"))
+/// Approves what waits in a store; returns how many operations that were.
+pub fn approve(store: &Store, now: jiff::Timestamp, approval: Approval) -> usize {
+    let holds = store.read_blocking(hold::open_holds).unwrap();
+    let first = Stop::First.to_string();
+    holds
+        .iter()
+        .filter(|hold| match approval {
+            Approval::Nothing => false,
+            Approval::First => hold.reason == first,
+            Approval::All => true,
+        })
+        .map(|hold| store.promise_blocking(|tx| hold::approve(tx, hold.id, now)).unwrap())
+        .sum()
 }
 
 fn row(id: &ItemId) -> RecordId {
@@ -512,7 +478,7 @@ fn row(id: &ItemId) -> RecordId {
 }
 
 /// Writes a property where the item's other ones end.
-fn add_line(ends: &mut Ends, id: &ItemId, line: &str) {
+pub fn add_line(ends: &mut Ends, id: &ItemId, line: &str) {
     let text = String::from_utf8(ends.mailbox[id].clone()).unwrap();
     let end = ["END:VCARD", "END:VTODO", "END:VEVENT"];
     let place = end.iter().find_map(|end| text.find(end)).unwrap();
@@ -520,39 +486,13 @@ fn add_line(ends: &mut Ends, id: &ItemId, line: &str) {
     ends.mailbox.insert(id.clone(), new.into_bytes());
 }
 
-fn document(id: &ItemId, body: Body) -> Document {
-    Document {
-        id: id.clone(),
-        version: liaison::model::Version::new(""),
-        body,
-        marks: BTreeSet::new(),
-    }
-}
-
 /// The user's addresses.
 pub fn me() -> BTreeSet<Address> {
     Address::parse(ME).into_iter().collect()
 }
 
-/// A message; it has the name that the story gives it, else one made of its key.
-fn message(uid: &Uid, fields: &Fields) -> Vec<u8> {
-    let text = |name: &'static str| fields.get(&Field::of(name)).map(ToString::to_string);
-    let mut lines = vec![
-        format!("From: {}", text("from").unwrap_or_default()),
-        format!("To: {ME}"),
-        format!("Subject: {}", text("subject").unwrap_or_default()),
-        format!("Message-ID: <{uid}>"),
-        "Date: Tue, 01 Jun 2027 08:00:00 +0000".to_owned(),
-        "MIME-Version: 1.0".to_owned(),
-        "Content-Type: text/plain; charset=utf-8".to_owned(),
-    ];
-    lines.extend(text("inreplyto").map(|id| format!("In-Reply-To: <{id}@example.org>")));
-    lines.extend([String::new(), "Good morning.".to_owned(), String::new()]);
-    lines.join("\r\n").into_bytes()
-}
-
 /// In memory where the machine has such a place: thousands of stores come and go.
-fn folder() -> TempDir {
+pub fn folder() -> TempDir {
     let memory = std::path::Path::new("/dev/shm");
     if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap()
 }

@@ -1,0 +1,165 @@
+//! The whole program in a simulation: the engine, the store and the fence as they are, for all classes at once, in two
+//! installations that share a mailbox and an organisation; on one thread, in a time that only moves when it is moved, beside
+//! servers with habits. A seed makes a history of people's acts and of faults on the way (`history`), it takes place (`office`),
+//! and when all is quiet everything must be as it should be (`oracle`).
+//!
+//! `LIAISON_HISTORIES` says how many; `LIAISON_SEED` with which seed they begin. A history that goes wrong is made smaller
+//! (`shrink`) and shown with the command that lets it take place again.
+
+mod history;
+mod ledger;
+mod nature;
+mod office;
+mod oracle;
+mod servers;
+mod shrink;
+mod tally;
+
+use std::fmt;
+use std::panic::catch_unwind;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use history::History;
+use office::Office;
+use tally::Tally;
+
+/// How many, if nobody says so.
+const HISTORIES: u64 = 300;
+
+/// For so many histories, each fault is to happen at each point where it can at least [`HITS`] times; for fewer, in proportion.
+const MANY: u64 = 20_000;
+const HITS: u64 = 50;
+
+/// What came of a history.
+struct Played {
+    wrong: Vec<String>,
+    trace: Vec<String>,
+    tally: Tally,
+}
+
+/// A history that went wrong, as small as it could be made.
+struct Failure {
+    history: History,
+    played: Played,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seed = self.history.seed;
+        writeln!(f, "seed {seed}: {}", self.played.wrong.join("\n         "))?;
+        writeln!(f, "{}", self.history)?;
+        writeln!(f, "what took place:")?;
+        for line in &self.played.trace {
+            writeln!(f, "  {line}")?;
+        }
+        write!(
+            f,
+            "again: LIAISON_SEED={seed} cargo test --test it simulation::replay -- --nocapture"
+        )
+    }
+}
+
+#[test]
+fn every_history_ends_well() {
+    let (first, count) = (number("LIAISON_SEED", 1), number("LIAISON_HISTORIES", HISTORIES));
+    let started = Instant::now();
+    let next = AtomicU64::new(first);
+    let (tally, failures) = (Mutex::new(Tally::default()), Mutex::new(Vec::new()));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + count || failures.lock().unwrap().len() >= 3 {
+                break;
+            }
+            let history = History::of(seed);
+            let played = play(&history);
+            tally.lock().unwrap().add(&played.tally);
+            if !played.wrong.is_empty() {
+                println!("seed {seed} went wrong: {}", played.wrong.join("; "));
+                failures.lock().unwrap().push(smaller(&history, played).to_string());
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(work);
+        }
+    });
+    let (tally, failures) = (tally.into_inner().unwrap(), failures.into_inner().unwrap());
+    let each = started.elapsed() / u32::try_from(count).unwrap();
+    println!(
+        "{count} histories from seed {first}: {} faults, {each:.1?} each on {cores} cores",
+        tally.sum()
+    );
+    print!("{tally}");
+    assert!(failures.is_empty(), "\n{}", failures.join("\n\n"));
+    let rare = tally.below(HITS * count / MANY);
+    assert!(rare.is_empty(), "too rare: {}", rare.join("; "));
+}
+
+/// One seed, with all that happens; where that is wrong, the least that is wrong in the same way.
+#[test]
+fn replay() {
+    let history = History::of(number("LIAISON_SEED", 1));
+    let played = play(&history);
+    print!("{history}");
+    played.trace.iter().for_each(|line| println!("  {line}"));
+    if !played.wrong.is_empty() {
+        panic!("\n{}", smaller(&history, played));
+    }
+}
+
+/// Of every hundred histories one is told twice.
+#[test]
+fn a_seed_is_one_history() {
+    let (first, count) = (number("LIAISON_SEED", 1), number("LIAISON_HISTORIES", HISTORIES));
+    for seed in (first..first + count).step_by(100) {
+        let history = History::of(seed);
+        let (one, other) = (play(&history), play(&history));
+        assert_eq!(one.trace, other.trace, "seed {seed} is two histories");
+    }
+}
+
+fn smaller(history: &History, played: Played) -> Failure {
+    let rule = |wrong: &str| wrong.split(' ').next().unwrap_or_default().to_owned();
+    let first = rule(&played.wrong[0]);
+    let fails = |history: &History| play(history).wrong.iter().any(|wrong| rule(wrong) == first);
+    let history = shrink::shrink(history, fails);
+    let played = play(&history);
+    Failure { history, played }
+}
+
+/// Lets a history take place. A panic is something that went wrong, too.
+fn play(history: &History) -> Played {
+    catch_unwind(|| take_place(history)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        let wrong = format!("O0 a panic: {}", text.unwrap_or_default());
+        Played { wrong: vec![wrong], trace: Vec::new(), tally: Tally::default() }
+    })
+}
+
+fn take_place(history: &History) -> Played {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let office = Office::open(history).await;
+        let wrong = match office.run(history).await {
+            Ok(()) => oracle::judge(&office, history),
+            Err(problem) => vec![problem],
+        };
+        let trace = office.trace.lock().unwrap().clone();
+        let tally = office.tally.lock().unwrap().clone();
+        Played { wrong, trace, tally }
+    })
+}
+
+fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}

@@ -1,0 +1,350 @@
+//! What must be true once everything came to rest, whatever happened before:
+//!
+//! * O1 What somebody wrote, and nobody replaced who saw it, stands on both sides or is in a list of conflicts.
+//! * O2 Every thing is there once on each side, and what nobody deleted is there.
+//! * O3 What was deleted on a side stays away from it; where deletions are followed and nobody changed anything meanwhile, it is
+//!   gone from both.
+//! * O4 Nothing is there that nobody made.
+//! * O5 A further look plans nothing, and it comes to rest at all.
+//! * O6 Nothing is made twice under one id, but where it was deleted in between.
+//! * O7 No write is left without an outcome.
+//! * O8 The journal knows every write that took place.
+//! * O10 Nothing is deleted that nobody deleted on the other side.
+//! * O11 Properties that only the mailbox knows are as they were.
+//!
+//! (O9, that no secret is ever told, needs none of this: there are no secrets in memory. It is in `cli::privacy`.)
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use liaison::model::{Class, Field, Fields, ItemId, Side};
+use liaison::plan::DeleteRule;
+use liaison::store::{conflict, journal, link};
+
+use super::history::{CLASSES, History, fields};
+use super::ledger::{Ledger, Sight, Thing, sight};
+use super::office::{Office, says};
+
+/// What stands on both sides at the end.
+struct End<'o> {
+    office: &'o Office,
+    history: &'o History,
+    ledger: Ledger,
+    /// By thing and side; more than one is wrong.
+    there: BTreeMap<(Thing, Side), Vec<(ItemId, Option<Fields>)>>,
+    /// What nobody made.
+    strange: Vec<String>,
+    contested: BTreeSet<u32>,
+    /// Both halves of pairs about which something is contested.
+    disputed: BTreeSet<ItemId>,
+}
+
+const SIDES: [Side; 2] = [Side::Mailbox, Side::Crm];
+
+/// Everything that is wrong; each sentence begins with the number of the rule.
+pub fn judge(office: &Office, history: &History) -> Vec<String> {
+    let end = End::of(office, history);
+    let mut wrong = end.strange.clone();
+    wrong.extend(end.words());
+    wrong.extend(end.things());
+    wrong.extend(end.deletions());
+    wrong.extend(end.effects());
+    wrong.extend(end.open_writes());
+    wrong.extend(end.own());
+    wrong
+}
+
+impl<'o> End<'o> {
+    fn of(office: &'o Office, history: &'o History) -> Self {
+        let ledger = office.ledger.lock().unwrap().clone();
+        let (mut there, mut strange) = (BTreeMap::new(), Vec::new());
+        for class in CLASSES {
+            for side in SIDES {
+                for (thing, id) in office.servers.places(side, class) {
+                    let thing = thing.map(|number| (class, number));
+                    match thing.filter(|thing| ledger.things.contains_key(thing)) {
+                        Some(thing) => {
+                            let fields = says(office, side, class, &id);
+                            let of: &mut Vec<_> = there.entry((thing, side)).or_default();
+                            of.push((id, fields));
+                        }
+                        None => strange.push(format!("O4 nobody made {id} in the {side}")),
+                    }
+                }
+            }
+        }
+        let mut contested: BTreeSet<u32> = office.contested(0).into_iter().collect();
+        contested.extend(office.contested(1));
+        let disputed = disputed(office);
+        Self { office, history, ledger, there, strange, contested, disputed }
+    }
+
+    fn at(&self, thing: Thing, side: Side) -> Option<&(ItemId, Option<Fields>)> {
+        self.there.get(&(thing, side)).and_then(|all| all.first())
+    }
+
+    fn fields(&self, thing: Thing, side: Side) -> Option<&Fields> {
+        self.at(thing, side)?.1.as_ref()
+    }
+
+    /// Not to be compared: its row is out of the sync filter.
+    fn is_apart(&self, thing: Thing) -> bool {
+        self.at(thing, Side::Crm).is_some_and(|(id, _)| self.office.servers.has_left(id))
+    }
+
+    fn is_disputed(&self, thing: Thing) -> bool {
+        let is_in = |side| self.at(thing, side).is_some_and(|(id, _)| self.disputed.contains(id));
+        SIDES.into_iter().any(is_in)
+    }
+
+    /// O1.
+    fn words(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (number, edit) in self.ledger.standing() {
+            let shows = |side| self.fields(edit.thing, side).map(|of| sight(of, edit.field));
+            let stands = |side| match shows(side) {
+                Some(Sight::Token(shown)) => shown == number,
+                Some(Sight::Empty) => edit.empties,
+                Some(Sight::Strange) | None => false,
+            };
+            let is_there = |side| self.at(edit.thing, side).is_some();
+            let both = SIDES.into_iter().all(is_there) && !self.is_apart(edit.thing);
+            let visible =
+                if both { SIDES.into_iter().all(stands) } else { SIDES.into_iter().any(stands) };
+            let kept = if edit.empties {
+                // That a field was emptied has no words to look for.
+                self.is_disputed(edit.thing) || !SIDES.into_iter().any(is_there)
+            } else {
+                self.contested.contains(&number)
+            };
+            if !visible && !kept {
+                let (class, thing) = edit.thing;
+                wrong.push(format!(
+                    "O1 t{number} (written into {} of {class} {thing} in the {}) is lost: the sides show {:?} and {:?}",
+                    edit.field,
+                    edit.side,
+                    shows(Side::Mailbox),
+                    shows(Side::Crm),
+                ));
+            }
+        }
+        wrong
+    }
+
+    /// O2, and that both sides say the same.
+    fn things(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for ((class, number), made) in &self.ledger.things {
+            let thing = (*class, *number);
+            for side in SIDES {
+                let count = self.there.get(&(thing, side)).map_or(0, Vec::len);
+                if count > 1 {
+                    wrong.push(format!("O2 {class} {number} is {count} times in the {side}"));
+                }
+                let deleted = SIDES.into_iter().any(|side| self.ledger.is_deleted(thing, side));
+                if count == 0 && !deleted && !self.is_apart(thing) {
+                    wrong.push(format!(
+                        "O2 {class} {number}, made in the {made}, is not in the {side}"
+                    ));
+                }
+            }
+            if let (Some(item), Some(record)) =
+                (self.fields(thing, Side::Mailbox), self.fields(thing, Side::Crm))
+                && !self.is_apart(thing)
+                && !self.is_disputed(thing)
+                && *class != Class::Email
+            {
+                wrong.extend(self.differences(thing, item, record));
+            }
+        }
+        wrong
+    }
+
+    fn differences(&self, (class, number): Thing, item: &Fields, record: &Fields) -> Vec<String> {
+        let nature = self.history.nature;
+        let mut names: Vec<&'static str> = fields(class).to_vec();
+        if class != Class::Contact && !nature.rounds {
+            names.extend(["scheduledstart", "scheduledend"]);
+        }
+        let same = |name: &&'static str| {
+            let field = Field::of(name);
+            match (item.get(&field), record.get(&field)) {
+                (Some(item), Some(record)) => {
+                    item.agrees(record)
+                        || sight_of(name, nature) && {
+                            let (one, other) = (one(*name, item), one(*name, record));
+                            sight(&one, name) == sight(&other, name)
+                        }
+                }
+                (None, None) => true,
+                _ => false,
+            }
+        };
+        let unlike = names.into_iter().filter(|name| !same(name));
+        unlike
+            .map(|name| {
+                let shown = |fields: &Fields| {
+                    fields.get(&Field::of(name)).map_or("-".to_owned(), ToString::to_string)
+                };
+                format!(
+                    "O5 {name} of {class} {number} is {} in the mailbox and {} in the CRM",
+                    shown(item),
+                    shown(record)
+                )
+            })
+            .collect()
+    }
+
+    /// O3.
+    fn deletions(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if self.office.is_forgetful() {
+            // Whoever lost what it knew meets what is left of a pair as something new.
+            return wrong;
+        }
+        let effects = self.office.servers.effects.lock().unwrap().clone();
+        let holder = usize::from(self.office.servers.holder().as_deref() == Some("place 1"));
+        for ((class, number), side) in &self.ledger.deletions {
+            let thing = (*class, *number);
+            // Whoever did not know the pair meets what is left of it as something new: another installation that had not looked
+            // since, or this one whose write had no answer yet. A write that arrived, and whose thing somebody deleted at once,
+            // looks like one that never arrived; to make the thing again loses nothing, not to make it might lose it.
+            let knows = |site| self.ledger.knew.contains(&(thing, *side, site));
+            let maker = effects.iter().rev().find(|effect| {
+                effect.kind == "create"
+                    && effect.side == *side
+                    && effect.thing == Some(*number)
+                    && effect.class == *class
+            });
+            if self.at(thing, *side).is_some() && maker.is_none_or(|effect| knows(effect.site)) {
+                wrong.push(format!("O3 {class} {number} was deleted in the {side} and is back"));
+            }
+            let stands = self.ledger.standing().any(|(_, edit)| edit.thing == thing);
+            if self.history.deletes == DeleteRule::Propagate
+                && *class != Class::Email
+                && !stands
+                && knows(holder)
+                && !self.ledger.left.contains(&thing)
+                && self.at(thing, side.other()).is_some()
+                && !self.is_disputed(thing)
+            {
+                wrong.push(format!(
+                    "O3 {class} {number} was deleted in the {side} and stays on the other side"
+                ));
+            }
+        }
+        wrong
+    }
+
+    /// O6, O8 and O10.
+    fn effects(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let effects = self.office.servers.effects.lock().unwrap().clone();
+        let mut made: BTreeMap<(Side, ItemId), usize> = BTreeMap::new();
+        for effect in &effects {
+            let thing = effect.thing.map(|number| (effect.class, number));
+            let deleted =
+                |side| thing.is_some_and(|thing| self.ledger.deletions.contains(&(thing, side)));
+            match effect.kind {
+                "delete" if !deleted(effect.side.other()) => {
+                    wrong.push(format!(
+                        "O10 {} was deleted in the {} by installation {}",
+                        effect.id, effect.side, effect.site
+                    ));
+                }
+                "create" => {
+                    let count = made.entry((effect.side, effect.id.clone())).or_default();
+                    *count += 1;
+                    if *count > 1 && !SIDES.into_iter().any(deleted) {
+                        wrong.push(format!(
+                            "O6 {} was made twice in the {}",
+                            effect.id, effect.side
+                        ));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if !self.office.is_forgetful() {
+            wrong.extend(self.unexplained(&effects));
+        }
+        wrong
+    }
+
+    fn unexplained(&self, effects: &[super::servers::Effect]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut counts: BTreeMap<(usize, Side, Class, &ItemId, &str), usize> = BTreeMap::new();
+        for effect in effects {
+            let key = (effect.site, effect.side, effect.class, &effect.id, effect.kind);
+            *counts.entry(key).or_default() += 1;
+        }
+        for ((site, side, class, id, kind), count) in counts {
+            let Some(store) = self.office.store(site) else { continue };
+            let entries = store.read_blocking(|db| journal::of(db, class, side, id)).unwrap();
+            let known = entries.iter().filter(|entry| entry.intent.action.as_str() == kind);
+            // Written down as often as it was tried: a row counts its attempts.
+            let known: usize = known.map(|entry| entry.attempts.max(1) as usize).sum();
+            if known < count {
+                wrong
+                    .push(format!("O8 {kind} of {id} in the {side}: {count} times, {known} known"));
+            }
+        }
+        wrong
+    }
+
+    /// O7: of the installation that came to rest. The other one asks before it plans again.
+    fn open_writes(&self) -> Vec<String> {
+        let holder = usize::from(self.office.servers.holder().as_deref() == Some("place 1"));
+        let Some(store) = self.office.store(holder) else { return Vec::new() };
+        let open = store.read_blocking(journal::unknown).unwrap();
+        let open = open.into_iter().filter(|entry| entry.intent.class != Class::Email);
+        open.map(|entry| format!("O7 nobody knows what became of {:?}", entry.intent.action))
+            .collect()
+    }
+
+    /// O11.
+    fn own(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if self.history.nature.forgets {
+            return wrong;
+        }
+        for (number, thing) in &self.ledger.own {
+            let Some((id, _)) = self.at(*thing, Side::Mailbox) else { continue };
+            if SIDES.into_iter().any(|side| self.ledger.is_deleted(*thing, side)) {
+                continue;
+            }
+            let ends = self.office.servers.mailboxes[&thing.0].lock().unwrap();
+            let text = String::from_utf8_lossy(&ends.mailbox[id]).into_owned();
+            if !text.contains(&format!("X-KEEP-{number}:t{number}\r\n")) {
+                wrong.push(format!("O11 X-KEEP-{number} of {id} is lost"));
+            }
+        }
+        wrong
+    }
+}
+
+/// Whether plug-ins change what this field says, so that only its first word can be compared.
+fn sight_of(name: &str, nature: super::nature::Nature) -> bool {
+    (nature.cuts && name == "jobtitle") || (nature.folds && name == "address1_city")
+}
+
+fn one(name: &'static str, value: &liaison::model::Value) -> Fields {
+    Fields::from([(Field::of(name), value.clone())])
+}
+
+/// Both halves of pairs about which something is contested, open or not, in either list.
+fn disputed(office: &Office) -> BTreeSet<ItemId> {
+    let mut halves = BTreeSet::new();
+    for site in [0, 1] {
+        let Some(store) = office.store(site) else { continue };
+        let found = store.read_blocking(|db| {
+            let mut found = Vec::new();
+            for conflict in conflict::all(db)? {
+                let link = link::get(db, conflict.link)?;
+                found.extend(link.into_iter().flat_map(|link| [link.item, link.record]));
+            }
+            Ok(found)
+        });
+        halves.extend(found.unwrap());
+    }
+    halves
+}

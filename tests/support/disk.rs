@@ -1,0 +1,59 @@
+//! What of a store would survive a power failure: all that was written before the last promise, and nothing after it. The
+//! operating system may have written more by then; that is the other case, a process that dies.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// The parts of a store that hold content; what else is beside them is made anew.
+const PARTS: [&str; 2] = ["", "-wal"];
+
+/// The files of a store at a moment.
+pub type Files = Vec<(&'static str, Vec<u8>)>;
+
+/// See the module. Clones share what was flushed.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    path: PathBuf,
+    flushed: Arc<Mutex<Files>>,
+}
+
+impl Disk {
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), flushed: Arc::default() }
+    }
+
+    /// All that was written is on the disk.
+    pub fn flush(&self) {
+        *self.flushed.lock().unwrap() = self.files();
+    }
+
+    /// What the files hold. No transaction may be under way.
+    pub fn files(&self) -> Files {
+        let read = |part| Some((part, fs::read(self.file(part)).ok()?));
+        PARTS.into_iter().filter_map(read).collect()
+    }
+
+    /// Power is back. The store must be closed.
+    pub fn restore(&self) {
+        self.put(&self.flushed.lock().unwrap());
+    }
+
+    /// These files and no others. The store must be closed.
+    pub fn put(&self, files: &Files) {
+        for part in PARTS.into_iter().chain(["-shm"]) {
+            // It may not be there.
+            drop(fs::remove_file(self.file(part)));
+        }
+        for (part, bytes) in files {
+            fs::write(self.file(part), bytes).unwrap();
+        }
+    }
+
+    fn file(&self, part: &str) -> PathBuf {
+        let mut name = OsString::from(&self.path);
+        name.push(part);
+        PathBuf::from(name)
+    }
+}
