@@ -99,6 +99,11 @@ impl Ledger {
         }
     }
 
+    /// Nobody remembers any more what there was where a field was emptied.
+    pub fn forget_emptied(&mut self) {
+        self.edits.values_mut().for_each(|edit| edit.is_forfeit |= edit.empties);
+    }
+
     /// What nobody replaced.
     pub fn standing(&self) -> impl Iterator<Item = (u32, &Edit)> {
         let edits = self.edits.iter().filter(|(_, edit)| !edit.is_replaced && !edit.is_forfeit);

@@ -219,7 +219,7 @@ impl Office {
         // A list of conflicts is kept in one place: with that place, it is lost.
         let mut ledger = self.ledger.lock().unwrap();
         // And so is what was there before a field was emptied.
-        ledger.edits.values_mut().for_each(|edit| edit.is_forfeit |= edit.empties);
+        ledger.forget_emptied();
         for number in before.into_iter().filter(|number| !kept.contains(number)) {
             if let Some(edit) = ledger.edits.get_mut(&number) {
                 edit.is_forfeit = true;
@@ -277,6 +277,9 @@ impl Office {
 
     async fn claim(self: &Arc<Self>, number: usize) {
         let Ok(engine) = self.start(number) else { return };
+        // Whoever takes over knows what there was when it looked last: of a field that was filled and emptied since, it only sees
+        // that the other side still has something.
+        self.ledger.lock().unwrap().forget_emptied();
         if let Some(fence) = &engine.fence
             && let Err(error) = fence.claim().await
         {
