@@ -34,7 +34,7 @@ pub struct Edit {
     pub empties: bool,
     /// Somebody replaced it who saw it.
     pub is_replaced: bool,
-    /// It was in a list of conflicts that was lost with its state folder: nobody keeps it any more.
+    /// It was known to a memory alone that was lost: it stood in a list of conflicts, or it emptied a field.
     pub is_forfeit: bool,
 }
 
@@ -97,6 +97,11 @@ impl Ledger {
             }
             Sight::Strange => {}
         }
+    }
+
+    /// Nobody remembers any more what there was where a field was emptied.
+    pub fn forget_emptied(&mut self) {
+        self.edits.values_mut().for_each(|edit| edit.is_forfeit |= edit.empties);
     }
 
     /// What nobody replaced.

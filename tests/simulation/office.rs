@@ -218,6 +218,8 @@ impl Office {
         kept.extend(self.contested(1));
         // A list of conflicts is kept in one place: with that place, it is lost.
         let mut ledger = self.ledger.lock().unwrap();
+        // And so is what was there before a field was emptied.
+        ledger.forget_emptied();
         for number in before.into_iter().filter(|number| !kept.contains(number)) {
             if let Some(edit) = ledger.edits.get_mut(&number) {
                 edit.is_forfeit = true;
@@ -275,6 +277,9 @@ impl Office {
 
     async fn claim(self: &Arc<Self>, number: usize) {
         let Ok(engine) = self.start(number) else { return };
+        // Whoever takes over knows what there was when it looked last: of a field that was filled and emptied since, it only sees
+        // that the other side still has something.
+        self.ledger.lock().unwrap().forget_emptied();
         if let Some(fence) = &engine.fence
             && let Err(error) = fence.claim().await
         {
@@ -425,7 +430,11 @@ impl Office {
                 }
                 let patch = Patch::from([(Field::of(field), None)]);
                 hand.edit(side, &key(class, act.thing), Some(&id), &patch);
-                let edit = edit(thing, side, field, true);
+                let mut edit = edit(thing, side, field, true);
+                // Nothing tells whoever does not know the pair yet that there was something: then what the other side says fills
+                // what is empty.
+                edit.is_forfeit =
+                    [0, 1].into_iter().any(|site| !self.knows(site, side, class, &id));
                 ledger.edit(*number, edit, sight(&fields, field));
             }
             What::Own { token: number } => {

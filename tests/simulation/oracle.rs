@@ -24,13 +24,16 @@ use super::history::{CLASSES, History, fields};
 use super::ledger::{Ledger, Sight, Thing, sight};
 use super::office::{Office, says};
 
+/// Where a thing stands, and what it says if that can be read.
+type Half = (ItemId, Option<Fields>);
+
 /// What stands on both sides at the end.
 struct End<'o> {
     office: &'o Office,
     history: &'o History,
     ledger: Ledger,
     /// By thing and side; more than one is wrong.
-    there: BTreeMap<(Thing, Side), Vec<(ItemId, Option<Fields>)>>,
+    there: BTreeMap<(Thing, Side), Vec<Half>>,
     /// What nobody made.
     strange: Vec<String>,
     contested: BTreeSet<u32>,
@@ -78,7 +81,7 @@ impl<'o> End<'o> {
         Self { office, history, ledger, there, strange, contested, disputed }
     }
 
-    fn at(&self, thing: Thing, side: Side) -> Option<&(ItemId, Option<Fields>)> {
+    fn at(&self, thing: Thing, side: Side) -> Option<&Half> {
         self.there.get(&(thing, side)).and_then(|all| all.first())
     }
 
@@ -171,7 +174,7 @@ impl<'o> End<'o> {
                 (Some(item), Some(record)) => {
                     item.agrees(record)
                         || sight_of(name, nature) && {
-                            let (one, other) = (one(*name, item), one(*name, record));
+                            let (one, other) = (one(name, item), one(name, record));
                             sight(&one, name) == sight(&other, name)
                         }
                 }

@@ -161,10 +161,11 @@ impl Faults {
     pub fn take_death(&self) -> Option<Death> {
         let mut state = self.0.lock().unwrap();
         let fault = state.planned.map(|(_, fault)| fault);
-        std::mem::take(&mut state.dead).then(|| match fault {
+        let death = match fault {
             Some(Fault::PowerLoss) => Death::Power,
             _ => Death::Process,
-        })
+        };
+        std::mem::take(&mut state.dead).then_some(death)
     }
 
     /// Whether power may be lost on the way.
