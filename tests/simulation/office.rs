@@ -653,7 +653,7 @@ fn usual(class: Class) -> Patch {
                 name: String::new(),
                 address: Address::parse("lea@example.org").unwrap(),
             };
-            Patch::from([(Field::of("from"), Some(Value::People([lea].into())))])
+            Patch::from([(Field::of("from"), Some(Value::People(std::iter::once(lea).collect())))])
         }
     }
 }

@@ -154,7 +154,9 @@ async fn told(
     let as_one =
         [("organisation-url", cloud), ("organisation", "none"), ("organisation-sign-in", "oauth")];
     let before = wizard.interview.answers.clone();
-    as_one.iter().for_each(|(name, answer)| wizard.interview.answers.set(name, *answer));
+    for (name, answer) in &as_one {
+        wizard.interview.answers.set(name, *answer);
+    }
     let opened = sign_in::open(wizard, DOOR, ask).await;
     let settings = wizard.settings();
     wizard.interview.answers = before;

@@ -107,7 +107,7 @@ async fn messages(session: &mut Session) -> Result<String> {
 }
 
 async fn news(session: &mut Session, options: &Options, since: &Cursor) -> Result<String> {
-    let news = look::news(session, options, since).await?;
+    let news = look::news(session, options, look::Before::Seen(since)).await?;
     let is_complete = news.completeness == Completeness::Complete;
     Ok(format!("{} parts, complete: {is_complete}", news.parts.len()))
 }
