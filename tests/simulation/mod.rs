@@ -25,8 +25,8 @@ use history::History;
 use office::Office;
 use tally::Tally;
 
-/// How many, if nobody says so.
-const HISTORIES: u64 = 300;
+/// How many, if nobody says so: a program that is not optimised takes a third of a second for each.
+const HISTORIES: u64 = 60;
 
 /// For so many histories, each fault is to happen at each point where it can at least [`HITS`] times; for fewer, in proportion.
 const MANY: u64 = 20_000;
