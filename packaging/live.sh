@@ -106,6 +106,8 @@ eventually "it is in the CRM" filed
 eventually "it is in step again" in_step
 liaison status
 liaison log | tail -n 3
+say "verified"
+liaison verify
 kill "$service"
 wait "$service"
 say "unlinked"

@@ -50,6 +50,13 @@ def memory(process):
     return of_status(pathlib.Path(f"/proc/{process}"), "VmRSS") / 1024
 
 
+def of_unit():
+    """The environment that the service manager starts it with."""
+    lines = (ROOT / "packaging/systemd/liaison.service").read_text().splitlines()
+    settings = (line.removeprefix("Environment=") for line in lines if line.startswith("Environment="))
+    return dict(setting.split("=", 1) for setting in settings)
+
+
 class Installation:
     def __init__(self, folder, organisation, mail):
         self.folder = folder
@@ -74,8 +81,8 @@ def ready(installation, folder):
     manager.settimeout(60)
     log = open(folder / "log", "ab")
     start = time.perf_counter()
-    service = subprocess.Popen(installation.command("run"), env={**os.environ, "NOTIFY_SOCKET": str(address)},
-                               stdout=log, stderr=log)
+    environment = {**os.environ, **of_unit(), "NOTIFY_SOCKET": str(address)}
+    service = subprocess.Popen(installation.command("run"), env=environment, stdout=log, stderr=log)
     while b"READY=1" not in manager.recv(4096):
         pass
     took = time.perf_counter() - start

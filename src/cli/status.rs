@@ -350,6 +350,9 @@ impl ClassState {
         if !self.absent.partial.is_empty() && self.waiting.is_nothing() {
             return format!("not everything was seen {}: nothing is deleted", moment(*at));
         }
+        if report.get("unsettled") == Some(&Json::Bool(true)) && self.waiting.is_nothing() {
+            return format!("much happened {}: there is more to look at", moment(*at));
+        }
         let withheld = report.get("withheld").and_then(Json::as_u64).unwrap_or_default();
         let parts = [
             (usize::try_from(withheld).unwrap_or(usize::MAX), "you have no right to write"),

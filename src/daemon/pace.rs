@@ -41,16 +41,25 @@ impl Pace {
         Self { interval, failures: 0 }
     }
 
+    /// After a round that left something to look at. Growing pauses: two who answer one another have no end.
+    pub(super) fn unsettled(&mut self, chance: f64) -> Next {
+        Next { pause: jittered(self.grown(), chance), least: Cause::Timer }
+    }
+
+    /// The pause after one more round that was not the last.
+    fn grown(&mut self) -> Duration {
+        let factor = 2_u32.saturating_pow(self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        FIRST.saturating_mul(factor).min(LONGEST)
+    }
+
     /// After a round. `chance` is between 0 and 1.
     pub(super) fn after(&mut self, trouble: Option<&Trouble>, chance: f64) -> Next {
         let Some(trouble) = trouble else {
             self.failures = 0;
             return Next { pause: jittered(self.interval, chance), least: Cause::Timer };
         };
-        self.failures = self.failures.saturating_add(1);
-        let grown = FIRST
-            .saturating_mul(2_u32.saturating_pow(self.failures.saturating_sub(1).min(16)))
-            .min(LONGEST);
+        let grown = self.grown();
         match trouble.kind {
             // Asked for a pause: not even the network's return ends it.
             Kind::Later(Some(asked)) => {

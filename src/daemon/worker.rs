@@ -35,19 +35,24 @@ pub(super) async fn work(hall: Arc<Hall>, class: Class, rooms: Rooms) {
 async fn round(hall: &Hall, class: Class, engine: &Engine, pace: &mut Pace, cause: Cause) -> Next {
     let _pass = hall.gate.beside().await;
     hall.begin(class);
-    let (trouble, stale) = match engine.sync(&[class], cause.as_str()).await {
+    let (trouble, unsettled, stale) = match engine.sync(&[class], cause.as_str()).await {
         Ok(report) => {
             let report = report.classes.get(&class);
             let quiet = report.is_some_and(|report| report.quiet);
+            let unsettled = report.is_some_and(|report| report.unsettled);
             let trouble = report.and_then(|report| report.error.as_ref().map(Trouble::of));
-            (trouble, if quiet { Stale::Nothing } else { Stale::Class(class) })
+            (trouble, unsettled, if quiet { Stale::Nothing } else { Stale::Class(class) })
         }
-        Err(error) => (Some(of_store(&error)), Stale::Class(class)),
+        Err(error) => (Some(of_store(&error)), false, Stale::Class(class)),
     };
     if let Some(trouble) = &trouble {
         tracing::warn!(%class, kind = ?trouble.kind, "a round ended early");
     }
-    let next = pace.after(trouble.as_ref(), hall.clock.chance());
+    let chance = hall.clock.chance();
+    let next = match &trouble {
+        None if unsettled => pace.unsettled(chance),
+        trouble => pace.after(trouble.as_ref(), chance),
+    };
     hall.refresh(stale).await;
     let next_round = after(hall.clock.now(), next.pause);
     hall.end(class, Beat { syncing: false, looked: true, trouble, next: next_round });

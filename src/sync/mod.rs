@@ -234,6 +234,7 @@ impl Engine {
             if !again {
                 break;
             }
+            total.unsettled = pass + 1 == PASSES;
         }
         if class == Class::Email && self.class(class).may.write && !self.stop.is_ordered() {
             let _hand = self.stop.write();

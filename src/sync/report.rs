@@ -58,6 +58,8 @@ pub struct ClassReport {
     pub partial: Vec<String>,
     /// Nothing was new, and nothing was left to do: neither side was looked at.
     pub quiet: bool,
+    /// The last look led to writes again, and what came of those nobody looked at yet.
+    pub unsettled: bool,
     pub error: Option<Failure>,
 }
 
@@ -189,6 +191,7 @@ impl ClassReport {
     /// Whether nothing waits anywhere: only then is a class in step.
     pub fn in_step(&self) -> bool {
         self.error.is_none()
+            && !self.unsettled
             && self.partial.is_empty()
             && self.held + self.conflicts + self.quarantined + self.refused + self.unknown == 0
             && self.withheld == 0
@@ -229,6 +232,7 @@ impl ClassReport {
                 "waiting": self.outgoing.waiting,
             },
             "requests": self.requests,
+            "unsettled": self.unsettled,
             "partial": self.partial,
             "error": self.error.as_ref().map(|error| {
                 json!({ "kind": error.kind, "message": error.message, "hint": error.hint })

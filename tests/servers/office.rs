@@ -249,6 +249,12 @@ impl<S> Office<S> {
         assert_eq!(operations(&report), 0, "{report:#}");
     }
 
+    /// Both sides, read from beginning to end, say what the store believes.
+    #[track_caller]
+    pub fn is_in_order(&self) {
+        self.here.run(&["verify"]).ends(0);
+    }
+
     /// What is known of a thing.
     #[track_caller]
     pub fn explain(&self, thing: &str) -> Json {

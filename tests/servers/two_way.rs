@@ -228,9 +228,13 @@ fn kept_in_step<S: Servers>() {
     office.first_sync();
     everything_is_there(&office);
     the_crm_changes(&office);
+    office.is_in_order();
     the_mailbox_changes(&office);
+    office.is_in_order();
     something_is_deleted(&office);
+    office.is_in_order();
     what_was_deleted_comes_back(&office);
+    office.is_in_order();
 
     // Whatever is forgotten here, the servers know who belongs to whom.
     fs::remove_dir_all(office.here.path("state")).unwrap();

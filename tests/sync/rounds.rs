@@ -1,8 +1,11 @@
 //! Rounds over the wire: what moves, what it costs, and that a quiet world stays quiet.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use liaison::model::{Class, Side};
+use liaison::sync::Progress;
 use serde_json::json;
 
 use super::world::World;
@@ -227,4 +230,32 @@ async fn a_series_keeps_its_days_across_a_clock_change() {
         assert!(text.contains(line), "{line}{text}");
     }
     assert_eq!(world.sync(&[class]).await.operations(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_that_had_to_stop_before_the_world_came_to_rest_is_not_in_step() {
+    const CARDS: usize = 20;
+    let mut world = World::new().await;
+    world.put("contacts/first.vcf", &card("first", "First", ""));
+    assert!(world.first_sync(&[Class::Contact]).await.classes[&Class::Contact].in_step());
+    // Somebody adds a card whenever something is written.
+    let (folder, added) = (world.path("contacts"), AtomicUsize::new(0));
+    world.engine.progress = Arc::new(move |progress| {
+        let number = added
+            .fetch_add(usize::from(matches!(progress, Progress::Writing { .. })), Ordering::SeqCst);
+        if matches!(progress, Progress::Writing { .. }) && number < CARDS {
+            let name = format!("more-{number}");
+            std::fs::write(folder.join(format!("{name}.vcf")), card(&name, &name, "")).unwrap();
+        }
+    });
+    world.put("contacts/second.vcf", &card("second", "Second", ""));
+    let report = world.sync(&[Class::Contact]).await;
+    let contact = &report.classes[&Class::Contact];
+    assert!(contact.unsettled && !contact.in_step(), "{contact:?}");
+    let mut rounds = 0;
+    while !world.sync(&[Class::Contact]).await.classes[&Class::Contact].in_step() {
+        rounds += 1;
+        assert!(rounds < CARDS, "it never comes to rest");
+    }
+    assert_eq!(world.rows("contacts?$select=contactid").await.len(), CARDS + 2);
 }

@@ -184,7 +184,11 @@ fn exception_patches(
         let ordinary = by_pattern(whole, original, &context.zone);
         let touched = |fields: &Fields, field: &Field| {
             ordinary.get(field) != fields.get(field)
-                || row.is_some_and(|row| row.own.get(field) != fields.get(field))
+                || match row {
+                    Some(row) => row.own.get(field) != fields.get(field),
+                    // A series gets its state when all of it is there: what is made before does not inherit it.
+                    None => old.is_none() && *field == STATUS,
+                }
         };
         let key = Field::exception(original);
         let asked = anew || patch.contains_key(&key);
