@@ -127,7 +127,8 @@ async fn a_panic_reaches_the_caller_through_the_runtime() {
     assert_eq!(value(&store).as_deref(), Some("later"));
 }
 
-#[tokio::test]
+// With threads besides: where there is one, work is done at once.
+#[tokio::test(flavor = "multi_thread")]
 async fn work_that_has_begun_ends_though_nobody_waits() {
     let store = Store::in_memory().unwrap();
     let (begun, has_begun) = tokio::sync::oneshot::channel();
