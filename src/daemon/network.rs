@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use crate::clock::Clock;
 
 /// How often it is looked whether the computer slept. Each look wakes the processor up to three times: the timers are kept in wheels.
-const TICK: Duration = Duration::from_mins(1);
+const TICK: Duration = Duration::from_mins(2);
 
 /// A tick that is later than this was slept through.
 const LATE: Duration = Duration::from_secs(15);

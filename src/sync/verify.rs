@@ -185,9 +185,11 @@ impl Engine {
         let rules = self.class(world.class).rules;
         let active = world.links.iter().filter(|link| link.state == LinkState::Active);
         for link in active.filter(|link| !disputed.contains(&(link.id, None))) {
-            let gone = [Side::Mailbox, Side::Crm]
-                .into_iter()
-                .find(|side| matches!(world.seen(*side, link.half(*side)), Seen::Gone));
+            // Who throws a filed message away leaves the CRM as it is, and its link with it.
+            let may_go = |side: Side| world.class == Class::Email && side == Side::Mailbox;
+            let gone = [Side::Mailbox, Side::Crm].into_iter().find(|side| {
+                !may_go(*side) && matches!(world.seen(*side, link.half(*side)), Seen::Gone)
+            });
             if let Some(side) = gone {
                 let line = format!("{} is gone from {}", title(world, link), place(side));
                 verdict.add(Kind::Gone, line);
