@@ -2,6 +2,7 @@
 //! notifier items.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,7 +39,8 @@ impl Bus {
         command.arg("--nofork").arg(format!("--config-file={}", config.display()));
         at_home(&mut command, folder.path());
         let mut daemon = Process::start(command, &folder.path().join("bus.log"));
-        daemon.ready(|| socket.exists());
+        // The file is there a moment before anybody listens.
+        daemon.ready(|| UnixStream::connect(&socket).is_ok());
         Self { address: format!("unix:path={}", socket.display()), _daemon: daemon, folder }
     }
 

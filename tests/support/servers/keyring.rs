@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -46,7 +47,7 @@ impl Keyring {
         command.arg("--nofork").arg("--config-file").arg(dir.path().join("bus.conf"));
         let mut bus = Process::start(command, &dir.path().join("bus.log"));
         let socket = dir.path().join("bus");
-        bus.ready(|| socket.exists());
+        bus.ready(|| UnixStream::connect(&socket).is_ok());
         Self { daemon: None, listener: None, _bus: bus, dir }
     }
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -63,7 +64,7 @@ impl Manager {
         command.env("DBUS_SESSION_BUS_ADDRESS", bus);
         let mut process = Process::start(command, &dir.path().join("log"));
         let socket = runtime.join("systemd/private");
-        process.ready(|| socket.exists());
+        process.ready(|| UnixStream::connect(&socket).is_ok());
         Self { _process: process, _group: group, dir }
     }
 
