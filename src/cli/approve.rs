@@ -129,10 +129,7 @@ fn what<'a>(holds: impl Iterator<Item = &'a Hold>) -> String {
     let parts: Vec<String> = counts
         .into_iter()
         .rev()
-        .map(|((side, kind), number)| {
-            let place = if side == Side::Crm { "the CRM" } else { "the mailbox" };
-            format!("{} {number} in {place}", kind.as_str())
-        })
+        .map(|((side, kind), number)| format!("{} {number} in {}", kind.as_str(), side.place()))
         .collect();
     parts.join(", ")
 }

@@ -207,10 +207,7 @@ fn summary(round: &Round, entries: &[Entry]) -> String {
 pub fn told(entry: &Entry) -> Page {
     let mut page = Page::default();
     let intent = &entry.intent;
-    let place = match intent.side {
-        Side::Mailbox => "the mailbox",
-        Side::Crm => "the CRM",
-    };
+    let place = intent.side.place();
     let tries =
         if entry.attempts > 1 { format!(", attempt {}", entry.attempts) } else { String::new() };
     page.line(format!(

@@ -200,14 +200,14 @@ fn failed(exit: Exit, message: &str, hint: Option<String>) -> wire::Failed {
 
 /// Why a round cannot begin, as the service tells trouble apart.
 fn trouble(error: &anyhow::Error) -> Trouble {
-    let retry = error.downcast_ref::<connector::Error>().map(|error| error.kind.retry());
+    let known = error.downcast_ref::<connector::Error>().map(|error| error.kind);
+    let retry = known.map(connector::ErrorKind::retry);
     let asked = match retry {
         Some(Retry::After(pause)) => Some(pause),
         _ => None,
     };
-    let kind = error.downcast_ref::<connector::Error>().map(|error| error.kind);
     let kind = match Exit::of_error(error) {
-        _ if kind == Some(connector::ErrorKind::Locked) => Kind::Locked,
+        _ if known == Some(connector::ErrorKind::Locked) => Kind::Locked,
         _ if asked.is_some() => Kind::Later(asked),
         Exit::TryLater => Kind::Later(None),
         Exit::Failed if retry == Some(Retry::Backoff) => Kind::Later(None),

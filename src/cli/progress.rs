@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-use crate::model::Side;
 use crate::sync::Progress;
 
 /// A bar on the standard error, and what to tell it. Silent where nobody looks, or where a program reads (`json`).
@@ -77,8 +76,7 @@ fn show(bar: &ProgressBar, progress: Progress) {
     match progress {
         Progress::Listing { class } => far(format!("{class}s: listing"), 0, 0),
         Progress::Reading { class, side, done, of } => {
-            let place = if side == Side::Crm { "the CRM" } else { "the mailbox" };
-            far(format!("{class}s: reading {place}"), done, of);
+            far(format!("{class}s: reading {}", side.place()), done, of);
         }
         Progress::Writing { class, done, of } => far(format!("{class}s: writing"), done, of),
         Progress::Done { class } => far(format!("{class}s: done"), 1, 1),

@@ -30,6 +30,14 @@ impl Side {
         }
     }
 
+    /// Where that is, for the person.
+    pub fn place(self) -> &'static str {
+        match self {
+            Self::Mailbox => "the mailbox",
+            Self::Crm => "the CRM",
+        }
+    }
+
     /// The inverse of [`Side::as_str`].
     pub fn named(word: &str) -> Option<Self> {
         [Self::Mailbox, Self::Crm].into_iter().find(|side| side.as_str() == word)

@@ -17,10 +17,7 @@ pub fn step(step: &Step, world: &World) -> String {
 }
 
 fn write(step: &Step, side: Side, kind: Kind) -> String {
-    let place = match side {
-        Side::Mailbox => "the mailbox",
-        Side::Crm => "the CRM",
-    };
+    let place = side.place();
     match (kind, &step.action) {
         (Kind::Create, _) => format!("create in {place}"),
         (Kind::Delete, _) => format!("delete in {place}"),

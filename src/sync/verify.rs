@@ -106,7 +106,8 @@ impl Engine {
     /// # Errors
     /// When the store is lost.
     pub async fn verify(&self, class: Class) -> store::Result<Verdict> {
-        let (open, contested) = self
+        let now = self.clock.now();
+        let (open, contested, round) = self
             .store
             .write(move |tx| {
                 for side in [Side::Mailbox, Side::Crm] {
@@ -114,23 +115,22 @@ impl Engine {
                     observation::doubt(tx, side, class, super::observe::UNREAD)?;
                 }
                 link::doubt(tx, class)?;
-                Ok((journal::unknown(tx)?, conflict::open(tx)?))
+                let round = store::round::start(tx, "verify", now)?;
+                Ok((journal::unknown(tx)?, conflict::open(tx)?, round))
             })
             .await?;
-        let now = self.clock.now();
-        let round = self.store.write(move |tx| store::round::start(tx, "verify", now)).await?;
         let look = match self.look(class, round).await? {
             Ok(look) => look,
             Err(error) => return Ok(Verdict::failed(&error)),
         };
         let mut verdict = Verdict { listed: look.listed.clone(), ..Verdict::default() };
         for entry in open.iter().filter(|entry| entry.intent.class == class) {
-            let (action, side) = (entry.intent.action.as_str(), place(entry.intent.side));
+            let (action, side) = (entry.intent.action.as_str(), entry.intent.side.place());
             let line = format!("round {}: {action} of {class} in {side}", entry.round);
             verdict.add(Kind::Unanswered, line);
         }
         for (side, reason) in &look.partial {
-            verdict.add(Kind::Unseen, format!("{class}s in {}: {reason}", place(*side)));
+            verdict.add(Kind::Unseen, format!("{class}s in {}: {reason}", side.place()));
         }
         let planned = self.planned(class, &look, &mut verdict).await?;
         let disputed = contested
@@ -191,7 +191,7 @@ impl Engine {
                 !may_go(*side) && matches!(world.seen(*side, link.half(*side)), Seen::Gone)
             });
             if let Some(side) = gone {
-                let line = format!("{} is gone from {}", title(world, link), place(side));
+                let line = format!("{} is gone from {}", title(world, link), side.place());
                 verdict.add(Kind::Gone, line);
                 continue;
             }
@@ -259,7 +259,8 @@ impl Engine {
             }
             for ids in named.into_values().filter(|ids| ids.len() > 1) {
                 let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-                let line = format!("{class} more than once in {}: {}", place(side), ids.join(", "));
+                let line =
+                    format!("{class} more than once in {}: {}", side.place(), ids.join(", "));
                 verdict.add(Kind::Duplicate, line);
             }
         }
@@ -332,11 +333,4 @@ fn title(world: &World, link: &Link) -> String {
         .or_else(|| link.bases.as_ref().map(|bases| &bases.item));
     let title = content.map(|fields| describe::title(world.class, fields));
     format!("{} “{}”", world.class, title.as_deref().unwrap_or("untitled"))
-}
-
-fn place(side: Side) -> &'static str {
-    match side {
-        Side::Mailbox => "the mailbox",
-        Side::Crm => "the CRM",
-    }
 }

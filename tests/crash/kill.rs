@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::cli::installation::{Installation, Organisation};
 use crate::planner::simulation::Dice;
+use crate::support::number;
 
 const FROM_MAILBOX: usize = 1000;
 const FROM_CRM: usize = 600;
@@ -45,9 +46,6 @@ struct Scene {
 
 #[test]
 fn nothing_is_lost_or_doubled_by_kills_at_random_moments() {
-    let number = |name, usual: u64| {
-        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-    };
     let (kills, seed) = (number("LIAISON_KILLS", 20), number("LIAISON_SEED", 7));
     let mut scene = Scene::set(seed);
     let mut lasts = Duration::from_secs(10);

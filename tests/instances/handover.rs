@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{ALL, Computer, Office, STANDBY, number, signal, value};
+use super::{ALL, Computer, Office, STANDBY, signal, value};
 use crate::planner::simulation::Dice;
+use crate::support::number;
 
 const COMPUTERS: [&str; 3] = ["desk", "laptop", "old"];
 const FROM_MAILBOX: usize = 40;

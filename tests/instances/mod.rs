@@ -170,8 +170,3 @@ pub fn signal(name: &str, child: &Child) {
     let done = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
     assert!(done.unwrap().success());
 }
-
-/// A number from the environment.
-pub fn number(name: &str, usual: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}

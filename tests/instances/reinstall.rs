@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{ALL, Computer, Office, number, value};
+use super::{ALL, Computer, Office, value};
 use crate::planner::simulation::Dice;
+use crate::support::number;
 
 const FROM_MAILBOX: usize = 20;
 const FROM_CRM: usize = 10;

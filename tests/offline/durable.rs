@@ -5,7 +5,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use super::scene::{number, office};
+use super::scene::office;
+use crate::support::number;
 
 #[test]
 fn no_acknowledged_edit_is_missing() {

@@ -5,7 +5,8 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use super::scene::{Scene, number};
+use super::scene::Scene;
+use crate::support::number;
 
 #[test]
 fn ten_thousand_edits_go_in_fifteen_requests() {

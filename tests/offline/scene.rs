@@ -28,11 +28,6 @@ pub fn cards(anna: &Installation) -> Vec<String> {
     files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect()
 }
 
-/// A number from the environment.
-pub fn number(name: &str, usual: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}
-
 /// What became of a contact that was there before.
 #[derive(Debug, Clone, Default)]
 struct Contact {

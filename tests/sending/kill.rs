@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::stage::name;
 use crate::cli::installation::{Installation, Organisation};
 use crate::planner::simulation::Dice;
+use crate::support::number;
 use crate::support::servers::PASSWORD;
 use crate::support::servers::sink::{self, Sink};
 
@@ -19,9 +20,6 @@ const SYNC: [&str; 3] = ["sync", "--class", "email"];
 
 #[test]
 fn killed_at_any_moment_each_mail_goes_out_once_or_is_asked_about() {
-    let number = |name, usual: u64| {
-        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-    };
     let (kills, seed) = (number("LIAISON_KILLS", 20), number("LIAISON_SEED", 7));
     // Between more kills than that there would be nothing to send.
     let kills = kills.min(MAILS as u64 / 2);

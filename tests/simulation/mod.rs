@@ -25,6 +25,8 @@ use history::History;
 use office::Office;
 use tally::Tally;
 
+use crate::support::number;
+
 /// How many, if nobody says so: a program that is not optimised takes a third of a second for each.
 const HISTORIES: u64 = 60;
 
@@ -157,8 +159,4 @@ fn take_place(history: &History) -> Played {
         let tally = office.tally.lock().unwrap().clone();
         Played { wrong, trace, tally }
     })
-}
-
-fn number(name: &str, usual: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }

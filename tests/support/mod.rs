@@ -10,3 +10,8 @@ pub mod hand;
 pub mod resources;
 pub mod servers;
 pub mod world;
+
+/// A number from the environment.
+pub fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value as Json, json};
 
 use crate::cli::output::{Page, count};
-use crate::model::{Class, Side};
+use crate::model::Class;
 use crate::store::replica::{self, collision, outbox, row};
 use crate::store::{self, Connection, Store, conflict, hold, journal, link, mark, outgoing, round};
 
@@ -69,10 +69,7 @@ impl Holdings {
             links.push((class, linked + released));
         }
         let open = journal::unknown(db)?.into_iter().map(|entry| {
-            let side = match entry.intent.side {
-                Side::Mailbox => "the mailbox",
-                Side::Crm => "the CRM",
-            };
+            let side = entry.intent.side.place();
             let (class, action) = (entry.intent.class, entry.intent.action.as_str());
             format!("round {}: {action} of {class} in {side}", entry.round)
         });

@@ -101,10 +101,7 @@ impl Net {
 
     /// Where it is, for the person.
     pub(super) fn place(&self) -> &'static str {
-        match self.side {
-            Side::Mailbox => "the mailbox",
-            Side::Crm => "the CRM",
-        }
+        self.side.place()
     }
 
     /// The old values of what was changed.
