@@ -38,10 +38,11 @@ test:
 		cargo test --locked --profile $(PROFILE); \
 	fi
 
-# Many more generated cases and worlds than CI takes, a million histories (LIAISON_SEED says with which they begin) and 20,000
-# kills: most of a day.
+# Many more generated cases and worlds than CI takes, a million histories (LIAISON_SEED says with which they begin), 20,000
+# kills, a year with 50,000 things and a day with 100,000 messages: most of a day.
 slow:
-	LIAISON_CASES=50000 LIAISON_WORLDS=200000 LIAISON_HISTORIES=1000000 LIAISON_KILLS=20000 \
+	LIAISON_CASES=50000 LIAISON_WORLDS=200000 LIAISON_HISTORIES=1000000 LIAISON_KILLS=10000 \
+	LIAISON_ITEMS=50000 LIAISON_MESSAGES=100000 LIAISON_LINKED=5000 \
 		$(MAKE) --no-print-directory PROFILE=ci test
 
 # What planning and the wire cost; fails when a limit is passed.

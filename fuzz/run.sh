@@ -2,11 +2,11 @@
 # Runs each fuzz target for a while and prints what came of it. What is found goes to fuzz/found/TARGET, and is replayed by
 # `cargo test` from then on; what is reached goes to fuzz/target/reached.
 #
-#   fuzz/run.sh [SECONDS] [TARGET…]       each (or each of these) for so many seconds: 600 unless told
+#   fuzz/run.sh [SECONDS] [TARGET…]       each (or each of these) for so many seconds of CPU time: 600 unless told
 #   fuzz/run.sh --minimise [TARGET…]      the smallest set of inputs that reaches what is reached becomes fuzz/corpus/TARGET
 #
-# Needs a nightly toolchain (`rustup toolchain install nightly`) and a C++ compiler for libFuzzer. The targets are built as
-# `cargo fuzz` builds them, without a sanitizer of addresses: there is no unsafe code here.
+# JOBS=2 runs two at a time. Needs a nightly toolchain (`rustup toolchain install nightly`) and a C++ compiler for libFuzzer. The
+# targets are built as `cargo fuzz` builds them, without a sanitizer of addresses: there is no unsafe code here.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -26,29 +26,65 @@ coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 RUSTFLAGS="$coverage -Cdebug-assertions --cfg fuzzing" \
     cargo +nightly build --locked --release --quiet --target "$host"
 
-failed=0
-[ "$minimise" = yes ] || printf '%-12s %12s %8s %9s %6s\n' target executions seconds reached found
-for target in "${targets[@]}"; do
-    program="target/$host/release/$target"
-    mkdir -p "corpus/$target" "found/$target" "target/reached/$target"
-    if [ "$minimise" = yes ]; then
-        rm -rf "target/smallest"
-        mkdir "target/smallest"
-        "$program" -merge=1 -max_len=1024 "target/smallest" "corpus/$target" "target/reached/$target" 2>"target/$target.log"
-        rm -rf "corpus/$target"
-        mv "target/smallest" "corpus/$target"
-        du -bs "corpus/$target"
-        continue
-    fi
+# The CPU time of a process, in whole seconds; nothing when it is over.
+spent() {
+    ps -o time= -p "$1" | awk -F '[:-]' '{ for (i = 1; i <= NF; i++) sum = sum * 60 + $i; print int(sum) }'
+}
+
+# One target until it found something or had its time: by its own clock, since it may share the machine.
+fuzz() {
+    local target=$1 log="target/$1.log" before process used=0 now status=0
     before=$(find "found/$target" -type f | wc -l)
-    # Ten seconds is a hang; two gigabytes are unbounded.
-    "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
+    # A minute is a hang, however busy the machine is; two gigabytes are unbounded.
+    "target/$host/release/$target" -timeout=60 -rss_limit_mb=2048 -max_len=8192 -print_final_stats=1 \
         -dict="dictionaries/$target.dict" -artifact_prefix="found/$target/" \
-        "target/reached/$target" "corpus/$target" "found/$target" >"target/$target.log" 2>&1 || failed=1
-    executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "target/$target.log")
-    reached=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "target/$target.log" | tail -1)
-    found=$(($(find "found/$target" -type f | wc -l) - before))
-    printf '%-12s %12s %8s %9s %6s\n' "$target" "${executions:--}" "$seconds" "${reached:--}" "$found"
+        "target/reached/$target" "corpus/$target" "found/$target" >"$log" 2>&1 &
+    process=$!
+    while now=$(spent $process) && [ -n "$now" ]; do
+        used=$now
+        [ "$used" -lt "$seconds" ] || kill -USR1 $process 2>/dev/null || true
+        sleep 1
+    done
+    wait $process || status=1
+    printf '%-12s %12s %8s %9s %6s\n' "$target" \
+        "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" "$used" \
+        "$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -1)" \
+        "$(($(find "found/$target" -type f | wc -l) - before))"
     rmdir --ignore-fail-on-non-empty "found/$target"
+    return $status
+}
+
+# What is reached: each edge of the program, however often it was taken.
+minimise() {
+    local target=$1 smallest="target/smallest-$1"
+    rm -rf "$smallest"
+    mkdir "$smallest"
+    "target/$host/release/$target" -set_cover_merge=1 -use_counters=0 -max_len=1024 \
+        "$smallest" "corpus/$target" "target/reached/$target" >"target/$target.log" 2>&1
+    rm -rf "corpus/$target"
+    mv "$smallest" "corpus/$target"
+    printf '%-12s %6s inputs %9s bytes\n' "$target" "$(find "corpus/$target" -type f | wc -l)" \
+        "$(find "corpus/$target" -type f -print0 | xargs -0 cat | wc -c)"
+}
+
+what=fuzz
+if [ "$minimise" = yes ]; then
+    what=minimise
+else
+    printf '%-12s %12s %8s %9s %6s\n' target executions seconds reached found
+fi
+trap 'trap - TERM; kill 0' INT TERM
+running=()
+for target in "${targets[@]}"; do
+    mkdir -p "corpus/$target" "found/$target" "target/reached/$target"
+    while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-1}" ]; do
+        sleep 1
+    done
+    $what "$target" &
+    running+=($!)
+done
+failed=0
+for process in "${running[@]}"; do
+    wait "$process" || failed=1
 done
 exit $failed

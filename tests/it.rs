@@ -38,3 +38,4 @@ mod support;
 mod sync;
 #[cfg(target_os = "linux")]
 mod tray;
+mod year;

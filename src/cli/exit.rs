@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::sync::fence::STANDBY;
+use crate::sync::report::{Failure, Obstacle};
 use crate::sync::{ClassReport, Report};
 use crate::{config, connector, store};
 
@@ -54,19 +54,9 @@ impl Exit {
     /// Of a sync. What stops everything comes before what a person can answer, and that before what was set aside.
     pub fn of(report: &Report) -> Self {
         let classes: Vec<&ClassReport> = report.classes.values().collect();
-        let failed = |kind: &str| {
-            classes.iter().any(|class| class.error.as_ref().is_some_and(|error| error.kind == kind))
-        };
-        if failed("sign-in") || failed("locked") {
-            Self::SignIn
-        } else if failed("later") {
-            Self::TryLater
-        } else if failed(STANDBY) {
-            Self::Standby
-        } else if !classes.is_empty() && classes.iter().all(|class| class.error.is_some()) {
-            Self::Failed
-        } else if failed("failed") {
-            Self::Partly
+        let failures = classes.iter().map(|class| class.error.as_ref());
+        if let Some(exit) = Self::of_failures(failures) {
+            exit
         } else if classes.iter().any(|class| class.held + class.outgoing.unknown > 0) {
             Self::Held
         } else if classes.iter().any(|class| class.conflicts > 0) {
@@ -75,6 +65,25 @@ impl Exit {
             Self::Partly
         } else {
             Self::Done
+        }
+    }
+
+    /// Of classes that may have failed; nothing where none did. What ends all alike comes before what only one is in the way of.
+    pub fn of_failures<'a>(classes: impl Iterator<Item = Option<&'a Failure>>) -> Option<Self> {
+        let classes: Vec<Option<Obstacle>> =
+            classes.map(|failure| failure.map(|failure| failure.kind)).collect();
+        let meets = |obstacle| classes.contains(&Some(obstacle));
+        if meets(Obstacle::SignIn) || meets(Obstacle::Locked) {
+            Some(Self::SignIn)
+        } else if meets(Obstacle::Later) {
+            Some(Self::TryLater)
+        } else if meets(Obstacle::Standby) {
+            Some(Self::Standby)
+        } else if meets(Obstacle::Failed) {
+            let all = classes.iter().all(Option::is_some);
+            Some(if all { Self::Failed } else { Self::Partly })
+        } else {
+            None
         }
     }
 
@@ -154,9 +163,8 @@ mod tests {
 
     use super::*;
     use crate::model::Class;
-    use crate::sync::report::Failure;
 
-    fn failed(kind: &'static str) -> ClassReport {
+    fn failed(kind: Obstacle) -> ClassReport {
         let error = Some(Failure { message: String::new(), hint: None, kind, pause: None });
         ClassReport { error, ..ClassReport::default() }
     }
@@ -172,12 +180,13 @@ mod tests {
             (aside(), fine(), Exit::Partly),
             (aside(), contested(), Exit::Conflicts),
             (contested(), held(), Exit::Held),
-            (held(), failed("failed"), Exit::Partly),
-            (failed("failed"), failed("failed"), Exit::Failed),
-            (failed("failed"), failed("later"), Exit::TryLater),
-            (failed("sign-in"), failed("later"), Exit::SignIn),
-            (held(), failed(STANDBY), Exit::Standby),
-            (failed("later"), failed(STANDBY), Exit::TryLater),
+            (held(), failed(Obstacle::Failed), Exit::Partly),
+            (failed(Obstacle::Failed), failed(Obstacle::Failed), Exit::Failed),
+            (failed(Obstacle::Failed), failed(Obstacle::Later), Exit::TryLater),
+            (failed(Obstacle::SignIn), failed(Obstacle::Later), Exit::SignIn),
+            (failed(Obstacle::Locked), failed(Obstacle::Later), Exit::SignIn),
+            (held(), failed(Obstacle::Standby), Exit::Standby),
+            (failed(Obstacle::Later), failed(Obstacle::Standby), Exit::TryLater),
         ] {
             let classes = BTreeMap::from([(Class::Contact, one), (Class::Task, other)]);
             let report = Report { classes, ..Report::default() };

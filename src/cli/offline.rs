@@ -14,7 +14,7 @@ use crate::offline::filters::Chosen;
 use crate::offline::replay;
 use crate::offline::replica::{self as copy, Report, Table};
 use crate::store::replica::{self, collision, outbox, row};
-use crate::store::{ErrorKind, Store, meta};
+use crate::store::{self, Store, meta};
 
 /// Under which the tables are kept that the user named last.
 const TABLES: &str = "tables";
@@ -150,11 +150,40 @@ pub async fn is_away(here: &Installation, settings: &Settings) -> anyhow::Result
     Ok(chosen(&store, here.clock.now()).await?.is_some())
 }
 
+/// How the copy of an organisation stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub organisation: String,
+    /// Whether the user went offline.
+    pub is_offline: bool,
+    /// Edits that were not sent yet, that were refused, and that a colleague's went before.
+    pub waiting: u64,
+    pub parked: u64,
+    pub contested: u64,
+}
+
+impl Standing {
+    /// Edits that are not settled.
+    pub fn open(&self) -> u64 {
+        self.waiting + self.parked + self.contested
+    }
+
+    pub fn to_json(&self) -> Json {
+        json!({
+            "organisation": self.organisation,
+            "offline": self.is_offline,
+            "waiting": self.waiting,
+            "parked": self.parked,
+            "contested": self.contested,
+        })
+    }
+}
+
 /// What `liaison status` says of the copies: who is offline, and what waits.
 ///
 /// # Errors
 /// When a copy is lost.
-pub async fn status(here: &Installation) -> anyhow::Result<(Vec<String>, Vec<Json>)> {
+pub async fn status(here: &Installation) -> anyhow::Result<(Vec<String>, Vec<Standing>)> {
     let (mut notes, mut copies) = (Vec::new(), Vec::new());
     for name in here.load()?.settings.organisations.keys() {
         let Some(store) = here.replica(name).await? else { continue };
@@ -173,13 +202,13 @@ pub async fn status(here: &Installation) -> anyhow::Result<(Vec<String>, Vec<Jso
                 "→ {parked} edits for `{name}` refused, {contested} contested: `liaison outbox list --org {name}`"
             ));
         }
-        copies.push(json!({
-            "organisation": name,
-            "offline": away.is_some(),
-            "waiting": waiting,
-            "parked": parked,
-            "contested": contested,
-        }));
+        copies.push(Standing {
+            organisation: name.clone(),
+            is_offline: away.is_some(),
+            waiting,
+            parked,
+            contested,
+        });
     }
     Ok((notes, copies))
 }
@@ -240,17 +269,8 @@ async fn forget(place: Place, here: &Installation, drop_outbox: bool) -> anyhow:
     let rows: u64 = place.desk.store.read(row::counts).await?.iter().map(|(_, count)| count).sum();
     let (name, folder) = (place.name.clone(), here.directories.state.join("offline"));
     drop(place);
-    for suffix in ["", "-wal", "-shm", ".lock"] {
-        let Some(path) = &path else { continue };
-        let file = crate::store::open::beside(path, suffix);
-        match std::fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(crate::store::Error::new(ErrorKind::Io, error.to_string())
-                    .at(&file)
-                    .into());
-            }
-            Ok(()) | Err(_) => {}
-        }
+    if let Some(path) = path {
+        store::open::remove(&path)?;
     }
     let mut page = Page::default();
     page.line(format!("the copy of `{name}` is deleted from {}", folder.display()));

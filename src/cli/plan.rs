@@ -215,21 +215,8 @@ fn to_json(preview: &Preview) -> Json {
 }
 
 fn exit(previews: &BTreeMap<Class, Preview>) -> Exit {
-    let errors = || previews.values().filter_map(|preview| preview.report.error.as_ref());
-    if errors().any(|error| error.kind == "sign-in") {
-        Exit::SignIn
-    } else if errors().any(|error| error.kind == "later") {
-        Exit::TryLater
-    } else if errors().count() == previews.len() && !previews.is_empty() {
-        Exit::Failed
-    } else if errors().next().is_some() {
-        Exit::Partly
-    } else if previews
-        .values()
-        .any(|preview| !preview.held.is_empty() || preview.held_people.is_some())
-    {
-        Exit::Held
-    } else {
-        Exit::Done
-    }
+    let failures = previews.values().map(|preview| preview.report.error.as_ref());
+    let is_held = |preview: &Preview| !preview.held.is_empty() || preview.held_people.is_some();
+    let held = || if previews.values().any(is_held) { Exit::Held } else { Exit::Done };
+    Exit::of_failures(failures).unwrap_or_else(held)
 }

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::absent::Absent;
 use super::circumstances::Circumstances;
 use super::items::Items;
+use super::offline::{self, Standing};
 use super::output::{Answer, Page, count, short};
 use super::selection::Kept;
 use super::waiting::Waiting;
@@ -53,14 +54,8 @@ impl Status {
         answer.notes.extend(zone.notice);
         let ending = auth::warnings(here, &loaded.settings);
         answer.notes.extend(ending.iter().map(|warning| format!("→ {warning}")));
-        let (notes, copies) = super::offline::status(here).await?;
-        let is_behind = |copy: &Json| {
-            copy["offline"] == true
-                || copy["waiting"] != 0
-                || copy["parked"] != 0
-                || copy["contested"] != 0
-        };
-        let behind = copies.iter().any(is_behind);
+        let (notes, copies) = offline::status(here).await?;
+        let behind = copies.iter().any(|copy| copy.is_offline || copy.open() > 0);
         if behind && answer.exit == Exit::Done {
             answer.exit = Exit::Partly;
         }
@@ -68,6 +63,7 @@ impl Status {
             if behind {
                 json.insert("in_step".to_owned(), false.into());
             }
+            let copies: Vec<Json> = copies.iter().map(Standing::to_json).collect();
             json.insert("copies".to_owned(), copies.into());
             json.insert("sign_ins_ending".to_owned(), ending.into());
         }

@@ -3,12 +3,14 @@
 
 use serde_json::Value as Json;
 
+use super::offline::{self, Standing};
 use super::status::{ClassState, State as Stored};
 use super::waiting::Waiting;
-use super::{Installation, offline, output};
+use super::{Installation, output};
 use crate::daemon::facts::wired;
 use crate::daemon::house::Survey;
 use crate::ipc::wire::{ClassStatus, Need, NeedKind, State};
+use crate::sync::report::Obstacle;
 
 /// See the module.
 ///
@@ -18,9 +20,8 @@ pub async fn survey(here: &Installation) -> anyhow::Result<Survey> {
     let settings = here.load()?.settings;
     let stored = Stored::of(here, &settings).await?;
     let (_, copies) = offline::status(here).await?;
-    let sum = |key: &str| {
-        let number: u64 = copies.iter().filter_map(|copy| copy[key].as_u64()).sum();
-        usize::try_from(number).unwrap_or(usize::MAX)
+    let sum = |of: fn(&Standing) -> u64| {
+        usize::try_from(copies.iter().map(of).sum::<u64>()).unwrap_or(usize::MAX)
     };
     let mut waiting = Waiting::default();
     let mut classes = Vec::new();
@@ -40,19 +41,19 @@ pub async fn survey(here: &Installation) -> anyhow::Result<Survey> {
     add(
         &mut needs,
         NeedKind::Conflict,
-        sum("contested"),
+        sum(|copy| copy.contested),
         "edit",
         "contested by a colleague",
         OUTBOX,
     );
-    add(&mut needs, NeedKind::Aside, sum("parked"), "edit", "refused by the CRM", OUTBOX);
+    add(&mut needs, NeedKind::Aside, sum(|copy| copy.parked), "edit", "refused by the CRM", OUTBOX);
     Ok(Survey {
         organisation: settings.sync_organisation().map(|(name, _)| name.to_owned()),
         mailbox: Some(settings.mailbox.address.to_string()),
         classes,
         needs,
-        offline: copies.iter().any(|copy| copy["offline"] == true),
-        outbox: sum("waiting") > 0,
+        offline: copies.iter().any(|copy| copy.is_offline),
+        outbox: sum(|copy| copy.waiting) > 0,
     })
 }
 
@@ -63,7 +64,8 @@ fn state_of(class: &ClassState) -> State {
     let waiting = class.waiting;
     let failed = || {
         let (_, report) = class.last.as_ref()?;
-        report.get("error").filter(|error| !error.is_null())?.get("kind").and_then(Json::as_str)
+        let kind = report.get("error").filter(|error| !error.is_null())?.get("kind");
+        kind.and_then(Json::as_str).and_then(Obstacle::named)
     };
     if class.in_step() {
         State::InStep
@@ -71,10 +73,10 @@ fn state_of(class: &ClassState) -> State {
         State::Held
     } else {
         match failed() {
-            Some("sign-in" | "locked") => State::SignIn,
-            Some("stands-by") => State::Standby,
-            Some("failed") => State::Error,
-            Some(_) => State::Offline,
+            Some(Obstacle::SignIn | Obstacle::Locked) => State::SignIn,
+            Some(Obstacle::Standby) => State::Standby,
+            Some(Obstacle::Failed) => State::Error,
+            Some(Obstacle::Later) => State::Offline,
             None => State::Waiting,
         }
     }

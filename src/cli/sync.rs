@@ -7,7 +7,7 @@ use super::waiting::Waiting;
 use super::{Exit, Installation, kept, plan};
 use crate::model::{Class, Side};
 use crate::store::{self, Store, observation, quarantine};
-use crate::sync::fence::STANDBY;
+use crate::sync::report::Obstacle;
 use crate::sync::{ClassReport, Report};
 
 /// Bring both sides in step, now
@@ -77,7 +77,8 @@ impl Sync {
         bar.finish_and_clear();
         // Perhaps a right was taken away.
         let refused = |class: &ClassReport| {
-            class.refused > 0 || class.error.as_ref().is_some_and(|error| error.kind == "failed")
+            class.refused > 0
+                || class.error.as_ref().is_some_and(|error| error.kind == Obstacle::Failed)
         };
         if report.classes.values().any(refused) {
             kept::doubt_standing(&opened.engine.store).await?;
@@ -96,7 +97,7 @@ pub fn answer(report: &Report, waiting: Waiting) -> Answer {
         troubles(&mut page, *class, report);
     }
     let standby = report.classes.values().filter_map(|class| class.error.as_ref());
-    if let Some(standby) = standby.rev().find(|error| error.kind == STANDBY) {
+    if let Some(standby) = standby.rev().find(|error| error.kind == Obstacle::Standby) {
         page.gap();
         page.wrapped("", &standby.message);
         page.wrapped("→ ", standby.hint.as_deref().unwrap_or_default());
@@ -139,7 +140,7 @@ pub fn table(report: &Report) -> Page {
 }
 
 fn troubles(page: &mut Page, class: Class, report: &ClassReport) {
-    if let Some(error) = report.error.as_ref().filter(|error| error.kind != STANDBY) {
+    if let Some(error) = report.error.as_ref().filter(|error| error.kind != Obstacle::Standby) {
         page.line(format!("{class}s: {}", error.message));
         if let Some(hint) = &error.hint {
             page.line(format!("  → {hint}"));

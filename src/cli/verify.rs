@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 
+use super::offline::{self, Standing};
 use super::output::{Answer, Page, count, short};
 use super::plan::LINES;
 use super::sync::{ClassName, chosen};
 use super::waiting::Waiting;
-use super::{Exit, Installation, offline};
+use super::{Exit, Installation};
 use crate::model::{Class, Side};
-use crate::store::Store;
+use crate::store::{Store, open};
+use crate::sync::report::Failure;
 use crate::sync::verify::{Finding, Kind, Verdict};
 
 /// The copy that it works on, below the state folder.
@@ -73,6 +75,7 @@ async fn damage(store: &Store) -> anyhow::Result<Option<String>> {
 
 /// A copy of the store that goes when it is dropped.
 struct Copy {
+    // Closed before its files go.
     store: Store,
     _files: Files,
 }
@@ -80,33 +83,20 @@ struct Copy {
 impl Copy {
     async fn of(store: &Store, path: &Path) -> anyhow::Result<Self> {
         // What a process left that was killed here.
+        open::remove(path)?;
         let files = Files(path.to_owned());
-        files.remove();
         Ok(Self { store: store.copy(path).await?, _files: files })
     }
 }
 
-/// The files of a store.
+/// The files of a store, which go when this does.
 struct Files(PathBuf);
-
-impl Files {
-    fn remove(&self) {
-        for suffix in ["", "-wal", "-shm", ".lock", ".unfinished"] {
-            let mut name = self.0.clone().into_os_string();
-            name.push(suffix);
-            // Most often it is not there.
-            if let Err(error) = std::fs::remove_file(&name)
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                tracing::warn!(%error, "the copy of the store cannot be deleted");
-            }
-        }
-    }
-}
 
 impl Drop for Files {
     fn drop(&mut self) {
-        self.remove();
+        if let Err(error) = open::remove(&self.0) {
+            tracing::warn!(%error, "the copy of the store cannot be deleted");
+        }
     }
 }
 
@@ -117,7 +107,7 @@ struct Report {
     classes: BTreeMap<Class, Verdict>,
     waiting: Waiting,
     /// The offline copies and what waits in them.
-    copies: Vec<Json>,
+    copies: Vec<Standing>,
 }
 
 impl Report {
@@ -125,19 +115,12 @@ impl Report {
         self.classes.values().flat_map(|verdict| &verdict.findings)
     }
 
-    fn edits(&self) -> u64 {
-        let number = |copy: &Json, name: &str| copy[name].as_u64().unwrap_or_default();
-        let of =
-            |copy| number(copy, "waiting") + number(copy, "parked") + number(copy, "contested");
-        self.copies.iter().map(of).sum()
-    }
-
     fn in_order(&self) -> bool {
         self.damage.is_none()
             && self.findings().next().is_none()
             && self.classes.values().all(|verdict| verdict.error.is_none())
             && self.waiting.is_nothing()
-            && self.edits() == 0
+            && self.copies.iter().all(|copy| copy.open() == 0)
     }
 
     fn answer(&self, lines: usize) -> Answer {
@@ -225,9 +208,7 @@ impl Report {
                 "records": listed(Side::Crm),
                 "pairs": verdict.pairs,
                 "findings": findings,
-                "error": verdict.error.as_ref().map(|error| json!({
-                    "kind": error.kind, "message": error.message, "hint": error.hint,
-                })),
+                "error": verdict.error.as_ref().map(Failure::to_json),
             });
             (class.to_string(), json)
         };
@@ -237,29 +218,19 @@ impl Report {
             "damage": self.damage,
             "classes": classes,
             "waiting": self.waiting.to_json(),
-            "copies": self.copies,
+            "copies": self.copies.iter().map(Standing::to_json).collect::<Vec<_>>(),
         })
     }
 
     /// Findings count before a class that could not be looked at: they stay true.
     fn exit(&self) -> Exit {
-        let failed = |kind: &str| {
-            let errors = self.classes.values().filter_map(|verdict| verdict.error.as_ref());
-            errors.filter(|error| kind.is_empty() || error.kind == kind).count() > 0
-        };
         if self.in_order() {
-            Exit::Done
-        } else if self.damage.is_some() || self.findings().next().is_some() {
-            Exit::Differs
-        } else if failed("sign-in") {
-            Exit::SignIn
-        } else if failed("later") {
-            Exit::TryLater
-        } else if failed("") {
-            Exit::Failed
-        } else {
-            Exit::Differs
+            return Exit::Done;
         }
+        let is_found = self.damage.is_some() || self.findings().next().is_some();
+        let failures = self.classes.values().map(|verdict| verdict.error.as_ref());
+        let failed = Exit::of_failures(failures).filter(|_| !is_found);
+        failed.unwrap_or(Exit::Differs)
     }
 }
 
@@ -319,18 +290,22 @@ fn advice(kind: Kind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::report::Obstacle;
 
     #[test]
     fn what_waits_anywhere_is_not_in_order() {
-        let copy = |name: &str| {
-            let mut copy =
-                json!({ "organisation": "x", "waiting": 0, "parked": 0, "contested": 0 });
-            copy[name] = 1.into();
-            Report { copies: vec![copy], ..Report::default() }
-        };
-        for name in ["waiting", "parked", "contested"] {
-            let report = copy(name);
-            assert_eq!((report.in_order(), report.exit()), (false, Exit::Differs), "{name}");
+        for copy in [
+            Standing { waiting: 1, ..Standing::default() },
+            Standing { parked: 1, ..Standing::default() },
+            Standing { contested: 1, ..Standing::default() },
+        ] {
+            let report = Report { copies: vec![copy], ..Report::default() };
+            assert_eq!(
+                (report.in_order(), report.exit()),
+                (false, Exit::Differs),
+                "{:?}",
+                report.copies
+            );
         }
         let waiting = Waiting { aside: 1, ..Waiting::default() };
         let report = Report { waiting, ..Report::default() };
@@ -340,15 +315,13 @@ mod tests {
 
     #[test]
     fn a_class_that_was_not_seen_is_not_in_order() {
-        let failure = |kind| crate::sync::report::Failure {
-            message: "no".to_owned(),
-            hint: None,
-            kind,
-            pause: None,
-        };
-        for (kind, exit) in
-            [("sign-in", Exit::SignIn), ("later", Exit::TryLater), ("failed", Exit::Failed)]
-        {
+        let failure = |kind| Failure { message: "no".to_owned(), hint: None, kind, pause: None };
+        for (kind, exit) in [
+            (Obstacle::SignIn, Exit::SignIn),
+            (Obstacle::Locked, Exit::SignIn),
+            (Obstacle::Later, Exit::TryLater),
+            (Obstacle::Failed, Exit::Failed),
+        ] {
             let verdict = Verdict { error: Some(failure(kind)), ..Verdict::default() };
             let classes = BTreeMap::from([(Class::Contact, verdict.clone())]);
             let mut report = Report { classes, ..Report::default() };

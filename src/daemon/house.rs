@@ -9,6 +9,7 @@ use async_trait::async_trait;
 
 use crate::ipc::wire;
 use crate::model::Class;
+use crate::sync::report::{Failure, Obstacle};
 use crate::sync::{Engine, Progress};
 
 /// Where progress is told.
@@ -126,13 +127,13 @@ pub enum Kind {
 
 impl Trouble {
     /// Of a class that could not be brought in step.
-    pub fn of(failure: &crate::sync::report::Failure) -> Self {
+    pub fn of(failure: &Failure) -> Self {
         let kind = match failure.kind {
-            "sign-in" => Kind::SignIn,
-            "locked" => Kind::Locked,
-            "later" => Kind::Later(failure.pause),
-            crate::sync::fence::STANDBY => Kind::Standby,
-            _ => Kind::Failed,
+            Obstacle::SignIn => Kind::SignIn,
+            Obstacle::Locked => Kind::Locked,
+            Obstacle::Later => Kind::Later(failure.pause),
+            Obstacle::Standby => Kind::Standby,
+            Obstacle::Failed => Kind::Failed,
         };
         Self { kind, message: failure.message.clone(), hint: failure.hint.clone() }
     }

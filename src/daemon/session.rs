@@ -18,6 +18,7 @@ use super::hall::Hall;
 use super::house::{Front, Order, Stale};
 use super::reload;
 use super::trigger::Cause;
+use super::worker::whole;
 use crate::ipc::wire::{
     Call, Class, Command, Doing, Done, Event, Failed, Progress, Question, Request, Response, Said,
     Trouble,
@@ -126,7 +127,11 @@ impl Session {
             Some(Response { id, said: Said::Failed(failed(kind, message, exit)) })
         };
         let request = match timeout(HELLO, reader.next::<Request>()).await {
-            Err(_) | Ok(Ok(None)) => return Err(None),
+            Err(_) => {
+                let late = format!("nobody said hello within {} seconds", HELLO.as_secs());
+                return Err(refuse(0, Trouble::Protocol, &late, LATER));
+            }
+            Ok(Ok(None)) => return Err(None),
             Ok(Err(error)) => {
                 return Err(refuse(0, Trouble::Protocol, &error.to_string(), USAGE));
             }
@@ -222,7 +227,12 @@ impl Session {
         tokio::spawn(async move {
             let command = order.command;
             let front = Arc::new(Waiting { id, session: session.clone() });
-            let answer = session.hall.house.run(order, front).await;
+            let answer = match whole(session.hall.house.run(order, front)).await {
+                Ok(answer) => answer,
+                Err(it) => {
+                    Err(Failed { hint: it.hint, ..failed(Trouble::Command, &it.message, 1) })
+                }
+            };
             let effect = effect(command);
             match effect {
                 Effect::None => {}
@@ -286,11 +296,12 @@ impl Front for Waiting {
         self.session.lock().insert(self.id, reply);
         let question = Question { about: about.to_owned(), question: question.to_owned() };
         self.session.say(self.id, Said::Question(question)).await;
-        let answer = tokio::select! {
-            answer = timeout(QUESTION, replied) => answer,
-            () = self.session.say.closed() => return false,
+        let yes = tokio::select! {
+            answer = timeout(QUESTION, replied) => answer.is_ok_and(|answer| answer.unwrap_or(false)),
+            () = self.session.say.closed() => false,
         };
-        answer.is_ok_and(|answer| answer.unwrap_or(false))
+        self.session.lock().remove(&self.id);
+        yes
     }
 
     fn tell(&self, progress: sync::Progress) {

@@ -1,8 +1,10 @@
 //! The rounds of one class, one after the other, however the others fare.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::sleep;
 
@@ -35,15 +37,16 @@ pub(super) async fn work(hall: Arc<Hall>, class: Class, rooms: Rooms) {
 async fn round(hall: &Hall, class: Class, engine: &Engine, pace: &mut Pace, cause: Cause) -> Next {
     let _pass = hall.gate.beside().await;
     hall.begin(class);
-    let (trouble, unsettled, stale) = match engine.sync(&[class], cause.as_str()).await {
-        Ok(report) => {
+    let (trouble, unsettled, stale) = match whole(engine.sync(&[class], cause.as_str())).await {
+        Ok(Ok(report)) => {
             let report = report.classes.get(&class);
             let quiet = report.is_some_and(|report| report.quiet);
             let unsettled = report.is_some_and(|report| report.unsettled);
             let trouble = report.and_then(|report| report.error.as_ref().map(Trouble::of));
             (trouble, unsettled, if quiet { Stale::Nothing } else { Stale::Class(class) })
         }
-        Err(error) => (Some(of_store(&error)), false, Stale::Class(class)),
+        Ok(Err(error)) => (Some(of_store(&error)), false, Stale::Class(class)),
+        Err(trouble) => (Some(trouble), false, Stale::Class(class)),
     };
     if let Some(trouble) = &trouble {
         tracing::warn!(%class, kind = ?trouble.kind, "a round ended early");
@@ -57,6 +60,18 @@ async fn round(hall: &Hall, class: Class, engine: &Engine, pace: &mut Pace, caus
     let next_round = after(hall.clock.now(), next.pause);
     hall.end(class, Beat { syncing: false, looked: true, trouble, next: next_round });
     next
+}
+
+/// What comes of a round, or of a command. One that breaks off by a fault of the program is trouble like any other: else its class
+/// would stand still, or a client wait for ever.
+pub(super) async fn whole<T>(work: impl Future<Output = T>) -> Result<T, Trouble> {
+    AssertUnwindSafe(Box::pin(work)).catch_unwind().await.map_err(|_| Trouble {
+        kind: Kind::Failed,
+        message: "it broke off: this is a fault of Liaison itself".to_owned(),
+        hint: Some(
+            "please report it, with the file that `liaison doctor --bundle FILE` makes".to_owned(),
+        ),
+    })
 }
 
 /// Waits for the next round.
@@ -94,4 +109,16 @@ fn of_store(error: &store::Error) -> Trouble {
 
 fn after(now: Timestamp, pause: Duration) -> Option<Timestamp> {
     now.checked_add(SignedDuration::try_from(pause).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_round_that_breaks_off_is_trouble_and_no_end() {
+        assert_eq!(whole(async { 7 }).await, Ok(7));
+        let trouble = whole(async { assert_eq!(1, 2) }).await.unwrap_err();
+        assert_eq!(trouble.kind, Kind::Failed);
+    }
 }

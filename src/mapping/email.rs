@@ -25,12 +25,14 @@ use crate::model::{
 mod body;
 mod compose;
 mod defuse;
+mod filed;
 mod left_out;
 mod letter;
 mod message;
 mod names;
 mod newcomer;
 
+pub use filed::differing;
 pub use left_out::leave_out;
 pub use letter::{Letter, Posting, Unfit, letter, letter_name};
 pub use message::{head, read_item, read_text};
@@ -122,6 +124,10 @@ pub fn write_record(
             Err(Unwritable("a filed message cannot be changed".to_owned()))
         };
     }
+    Ok(new_row(change, context))
+}
+
+fn new_row(change: Change<'_>, context: &Context) -> RecordPatch {
     let outgoing = change.whole.get(&DIRECTIONCODE) == Some(&Value::Flag(true));
     let mut patch = RecordPatch {
         state: Some(if outgoing { SENT } else { RECEIVED }),
@@ -170,7 +176,7 @@ pub fn write_record(
     if let Some(filing) = context.filing.get(change.uid) {
         patch.lookups = filed_with(filing);
     }
-    Ok(patch)
+    patch
 }
 
 fn filed_with(filing: &Filing) -> BTreeMap<String, Option<PartyRef>> {

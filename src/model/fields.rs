@@ -66,6 +66,11 @@ pub type Fields = BTreeMap<Field, Value>;
 /// What to change: `None` empties the field.
 pub type Patch = BTreeMap<Field, Option<Value>>;
 
+/// The patch that says all of this.
+pub fn all_of(fields: &Fields) -> Patch {
+    fields.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect()
+}
+
 /// One value, in the form both sides compare.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {

@@ -12,7 +12,7 @@ pub mod selection;
 pub mod thread;
 pub mod time;
 
-pub use fields::{Address, Attachment, Field, Fields, Patch, Value};
+pub use fields::{Address, Attachment, Field, Fields, Patch, Value, all_of};
 pub use files::FileRules;
 pub use item::{Body, Class, Completeness, Document, ItemId, Listing, Side, Uid, Version};
 pub use link::{Bases, Content, Link, LinkId, LinkState, Traits};

@@ -218,6 +218,12 @@ impl<'w> Case<'w> {
             }
             // What was changed in the mailbox stays there, whatever becomes of its record.
             (Half::Changed(_), Half::Hidden(Hidden::Left)) => self.farewell(),
+            // Whatever became of its record: a filed message is followed to where it is now.
+            (Half::Same | Half::Changed(_), Half::Hidden(Hidden::Unseen))
+                if self.world.class == Class::Email =>
+            {
+                self.merge()
+            }
             (Half::Same | Half::Changed(_) | Half::Gone, Half::Hidden(Hidden::Unseen)) => None,
             (Half::Hidden(_), Half::Same | Half::Changed(_) | Half::Gone | Half::Hidden(_)) => None,
         }

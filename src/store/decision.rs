@@ -180,22 +180,6 @@ pub fn naming(connection: &Connection, digests: &BTreeSet<u32>) -> Result<BTreeS
     Ok(found)
 }
 
-/// How many items ended how, by which rule: what `status` adds up.
-///
-/// # Errors
-/// Only the store's own.
-pub fn counts(connection: &Connection, class: Class) -> Result<BTreeMap<(Outcome, String), u32>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT outcome, rule, count(*) FROM decision WHERE class = ?1 GROUP BY outcome, rule",
-    )?;
-    statement
-        .query_and_then([class.as_str()], |row| {
-            let outcome: String = row.get(0)?;
-            Ok(((Outcome::named(&outcome)?, row.get(1)?), row.get(2)?))
-        })?
-        .collect()
-}
-
 /// Forgets the decisions about items that are gone.
 ///
 /// # Errors

@@ -1,10 +1,11 @@
-//! Every remote write: what was intended, before it is tried, and what came of it. Rows are never removed, and a row that
-//! has its outcome never changes again.
+//! Every remote write: what was intended, before it is tried, and what came of it. A row that has its outcome never changes
+//! again, and is forgotten when it is old.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use crate::model::{Class, Fields, ItemId, LinkId, Patch, Side, Version};
 
@@ -234,6 +235,45 @@ pub fn unknown(connection: &Connection) -> Result<Vec<Entry>> {
          FROM journal WHERE outcome IN ('intended', 'unknown') ORDER BY id",
     )?;
     statement.query_and_then([], from_row)?.collect()
+}
+
+/// Whether of any write of a class nobody knows whether it took place.
+///
+/// # Errors
+/// Only the store's own.
+pub fn is_open(connection: &Connection, class: Class) -> Result<bool> {
+    // `+`: by the index of the few that are open.
+    let mut statement = connection.prepare_cached(
+        "SELECT 1 FROM journal WHERE outcome IN ('intended', 'unknown') AND +class = ?1 LIMIT 1",
+    )?;
+    Ok(statement.exists([class.as_str()])?)
+}
+
+/// How many rows one round forgets.
+const FORGOTTEN: u32 = 500;
+
+/// Forgets the oldest rows that have their outcome, those that had it before this moment and not all at once, with what
+/// deletes removed. Returns their rounds.
+///
+/// # Errors
+/// Only the store's own.
+pub(super) fn forget(tx: &Transaction<'_>, before: Timestamp) -> Result<BTreeSet<RoundId>> {
+    // Rows are as old as their numbers: nearly always, one look is enough.
+    let mut oldest = tx.prepare_cached(
+        "SELECT at FROM journal WHERE outcome NOT IN ('intended', 'unknown') ORDER BY id LIMIT 1",
+    )?;
+    let oldest: Option<i64> = oldest.query_row([], |row| row.get(0)).optional()?;
+    if oldest.is_none_or(|at| at >= before.as_microsecond()) {
+        return Ok(BTreeSet::new());
+    }
+    let mut statement = tx.prepare_cached(
+        "DELETE FROM journal WHERE at < ?1 AND id IN (
+         SELECT id FROM journal WHERE outcome NOT IN ('intended', 'unknown') ORDER BY id LIMIT ?2)
+         RETURNING round",
+    )?;
+    let rounds = statement
+        .query_map(params![before.as_microsecond(), FORGOTTEN], |row| Ok(RoundId(row.get(0)?)))?;
+    Ok(rounds.collect::<std::result::Result<_, _>>()?)
 }
 
 fn from_row(row: &Row<'_>) -> Result<Entry> {

@@ -5,6 +5,7 @@
 //! what a plan, a connector or the time is. Times come as parameters.
 
 use std::fmt;
+use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
@@ -58,9 +59,18 @@ pub const AFTER_COMMIT: &str = "store: after commit";
 /// As [`AFTER_COMMIT`], and instead of it, after a commit that waited until it was on the disk ([`Store::promise`]).
 pub const AFTER_PROMISE: &str = "store: after promise";
 
-/// Asked at each named stop point whether to go on. A `false` ends the write with [`ErrorKind::Stopped`], as a crash at
-/// this point would: for tests that walk through all of them.
-pub type Probe = Arc<dyn Fn(&'static str) -> bool + Send + Sync>;
+/// A point at which a write can end as in a crash.
+#[derive(Debug, Clone, Copy)]
+pub struct Stop {
+    /// [`BEFORE_COMMIT`], [`AFTER_COMMIT`] or [`AFTER_PROMISE`].
+    pub name: &'static str,
+    /// The line of the program that writes: so all of them are known, and none has to be given a name by hand.
+    pub place: &'static Location<'static>,
+}
+
+/// Asked at each stop point whether to go on. A `false` ends the write with [`ErrorKind::Stopped`], as a crash at this
+/// point would: for tests that walk through all of them.
+pub type Probe = Arc<dyn Fn(Stop) -> bool + Send + Sync>;
 
 /// A handle on the store; clones share it.
 #[derive(Clone)]
@@ -145,13 +155,14 @@ impl Store {
     ///
     /// # Panics
     /// When the work does.
-    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    #[track_caller]
+    pub fn write<T, F>(&self, work: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
     where
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     {
-        let store = self.clone();
-        aside(move || store.write_blocking(work)).await
+        let (store, place) = (self.clone(), Location::caller());
+        aside(move || store.transact(Durability::Process, place, work))
     }
 
     /// As [`Store::write`], and on the disk when it returns: survives a power failure, with all that was written before.
@@ -161,13 +172,14 @@ impl Store {
     ///
     /// # Panics
     /// When the work does.
-    pub async fn promise<T, F>(&self, work: F) -> Result<T>
+    #[track_caller]
+    pub fn promise<T, F>(&self, work: F) -> impl Future<Output = Result<T>> + Send + use<T, F>
     where
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     {
-        let store = self.clone();
-        aside(move || store.promise_blocking(work)).await
+        let (store, place) = (self.clone(), Location::caller());
+        aside(move || store.transact(Durability::Power, place, work))
     }
 
     /// Reads from one state of the store, without waiting for writes. A connection that reads refuses to write.
@@ -190,19 +202,21 @@ impl Store {
     ///
     /// # Errors
     /// As for [`Store::write`].
+    #[track_caller]
     pub fn write_blocking<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
-        self.transact(Durability::Process, work).map_err(|error| self.named(error))
+        self.transact(Durability::Process, Location::caller(), work)
     }
 
     /// [`Store::promise`] for callers outside the runtime.
     ///
     /// # Errors
     /// As for [`Store::write`].
+    #[track_caller]
     pub fn promise_blocking<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
-        self.transact(Durability::Power, work).map_err(|error| self.named(error))
+        self.transact(Durability::Power, Location::caller(), work)
     }
 
     /// [`Store::read`] for callers outside the runtime.
@@ -257,6 +271,16 @@ impl Store {
     fn transact<T>(
         &self,
         durability: Durability,
+        place: &'static Location<'static>,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.commit(durability, place, work).map_err(|error| self.named(error))
+    }
+
+    fn commit<T>(
+        &self,
+        durability: Durability,
+        place: &'static Location<'static>,
         work: impl FnOnce(&Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut writer = locked(&self.shared.writer);
@@ -271,12 +295,13 @@ impl Store {
         // At once: a transaction that reads first and writes later can fail with no way to wait.
         let tx = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let result = work(&tx)?;
-        self.pass(BEFORE_COMMIT)?;
+        self.pass(Stop { name: BEFORE_COMMIT, place })?;
         tx.commit()?;
-        self.pass(match durability {
+        let name = match durability {
             Durability::Process => AFTER_COMMIT,
             Durability::Power => AFTER_PROMISE,
-        })?;
+        };
+        self.pass(Stop { name, place })?;
         Ok(result)
     }
 
@@ -296,10 +321,11 @@ impl Store {
         snapshot(&mut free.unwrap_or_else(|| locked(first)), work)
     }
 
-    fn pass(&self, point: &'static str) -> Result<()> {
+    fn pass(&self, stop: Stop) -> Result<()> {
         match &self.probe {
-            Some(probe) if !probe(point) => {
-                Err(Error::new(ErrorKind::Stopped, format!("stopped at a point named \"{point}\"")))
+            Some(probe) if !probe(stop) => {
+                let Stop { name, place } = stop;
+                Err(Error::new(ErrorKind::Stopped, format!("stopped at “{name}” of {place}")))
             }
             Some(_) | None => Ok(()),
         }

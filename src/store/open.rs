@@ -111,6 +111,23 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Deletes a store that nobody has open, with all that stands beside it. What is not there is gone already.
+///
+/// # Errors
+/// The first file that stays; the others are gone all the same.
+pub fn remove(path: &Path) -> Result<()> {
+    let mut ended = Ok(());
+    for suffix in ["", "-wal", "-shm", ".lock", ".unfinished"] {
+        let file = beside(path, suffix);
+        if let Err(error) = fs::remove_file(&file)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            ended = ended.and(Err(Error::from(error).at(&file)));
+        }
+    }
+    ended
+}
+
 /// Makes an empty file that only its owner can read. The log and the shared memory beside a store get the same mode.
 ///
 /// # Errors

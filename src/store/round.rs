@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::encode::read_moment;
 use super::error::{Error, ErrorKind, Result};
+use super::journal;
 
 /// The store's number of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +35,10 @@ pub struct Round {
 /// How many rounds are kept that led to nothing. A service has some hundred a day.
 const KEPT: i64 = 2000;
 
-/// Records that a round begins, and forgets an old one that led to nothing.
+/// For how long is kept what rounds wrote: half a year. What was contested is kept for good.
+const HISTORY: SignedDuration = SignedDuration::from_hours(183 * 24);
+
+/// Records that a round begins, and forgets old ones: what they wrote when it is very old, and one that led to nothing.
 ///
 /// # Errors
 /// Only the store's own.
@@ -42,13 +46,18 @@ pub fn start(tx: &Transaction<'_>, trigger: &str, at: Timestamp) -> Result<Round
     tx.prepare_cached("INSERT INTO round (started, trigger) VALUES (?1, ?2)")?
         .execute(params![at.as_microsecond(), trigger])?;
     let id = tx.last_insert_rowid();
-    tx.prepare_cached(
-        "DELETE FROM round WHERE id = ?1
+    let long_ago = at.checked_sub(HISTORY).unwrap_or(Timestamp::MIN);
+    let mut old = journal::forget(tx, long_ago)?;
+    old.insert(RoundId(id - KEPT));
+    let mut statement = tx.prepare_cached(
+        "DELETE FROM round WHERE id = ?1 AND id <= ?2
          AND NOT EXISTS (SELECT 1 FROM journal WHERE round = ?1)
          AND NOT EXISTS (SELECT 1 FROM hold WHERE round = ?1)
          AND NOT EXISTS (SELECT 1 FROM conflict WHERE round = ?1)",
-    )?
-    .execute([id - KEPT])?;
+    )?;
+    for round in old {
+        statement.execute([round.0, id - KEPT])?;
+    }
     Ok(RoundId(id))
 }
 

@@ -1,7 +1,10 @@
 //! What becomes of a thing whose write was refused.
 
+use std::collections::BTreeSet;
+
+use super::prepare::Job;
 use crate::connector::{Error, ErrorKind, Retry};
-use crate::model::{ItemId, Side};
+use crate::model::{Address, ItemId, Side};
 use crate::plan::{Step, World};
 use crate::store::quarantine::Failure;
 
@@ -34,4 +37,12 @@ pub(super) fn failure(step: &Step, world: &World, error: &Error) -> Option<(Fail
         .or_else(|| Some("change the item, or run `liaison sync --retry`".to_owned()));
     let reason = error.to_string();
     Some((Failure { side, class: step.class, id, version, reason, hint }, error.kind.retry()))
+}
+
+/// A message that was not filed for certain, where that was noted as one that waits.
+pub(super) fn unfiled(job: &Job<'_>) -> Option<(ItemId, BTreeSet<Address>)> {
+    let half = job.half(Side::Crm).filter(|_| !job.in_doubt.is_empty())?;
+    let is_final = |error: &Error| !error.kind.leaves_open() && error.kind != ErrorKind::Exists;
+    let refused = half.result.as_ref().is_some_and(|result| result.as_ref().is_err_and(is_final));
+    refused.then(|| (half.write.id().clone(), job.in_doubt.clone()))
 }

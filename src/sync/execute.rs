@@ -129,6 +129,9 @@ impl Executor<'_> {
             Ok(jobs) => jobs,
             Err(error) => return Ok((0, Some(Failure::of(&error)))),
         };
+        for job in &mut jobs {
+            job.in_doubt = self.in_doubt(job);
+        }
         let both = |side| jobs.iter().any(|job| job.is_ready(side));
         let both_sides = both(Side::Crm) && both(Side::Mailbox);
         if let Some(failure) = self.engine.prove().await {
@@ -147,9 +150,7 @@ impl Executor<'_> {
         for (job, entries) in jobs.iter().zip(&entries) {
             count(job, report);
             trace(job);
-            let mut outcome = Outcome::of(job, entries, self.world, &self.context);
-            outcome.in_doubt = self.in_doubt(job);
-            outcomes.push(outcome);
+            outcomes.push(Outcome::of(job, entries, self.world, &self.context));
         }
         record::commit(self.engine, self.class, self.round, outcomes).await?;
         Ok((jobs.len(), failure))
@@ -183,14 +184,10 @@ impl Executor<'_> {
         Ok(Ok(()))
     }
 
-    /// The addresses in doubt of a message that was filed.
+    /// The addresses in doubt of a message that is to be filed.
     fn in_doubt(&self, job: &Job<'_>) -> BTreeSet<Address> {
-        match job.half(Side::Crm) {
-            Some(Prepared {
-                write: Write::Create { body: Body::Patch(patch), .. },
-                result: Some(Ok(_)),
-                ..
-            }) if self.class == Class::Email => {
+        match job.half(Side::Crm).map(|half| &half.write) {
+            Some(Write::Create { body: Body::Patch(patch), .. }) if self.class == Class::Email => {
                 let parties = patch.parties.iter().flatten();
                 let nobody = parties.filter(|party| party.target.is_none());
                 self.known.in_doubt(nobody.map(|party| party.address.as_str()))

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::Engine;
-use super::report::Failure;
+use super::report::{Failure, Obstacle};
 use crate::clock::Clock;
 use crate::connector::lease::{Entry, Instance, Lease, Looked, Tenure, is_lost_race};
 use crate::connector::{self, ErrorKind};
@@ -331,9 +331,6 @@ fn is_barred(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::Forbidden | ErrorKind::Unsupported)
 }
 
-/// What kind of trouble it is that another installation syncs.
-pub const STANDBY: &str = "stands-by";
-
 const CLAIM: &str = "this computer looks, and keeps what you decide, but writes nothing; to make it the one that syncs: \
                      `liaison instance claim`";
 
@@ -345,7 +342,7 @@ fn standby(tenure: &Tenure) -> Failure {
     };
     let message =
         format!("“{host}” is the computer that syncs, since {}; {last}", moment(tenure.since));
-    Failure { message, hint: Some(CLAIM.to_owned()), kind: STANDBY, pause: None }
+    Failure { message, hint: Some(CLAIM.to_owned()), kind: Obstacle::Standby, pause: None }
 }
 
 fn reserved(reserve: &Reserve) -> Failure {
@@ -355,7 +352,7 @@ fn reserved(reserve: &Reserve) -> Failure {
             "this state was made on {from}: if it is still at work there, two would sync with one memory"
         ),
     };
-    Failure { message, hint: Some(CLAIM.to_owned()), kind: STANDBY, pause: None }
+    Failure { message, hint: Some(CLAIM.to_owned()), kind: Obstacle::Standby, pause: None }
 }
 
 /// To the minute, in UTC: several computers speak of it.

@@ -1,6 +1,6 @@
 //! Turns steps into writes: reads what stands there now, and lets `mapping` put the changes onto it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
@@ -9,8 +9,8 @@ use crate::connector::{self, Connector, Error, ErrorKind, Write, Written};
 use crate::filter::content::Keep;
 use crate::mapping::{self, Change, Context};
 use crate::model::{
-    Body, Class, Content, Document, Fields, ItemId, Patch, Record, RecordId, Side, Table, Version,
-    name,
+    Address, Body, Class, Content, Document, Fields, ItemId, Patch, Record, RecordId, Side, Table,
+    Version, all_of, name,
 };
 use crate::plan::merge::apply;
 use crate::plan::operation::Change as Planned;
@@ -27,6 +27,8 @@ pub(super) struct Job<'a> {
     pub(super) replaced: Option<(ItemId, Version)>,
     /// What of a message stays out of the CRM.
     pub(super) left_out: Option<String>,
+    /// Addresses of a message that may be several people's: it waits to be told which.
+    pub(super) in_doubt: BTreeSet<Address>,
     /// Why the step could not even be prepared.
     pub(super) unwritable: Option<Error>,
 }
@@ -98,6 +100,7 @@ impl Desk<'_> {
             removed: None,
             replaced: None,
             left_out: None,
+            in_doubt: BTreeSet::new(),
             unwritable: None,
         };
         let prepared = match &step.action {
@@ -158,11 +161,7 @@ impl Desk<'_> {
             Some(version) => {
                 // A single appointment became a series, or the other way round: another table, hence another row.
                 let guid = name::converted_guid(self.organisation, table, address.guid);
-                let all: Patch = whole
-                    .iter()
-                    .map(|(field, value)| (field.clone(), Some(value.clone())))
-                    .collect();
-                let body = body(&all, None)?;
+                let body = body(&all_of(&whole), None)?;
                 job.replaced = Some((id.clone(), version.clone()));
                 Write::Create { id: RecordId::new(table, guid).item_id(), body }
             }

@@ -41,8 +41,8 @@ pub struct Outcome {
     pub(super) complete: bool,
     /// The other half's fields of a thing that was deleted on one side and changed on the other.
     pub(super) kept: Fields,
-    /// Addresses of a filed message that belong to nobody knows whom.
-    pub(super) in_doubt: BTreeSet<Address>,
+    /// A message that was not filed, and its addresses of which nobody knows whose they are: it waits no longer.
+    unfiled: Option<(ItemId, BTreeSet<Address>)>,
 }
 
 /// What becomes of the link.
@@ -77,6 +77,12 @@ pub(super) async fn intend(
     }
     let now = engine.clock.now();
     let count = jobs.len();
+    // Before it is filed: should nobody learn that it was, it would never be told.
+    let waits: Vec<(ItemId, BTreeSet<Address>)> = jobs
+        .iter()
+        .filter(|job| job.unwritable.is_none() && !job.in_doubt.is_empty())
+        .filter_map(|job| Some((job.half(Side::Crm)?.write.id().clone(), job.in_doubt.clone())))
+        .collect();
     let contested: Vec<Step> = jobs
         .iter()
         .filter(|job| job.unwritable.is_none() && !job.step.contests.is_empty())
@@ -88,6 +94,9 @@ pub(super) async fn intend(
             let ids = journal::intend(tx, round, now, &intents)?;
             for step in &contested {
                 contest::announce(tx, step, (round, now))?;
+            }
+            for (record, addresses) in &waits {
+                addresses.iter().try_for_each(|address| person::wait(tx, address, record))?;
             }
             let mut entries = vec![Entries::default(); count];
             for (id, (number, side, removed)) in ids.into_iter().zip(places) {
@@ -173,7 +182,7 @@ impl Outcome {
                 Action::Release { gone } => fields(world, step, gone.other()),
                 _ => Fields::new(),
             },
-            in_doubt: BTreeSet::new(),
+            unfiled: None,
         }
     }
 
@@ -193,7 +202,7 @@ impl Outcome {
             failure: job.unwritable.as_ref().and_then(|error| aside::failure(step, world, error)),
             complete: job.unwritable.is_none(),
             kept: Fields::new(),
-            in_doubt: BTreeSet::new(),
+            unfiled: aside::unfiled(job),
         };
         for (side, half, entry) in [
             (Side::Crm, &job.to_record, entries.record),
@@ -422,10 +431,8 @@ pub(super) async fn commit(
             if let Some((failure, retry)) = &outcome.failure {
                 quarantine::put(tx, failure, now, |failures| retry.pause(failures))?;
             }
-            if let Change::Put(link) = &outcome.change {
-                for address in &outcome.in_doubt {
-                    person::wait(tx, address, &link.record)?;
-                }
+            if let Some((record, addresses)) = &outcome.unfiled {
+                addresses.iter().try_for_each(|address| person::done(tx, address, record))?;
             }
             let link = put(tx, outcome)?;
             contest::list(tx, outcome, link, &pending, (round, now))?;

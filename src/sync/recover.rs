@@ -1,9 +1,14 @@
 //! Finds out what became of writes whose answer never came, or was never written down: before anything is planned, by what
 //! stands there now. Else our own write would look like somebody's change, and win over what a person did since.
 
-use super::Engine;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::world::Stored;
+use super::{Engine, undo};
+use crate::connector::{Error, ErrorKind, Scope};
 use crate::model::{
-    Bases, Class, Content, Field, Fields, Link, LinkId, LinkState, Listing, Patch, Side, Value,
+    Bases, Class, Content, Field, Fields, ItemId, Link, LinkId, LinkState, Listing, Patch, Side,
+    Value,
 };
 use crate::plan::Reason;
 use crate::store::conflict::{self, Dispute};
@@ -20,10 +25,6 @@ pub async fn run(
     items: &Listing,
     records: &Listing,
 ) -> store::Result<()> {
-    // A message is filed once and has nothing to merge.
-    if class == Class::Email {
-        return Ok(());
-    }
     let open = engine.store.read(journal::unknown).await?;
     let seen = |entry: &Entry| {
         let listing = if entry.intent.side == Side::Mailbox { items } else { records };
@@ -52,8 +53,10 @@ pub async fn run(
                     (Action::Create | Action::Update, Some(content))
                         if took_place(entry, &content.fields) =>
                     {
-                        // What a person chose goes to both sides: neither had said it before.
-                        if entry.intent.why != Reason::Chosen.to_string() {
+                        if undo::is_undo(&entry.intent) {
+                            undo::found(tx, &entry.intent, &content.fields)?;
+                        } else if entry.intent.why != Reason::Chosen.to_string() {
+                            // What a person chose goes to both sides: neither had said it before.
                             agree(tx, entry, &content.fields)?;
                         }
                         Outcome::Done
@@ -67,7 +70,55 @@ pub async fn run(
         .await
 }
 
-fn target(entry: &Entry) -> Option<&crate::model::ItemId> {
+/// As [`run`], of messages and what is filed of them, which no listing shows: each record is looked at by itself. A message is
+/// filed once and has nothing to merge; what else was to be done to one, is done once more where it is still to be done.
+///
+/// # Errors
+/// The outer when the store is lost, the inner when the CRM is out of service.
+pub(super) async fn mail(engine: &Engine) -> Stored<()> {
+    let mut open = engine.store.read(journal::unknown).await?;
+    open.retain(|entry| entry.intent.class == Class::Email);
+    if open.is_empty() {
+        return Ok(Ok(()));
+    }
+    let in_crm = open.iter().filter(|entry| entry.intent.side == Side::Crm).filter_map(target);
+    let records: BTreeSet<ItemId> = in_crm.cloned().collect();
+    let records: Vec<ItemId> = records.into_iter().collect();
+    let found = if records.is_empty() {
+        BTreeMap::new()
+    } else {
+        match engine.crm.read(Class::Email, &records).await {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        }
+    };
+    let mut outcomes = Vec::new();
+    for entry in open {
+        let there = match target(&entry).and_then(|id| found.get(id)) {
+            Some(Err(error)) if error.kind.scope() == Scope::Account => {
+                return Ok(Err(Error::new(error.kind, error.message.clone())));
+            }
+            Some(Err(error)) if error.kind == ErrorKind::Missing => Some(false),
+            Some(Ok(_)) => Some(true),
+            Some(Err(_)) | None => None,
+        };
+        let was_done = match entry.intent.action {
+            Action::Create => there == Some(true),
+            Action::Delete => there == Some(false),
+            Action::Update | Action::Mark => false,
+        };
+        outcomes.push((entry.id, if was_done { Outcome::Done } else { Outcome::Refused }));
+    }
+    let now = engine.clock.now();
+    let work = move |tx: &Transaction<'_>| {
+        outcomes
+            .iter()
+            .try_for_each(|(entry, outcome)| journal::finish(tx, *entry, &answer(*outcome), now))
+    };
+    engine.store.write(work).await.map(Ok)
+}
+
+fn target(entry: &Entry) -> Option<&ItemId> {
     match entry.intent.side {
         Side::Mailbox => entry.intent.item.as_ref(),
         Side::Crm => entry.intent.record.as_ref(),

@@ -100,7 +100,7 @@ impl Engine {
             return Ok(());
         }
         if let Some(failure) = self.prove().await {
-            tracing::warn!(kind = failure.kind, "what messages are about was not written");
+            tracing::warn!(kind = failure.kind.as_str(), "what messages are about was not written");
             return Ok(());
         }
         let (wanted, writes): (Vec<&Wanted>, Vec<Write>) = writes.into_iter().unzip();

@@ -68,10 +68,44 @@ pub struct ClassReport {
 pub struct Failure {
     pub message: String,
     pub hint: Option<String>,
-    /// What kind of trouble it is: `sign-in`, `later`, `stands-by` or `failed`. Decides the exit code.
-    pub kind: &'static str,
+    pub kind: Obstacle,
     /// How long the other end asked to be left alone.
     pub pause: Option<Duration>,
+}
+
+/// What stands in the way. Decides the exit code, and when the service tries again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Somebody must sign in.
+    SignIn,
+    /// Somebody must unlock the keyring.
+    Locked,
+    /// It passes by itself.
+    Later,
+    /// Another installation syncs.
+    Standby,
+    /// Something else that a person must look at.
+    Failed,
+}
+
+impl Obstacle {
+    const ALL: [Self; 5] = [Self::SignIn, Self::Locked, Self::Later, Self::Standby, Self::Failed];
+
+    /// The word used in `--json` and in stored reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign-in",
+            Self::Locked => "locked",
+            Self::Later => "later",
+            Self::Standby => "stands-by",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// By its word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|obstacle| obstacle.as_str() == word)
+    }
 }
 
 /// What to do about trouble that passes by itself.
@@ -81,17 +115,22 @@ const LATER: &str =
 impl Failure {
     pub fn of(error: &connector::Error) -> Self {
         let kind = match (error.kind, error.kind.retry()) {
-            (connector::ErrorKind::Unauthorised, _) => "sign-in",
-            (connector::ErrorKind::Locked, _) => "locked",
-            (_, Retry::After(_) | Retry::Backoff) => "later",
-            (_, Retry::Replan | Retry::Never) => "failed",
+            (connector::ErrorKind::Unauthorised, _) => Obstacle::SignIn,
+            (connector::ErrorKind::Locked, _) => Obstacle::Locked,
+            (_, Retry::After(_) | Retry::Backoff) => Obstacle::Later,
+            (_, Retry::Replan | Retry::Never) => Obstacle::Failed,
         };
-        let hint = error.hint.clone().or_else(|| (kind == "later").then(|| LATER.to_owned()));
+        let passes = kind == Obstacle::Later;
+        let hint = error.hint.clone().or_else(|| passes.then(|| LATER.to_owned()));
         let pause = match error.kind.retry() {
             Retry::After(pause) => Some(pause),
             Retry::Backoff | Retry::Replan | Retry::Never => None,
         };
         Self { message: error.to_string(), hint, kind, pause }
+    }
+
+    pub fn to_json(&self) -> Json {
+        json!({ "kind": self.kind.as_str(), "message": self.message, "hint": self.hint })
     }
 }
 
@@ -177,7 +216,8 @@ impl ClassReport {
 
     /// Writes into the log what came of it: counts and kinds. That nothing happened is a detail.
     pub(super) fn trace(&self) {
-        let (error, operations) = (self.error.as_ref().map(|error| error.kind), self.operations);
+        let (error, operations) =
+            (self.error.as_ref().map(|error| error.kind.as_str()), self.operations);
         let sent = self.outgoing.sent;
         if self.in_step() && operations + sent == 0 {
             tracing::debug!(linked = self.linked, requests = self.requests, "in step as before");
@@ -234,9 +274,7 @@ impl ClassReport {
             "requests": self.requests,
             "unsettled": self.unsettled,
             "partial": self.partial,
-            "error": self.error.as_ref().map(|error| {
-                json!({ "kind": error.kind, "message": error.message, "hint": error.hint })
-            }),
+            "error": self.error.as_ref().map(Failure::to_json),
             "in_step": self.in_step(),
         })
     }

@@ -10,17 +10,18 @@ use sha2::{Digest, Sha256};
 use super::observe::UNREAD;
 use super::{ClassReport, Engine};
 use crate::model::{Class, Side};
-use crate::store;
-use crate::store::link;
 use crate::store::quarantine::{self, Quarantined};
 use crate::store::settled::{self, Settled};
+use crate::store::{self, journal, link};
 
 impl Engine {
-    /// How the class was left, if nothing has to be looked at again for another reason than news.
+    /// How the class was left, if nothing has to be looked at again for another reason than news: nor what became of writes.
     pub(super) async fn settled(&self, class: Class) -> store::Result<Option<Settled>> {
         let settings = self.digest(class);
-        let settled = self.store.read(move |db| settled::get(db, class)).await?;
-        Ok(settled.filter(|settled| settled.settings == settings))
+        let settled = self.store.read(move |db| {
+            if journal::is_open(db, class)? { Ok(None) } else { settled::get(db, class) }
+        });
+        Ok(settled.await?.filter(|settled| settled.settings == settings))
     }
 
     /// Remembers that a look led to nothing, if that is so.

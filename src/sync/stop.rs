@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Engine;
-use super::report::Failure;
+use super::report::{Failure, Obstacle};
 
 /// Given once, and never taken back. Clones are one.
 #[derive(Debug, Clone, Default)]
@@ -82,7 +82,7 @@ impl Engine {
         self.stop.is_ordered().then(|| Failure {
             message: "it was told to stop".to_owned(),
             hint: Some("the next round goes on where this one ended".to_owned()),
-            kind: "later",
+            kind: Obstacle::Later,
             pause: None,
         })
     }

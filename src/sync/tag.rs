@@ -44,7 +44,7 @@ impl Engine {
     }
 
     /// Those in collections that are not known to refuse keywords.
-    async fn taking_keywords(
+    pub(super) async fn taking_keywords(
         &self,
         mailbox: &dyn Connector,
         ids: &BTreeSet<ItemId>,
@@ -76,7 +76,7 @@ impl Engine {
         set: bool,
     ) -> store::Result<bool> {
         if let Some(failure) = self.prove().await {
-            tracing::warn!(kind = failure.kind, "messages were not marked");
+            tracing::warn!(kind = failure.kind.as_str(), "messages were not marked");
             return Ok(false);
         }
         let (now, intents) = (self.clock.now(), ids.iter().map(|id| intent(id, set)).collect());

@@ -3,20 +3,24 @@
 //! what it finds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::report::{ClassReport, Failure};
 use super::world::{Look, Stored};
 use super::{Engine, describe};
 use crate::connector::{self, ErrorKind, Scope};
+use crate::mapping::email;
 use crate::model::{
-    Class, Content, Field, ItemId, Link, LinkId, LinkState, RecordId, Side, Uid, name,
+    Body, Class, Content, Document, Field, ItemId, Link, LinkId, LinkState, Record, RecordId, Side,
+    Uid, name,
 };
 use crate::plan::{Action, Rules, Seen, Step, World};
 use crate::store::conflict::{self, Dispute};
+use crate::store::regarding::{self, Wish};
 use crate::store::{self, cursor, journal, link, observation};
 
-/// How many records of messages are looked at in one question.
-const CHUNK: usize = 500;
+/// How many filed messages are in memory at a time, with their texts: as many as the CRM is asked for at once.
+const CHUNK: usize = 50;
 
 /// What is not as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -214,37 +218,97 @@ impl Engine {
         }
     }
 
-    /// Messages are met through their items: whether those that are filed are there, and marked so.
+    /// Messages are met through their items: whether those that are filed are there, marked so, and say what they were filed with.
     async fn filed(&self, look: &Look, verdict: &mut Verdict) -> Stored<()> {
         let class = Class::Email;
-        for id in look.to_tag.iter().chain(&look.to_untag) {
+        let to_tag = match self.mailbox.get(&class) {
+            Some(mailbox) => self.taking_keywords(mailbox.as_ref(), &look.to_tag).await?,
+            None => Vec::new(),
+        };
+        for id in to_tag.iter().chain(&look.to_untag) {
             verdict
                 .add(Kind::Untagged, format!("message {id}: its keyword is not as it should be"));
         }
-        let links = self.store.read(move |db| link::all(db, class)).await?;
-        let active: Vec<Link> =
-            links.into_iter().filter(|link| link.state == LinkState::Active).collect();
+        let (links, wishes, thrown_away) = self
+            .store
+            .read(move |db| {
+                Ok((link::all(db, class)?, regarding::all(db)?, link::astray(db, class)?))
+            })
+            .await?;
+        // Of what went from both sides the link stays: it was filed, should it come back.
+        let is_here =
+            |link: &Link| link.state == LinkState::Active && !thrown_away.contains_key(&link.uid);
+        let active: Vec<Link> = links.into_iter().filter(is_here).collect();
         for links in active.chunks(CHUNK) {
+            let items: Vec<ItemId> = links.iter().map(|link| link.item.clone()).collect();
+            let side = Side::Mailbox;
+            let heads =
+                self.store.read(move |db| observation::contents(db, side, class, &items)).await?;
             let ids: Vec<ItemId> = links.iter().map(|link| link.record.clone()).collect();
             let read = match self.crm.read(class, &ids).await {
                 Ok(read) => read,
                 Err(error) => return Ok(Err(error)),
             };
-            verdict.pairs += links.len();
             for link in links {
+                let message = Message { link, head: heads.get(&link.item) };
                 match read.get(&link.record) {
+                    Some(Ok(Document { body: Body::Record(record), .. })) => {
+                        verdict.pairs += 1;
+                        self.met(&message, record, wishes.get(&link.uid), verdict);
+                    }
                     Some(Err(error)) if error.kind == ErrorKind::Missing => {
-                        let line = format!("message {} is gone from the CRM", link.item);
-                        verdict.add(Kind::Gone, line);
+                        verdict.add(Kind::Gone, format!("{message} is gone from the CRM"));
                     }
                     Some(Err(error)) if error.kind.scope() == Scope::Account => {
                         return Ok(Err(connector::Error::new(error.kind, error.message.clone())));
                     }
-                    Some(Ok(_) | Err(_)) | None => {}
+                    // A colleague filed it.
+                    Some(Err(error)) if error.kind == ErrorKind::Forbidden => {}
+                    Some(Err(error)) => {
+                        verdict.add(Kind::Unseen, format!("{message} in the CRM: {error}"));
+                    }
+                    Some(Ok(_)) | None => {
+                        verdict.add(Kind::Unseen, format!("{message} in the CRM: no answer"));
+                    }
                 }
             }
         }
         Ok(Ok(()))
+    }
+
+    /// A message and its record. What another program filed, or was sent from the CRM, is there in the words of others.
+    fn met(
+        &self,
+        message: &Message<'_>,
+        record: &Record,
+        wish: Option<&Wish>,
+        verdict: &mut Verdict,
+    ) {
+        if wish.is_some_and(|wish| !wish.done && wish.target != email::regarding(record)) {
+            let line = format!("{message}: what it is about is not said in the CRM yet");
+            verdict.add(Kind::Changed, line);
+        }
+        let Some(head) = message.head.filter(|_| self.files_as(&message.link.uid, record.id))
+        else {
+            return;
+        };
+        match email::differing(head, record, &self.context()) {
+            Ok(differing) if differing.is_empty() => {}
+            Ok(differing) => {
+                let line = format!("{message}: the CRM says another {}", differing.join(", "));
+                verdict.add(Kind::Differs, line);
+            }
+            Err(unreadable) => {
+                verdict.add(Kind::Differs, format!("{message}: its record: {unreadable}"));
+            }
+        }
+    }
+
+    /// Whether filing a message of this name makes this record.
+    fn files_as(&self, uid: &Uid, record: RecordId) -> bool {
+        let (organisation, mailbox) = (self.settings.organisation, &self.settings.mailbox);
+        name::born_in_crm(organisation, uid).is_none()
+            && name::record_guid(organisation, record.table, mailbox, uid) == record.guid
     }
 
     /// Things of one name on one side.
@@ -265,6 +329,22 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+/// A message that is filed.
+struct Message<'a> {
+    link: &'a Link,
+    /// Nothing where it was thrown away since.
+    head: Option<&'a Content>,
+}
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.head {
+            Some(head) => write!(f, "message “{}”", email::title(&head.fields)),
+            None => write!(f, "message {}", self.link.item),
+        }
     }
 }
 

@@ -142,8 +142,7 @@ impl Engine {
         self.put_together((class, round, mailbox), (items, listed), records, None).await
     }
 
-    /// As [`Engine::take_in`]. Messages have no records of a sync filter: they are met through their items. One is filed once and
-    /// has nothing to merge, so that there is nothing to recover.
+    /// As [`Engine::take_in`]. Messages have no records of a sync filter: they are met through their items.
     async fn take_in_mail(&self, looker: &Looker<'_>, asked: Asked) -> Stored<Look> {
         let mut sieve = self.sieve().await?;
         let mail = match observe::mail(looker, asked, &mut sieve).await? {
@@ -154,6 +153,9 @@ impl Engine {
             Ok(sifted) => sifted,
             Err(error) => return Ok(Err(error)),
         };
+        if let Err(error) = recover::mail(self).await? {
+            return Ok(Err(error));
+        }
         let kept = sifted.kept.clone();
         let items = self.store.read(move |db| mail.listing(db, &kept)).await?;
         sifted.to_tag.retain(|id| items.0.entries.contains_key(id));

@@ -151,6 +151,43 @@ fn a_filed_message_that_is_gone_is_noticed() {
 }
 
 #[test]
+fn a_record_that_says_something_else_than_its_message_is_noticed() {
+    let mut scene = Scene::set();
+    let file = scene.organisation.databases().pop().unwrap();
+    let mut named = String::new();
+    // The service lets nobody edit a filed message: what it holds is damaged where it is kept.
+    for (column, sql) in [
+        ("subject", "UPDATE email SET subject = 'Your order'"),
+        (
+            "from",
+            "UPDATE activityparty SET addressused = 'eve@example.com' WHERE participationtypemask = 1",
+        ),
+        ("to", "DELETE FROM activityparty WHERE participationtypemask = 2"),
+        ("directioncode", "UPDATE email SET directioncode = 1 - directioncode"),
+        ("prioritycode", "UPDATE email SET prioritycode = 2"),
+        ("actualend", "UPDATE email SET actualend = '2026-01-02T10:00:01Z'"),
+    ] {
+        scene.organisation.stop();
+        assert_ne!(Connection::open(&file).unwrap().execute(sql, []).unwrap(), 0, "{sql}");
+        scene.organisation.resume();
+        named = if named.is_empty() { column.to_owned() } else { format!("{named}, {column}") };
+        let said = format!("message “Your offer”: the CRM says another {named}\n");
+        scene.here.run(&["verify"]).ends(9).says(&said);
+    }
+    assert_eq!(scene.kinds(), ["differs".to_owned()].into());
+}
+
+#[test]
+fn what_a_message_is_about_waits_until_the_crm_says_so() {
+    let scene = Scene::set();
+    let about = scene.row("contacts", "contactid", "Smith").replace("contacts(", "contact/");
+    scene.here.run(&["regarding", about.trim_end_matches(')'), "<offer-1@example.com>"]).ends(0);
+    assert_eq!(scene.kinds(), ["changed".to_owned()].into());
+    scene.here.run(&["sync"]).ends(0);
+    scene.in_order();
+}
+
+#[test]
 fn a_pair_that_says_two_things_is_noticed_though_the_store_believes_otherwise() {
     let scene = Scene::set();
     let row = scene.row("contacts", "contactid", "Smith");

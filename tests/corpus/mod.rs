@@ -3,12 +3,13 @@
 //!
 //! `LIAISON_SEED` chooses what the grammars make, `LIAISON_MADE` how much for each target (300); both are printed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 #[path = "../../fuzz/src/targets/mod.rs"]
-mod targets;
+pub mod targets;
 
 use targets::TARGETS;
 use targets::grammar::{self, Dice};
@@ -98,4 +99,25 @@ fn every_target_can_be_fuzzed() {
         assert!(run.contains(&format!("::{name}(bytes)")), "{name}");
     }
     assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
+}
+
+/// The fuzzers are built from a lock file of their own, which nothing else brings up to date.
+#[test]
+fn the_fuzzers_lock_what_the_product_needs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| -> toml::Table {
+        toml::from_str(&fs::read_to_string(root.join(file)).unwrap()).unwrap()
+    };
+    let (manifest, lock) = (read("Cargo.toml"), read("fuzz/Cargo.lock"));
+    let targets = manifest["target"].as_table().unwrap().values();
+    let tables = targets.filter_map(|target| target.get("dependencies"));
+    let needed = tables.chain(manifest.get("dependencies"));
+    let needed: BTreeSet<&str> =
+        needed.flat_map(|table| table.as_table().unwrap().keys()).map(String::as_str).collect();
+    let packages = lock["package"].as_array().unwrap();
+    let product = packages.iter().find(|package| package["name"].as_str() == Some("liaison"));
+    let locked = product.unwrap()["dependencies"].as_array().unwrap().iter();
+    let locked: BTreeSet<&str> =
+        locked.filter_map(|name| name.as_str()?.split(' ').next()).collect();
+    assert_eq!(locked, needed, "cargo update --workspace, in fuzz/");
 }

@@ -1,6 +1,6 @@
 //! Lets every fault happen at every point of a story, and expects the end that the story has without it.
 //!
-//! * The process dies before or after any remote write or commit and is started again: the same end.
+//! * The process dies at any look, before or after any remote write or commit, and is started again: the same end.
 //! * The same, and what was written since the last promise is lost with the power: the same end.
 //! * A reply is lost, a request arrives twice, a listing is cut, old or empty, a pause is asked for: the same end.
 //! * An old store is put back: everything is replayed, the same end.
@@ -11,6 +11,7 @@ use std::fmt;
 
 use liaison::model::{ItemId, Side};
 
+use super::places::Ended;
 use crate::scenario::run;
 use crate::scenario::tell::Story;
 use crate::support::fake::Ends;
@@ -30,8 +31,10 @@ pub struct End {
 #[derive(Debug, Default)]
 pub struct Told {
     pub problems: Vec<String>,
-    /// How often something happened at points of each kind.
+    /// How often something happened at points of each kind, and to whom it happened at those of the store.
     hits: BTreeMap<Point, BTreeMap<Fault, usize>>,
+    ended: Ended,
+    points: usize,
     runs: usize,
 }
 
@@ -40,12 +43,16 @@ pub struct Told {
 pub struct Tally {
     pub failures: Vec<String>,
     hits: BTreeMap<Point, BTreeMap<Fault, usize>>,
+    pub ended: Ended,
+    points: usize,
     runs: usize,
 }
 
 impl Tally {
     pub fn add(&mut self, story: &str, told: Told) {
         self.runs += told.runs;
+        self.points += told.points;
+        self.ended.add(told.ended);
         for (point, faults) in told.hits {
             let hits = self.hits.entry(point).or_default();
             for (fault, count) in faults {
@@ -57,6 +64,19 @@ impl Tally {
         if more > 0 {
             self.failures.push(format!("{story}: and {more} more"));
         }
+    }
+
+    /// How many points there were, and what happened at them.
+    pub fn sums(&self) -> [(&'static str, usize); 4] {
+        let count = |fault| -> usize { self.hits.values().filter_map(|it| it.get(&fault)).sum() };
+        let (died, lost) = (count(Fault::Die), count(Fault::PowerLoss));
+        let all: usize = self.hits.values().flat_map(BTreeMap::values).sum();
+        [
+            ("points", self.points),
+            ("crashes", died),
+            ("power-losses", lost),
+            ("other-faults", all - died - lost),
+        ]
     }
 
     /// A point that nothing ever happened at is a point that nobody knows about.
@@ -72,8 +92,8 @@ impl Tally {
             }
         }
         for point in points {
-            for fault in point.faults() {
-                let hits = self.hits.get(&point).and_then(|faults| faults.get(fault));
+            for fault in faults(point) {
+                let hits = self.hits.get(&point).and_then(|faults| faults.get(&fault));
                 assert!(hits.is_some_and(|hits| *hits > 0), "no {fault:?} at `{point}`");
             }
         }
@@ -82,9 +102,8 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let died: usize = self.hits.values().filter_map(|faults| faults.get(&Fault::Die)).sum();
-        let all: usize = self.hits.values().flat_map(BTreeMap::values).sum();
-        writeln!(f, "{} runs, {died} crashes, {} other faults", self.runs, all - died)?;
+        let sums = self.sums().map(|(what, sum)| format!("{sum} {what}"));
+        writeln!(f, "{}, {} runs", sums.join(", "), self.runs)?;
         for (point, faults) in &self.hits {
             let faults: Vec<String> =
                 faults.iter().map(|(fault, count)| format!("{fault:?} {count}")).collect();
@@ -92,6 +111,13 @@ impl fmt::Display for Tally {
         }
         Ok(())
     }
+}
+
+/// What can happen at a point of a story: the program can also end while it looks.
+fn faults(point: Point) -> impl Iterator<Item = Fault> {
+    let looks = matches!(point, Point::List(_) | Point::Read(_) | Point::Ask);
+    let ends = [Fault::Die, Fault::PowerLoss].into_iter().filter(move |_| looks);
+    ends.chain(point.faults().iter().copied())
 }
 
 /// A stage of a story under siege.
@@ -106,15 +132,20 @@ pub struct Siege<'a> {
 }
 
 impl Siege<'_> {
-    /// All that can happen, one after the other. `points` are those of the run without a fault.
-    pub async fn lay(&self, points: &[Point], told: &mut Told) {
+    /// All that can happen, one after the other, at each point of the run without a fault.
+    pub async fn lay(&self, run: &Faults, told: &mut Told) {
+        let (points, places) = (run.points(), run.places());
+        told.points += points.len();
         for (number, point) in points.iter().enumerate() {
-            for fault in point.faults() {
-                *told.hits.entry(*point).or_default().entry(*fault).or_default() += 1;
+            for fault in faults(*point) {
+                if let Some(place) = places.get(&number) {
+                    told.ended.note(place, *point, fault);
+                }
+                *told.hits.entry(*point).or_default().entry(fault).or_default() += 1;
                 let what = format!("{fault:?} at point {number} ({point})");
-                let result = self.fault(number, *fault).await;
+                let result = self.fault(number, fault).await;
                 self.note(told, &what, result);
-                if *fault == Fault::Die {
+                if fault == Fault::Die {
                     let result = self.die_and_forget(number).await;
                     self.note(told, &format!("{what}, and the state directory is lost"), result);
                 }

@@ -2,17 +2,25 @@
 //! `LIAISON_MESSAGES` is how many messages the mailbox has (2,000 unless set), `LIAISON_LINKED` how many cards are in step (300).
 
 use std::fs;
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::cli::installation::{Installation, Organisation};
+use crate::cli::installation::{Installation, Organisation, run};
 use crate::servers::office;
+use crate::support::number;
 use crate::support::servers::PASSWORD;
 use crate::support::servers::dovecot::{self, Dovecot};
+use crate::support::servers::keyring::Keyring;
 use crate::support::servers::process::eventually;
 use crate::support::servers::proxy::{Proxy, Script};
 
+use super::disk::{fill, move_state, run_on_a_small_disk, small_disk};
 use super::service::Service;
+
+/// How long the first look at everything may take.
+const FIRST: Duration = Duration::from_mins(10);
 
 /// Anna's computer, and what is around it.
 struct Day {
@@ -22,12 +30,35 @@ struct Day {
     organisation: Organisation,
     wire: Proxy,
     dovecot: Dovecot,
+    keyring: Keyring,
+    /// Where the state is.
+    disk: PathBuf,
     /// How many things happened.
     number: usize,
 }
 
-fn number(name: &str, usual: usize) -> usize {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+/// How many messages there are, and how many cards.
+fn sizes() -> (u64, u64) {
+    (number("LIAISON_MESSAGES", 2000), number("LIAISON_LINKED", 300))
+}
+
+/// A command of a session that has a keyring.
+fn command(here: &Installation, keyring: &Keyring, arguments: &[&str]) -> Command {
+    let mut command = here.command(arguments);
+    command.env("DBUS_SESSION_BUS_ADDRESS", keyring.address());
+    command
+}
+
+/// Keeps the password of the mailbox in the keyring.
+fn sign_in(here: &Installation, keyring: &Keyring) {
+    let arguments = ["auth", "login", "mailbox", "--password-stdin"];
+    let mut child = command(here, keyring, &arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
 }
 
 fn message(subject: &str, from: &str) -> Vec<u8> {
@@ -40,31 +71,34 @@ fn message(subject: &str, from: &str) -> Vec<u8> {
 
 impl Day {
     fn begin() -> Self {
-        let (messages, linked) = (number("LIAISON_MESSAGES", 2000), number("LIAISON_LINKED", 300));
+        let (messages, linked) = sizes();
         println!("{messages} messages, {linked} cards");
+        let (keyring, disk) = (Keyring::start(), small_disk());
         let organisation = Organisation::serve();
         let dovecot = Dovecot::start(dovecot::Options::default());
         let old = |number| message(&format!("old-{number}"), "nobody@elsewhere.invalid");
         dovecot.seed("anna", "INBOX", (0..messages).map(old));
         let wire = Proxy::start(dovecot.imaps, Script::default());
         let here = Installation::new(&organisation.url, &organisation.tokens());
-        here.write(office::PASSWORD_FILE, &format!("{PASSWORD}\n"));
+        move_state(&here, &disk);
         let token = format!("cat '{}'", organisation.tokens().join("anna").display());
         let sections = format!(
             "{}\n[mailbox.contacts]\nkind = \"vdir\"\npath = \"mailbox/contacts\"\n\
              [sync.email]\ntrack = \"known-senders\"\n[guard]\ncreates_max = 1000\n\
              [service]\ninterval = 2\n",
             office::messages(&dovecot, wire.port)
+                .replace("{ command = \"cat password\" }", "{ keyring = true }")
         );
         here.lead_to(&organisation.url, &token, &sections);
         for number in 0..linked {
             here.card(&format!("c{number}"), &format!("Ann N{number}"), "+49 30 1", true);
         }
-        let service = Service::start(&here);
-        let mut day = Self { service, here, organisation, wire, dovecot, number: 0 };
-        day.service.reaches("held");
+        sign_in(&here, &keyring);
+        let service = Service::start_as(&here, command(&here, &keyring, &["run", "-v"]));
+        let mut day = Self { service, here, organisation, wire, dovecot, keyring, disk, number: 0 };
+        day.service.reaches_within(FIRST, "held");
         day.here.run(&["approve", "--all"]).ends(0);
-        day.service.reaches("in-step");
+        day.service.reaches_within(FIRST, "in-step");
         // The first mail that takes part waits for a person's word, too.
         let first = day.happens();
         day.service.reaches("held");
@@ -165,6 +199,30 @@ impl Day {
         drop(self.organisation.forget_faults());
     }
 
+    fn the_disk_is_full(&mut self) {
+        let ballast = fill(&self.disk);
+        let what = self.happens();
+        let status = self.service.reaches("offline");
+        assert!(status["sentence"].as_str().unwrap().contains("full"), "{status:#}");
+        fs::remove_file(ballast).unwrap();
+        self.arrives(&what);
+        self.service.reaches("in-step");
+    }
+
+    fn the_keyring_is_locked(&mut self) {
+        self.keyring.lock();
+        self.goes_on();
+        // Until then it knew the password.
+        let text = self.here.read("liaison.toml");
+        self.here.write("liaison.toml", &format!("{text}\n# mine, too\n"));
+        let what = self.happens();
+        let status = self.service.reaches("sign-in");
+        assert!(status["sentence"].as_str().unwrap().contains("keyring is locked"), "{status:#}");
+        self.keyring.unlock();
+        self.arrives(&what);
+        self.service.reaches("in-step");
+    }
+
     fn burst(&mut self) {
         for _ in 0..50 {
             self.happens();
@@ -175,6 +233,13 @@ impl Day {
 
 #[test]
 fn a_day_in_two_minutes() {
+    let size = 64 + sizes().0 / 250;
+    print!("{}", run_on_a_small_disk("daemon::day::a_day", size));
+}
+
+#[test]
+#[ignore = "run by a_day_in_two_minutes, on a disk of its own"]
+fn a_day() {
     let mut day = Day::begin();
     let pass = |day: &mut Day| {
         for (what, step) in [
@@ -183,6 +248,8 @@ fn a_day_in_two_minutes() {
             ("servers start again", Day::servers_start_again),
             ("settings change", Day::settings_change),
             ("the organisation asks for a pause", Day::a_pause_is_asked_for),
+            ("the disk is full", Day::the_disk_is_full),
+            ("the keyring is locked", Day::the_keyring_is_locked),
             ("much happens", Day::burst),
         ] {
             step(day);
@@ -204,6 +271,7 @@ fn a_day_in_two_minutes() {
     day.here.run(&["verify"]).ends(0);
     let (code, _) = day.service.end();
     assert_eq!(code, Some(0));
-    day.here.run(&["verify"]).ends(0);
-    day.here.run(&["sync"]).ends(0).says("0 operations");
+    let alone = |arguments: &[&str]| run(&mut command(&day.here, &day.keyring, arguments));
+    alone(&["verify"]).ends(0);
+    alone(&["sync"]).ends(0).says("0 operations");
 }

@@ -7,39 +7,59 @@ use std::process::Command;
 
 use super::service::Service;
 use crate::cli::installation::{Installation, Organisation};
-use crate::support::servers::process::eventually;
+use crate::support::servers::process::{eventually, is_root};
 
-/// Where the test below finds a disk of a few MiB.
+/// Where a test finds a disk of its own.
 const SMALL_DISK: &str = "LIAISON_SMALL_DISK";
 
 const CARDS: usize = 20;
 
-/// Runs [`on_a_small_disk`] in a mount namespace of its own, with a small tmpfs that vanishes with it.
-#[test]
-fn a_full_disk_is_waited_out() {
+/// Runs a test of this binary, one that is ignored otherwise, in a mount namespace with a disk of so many MiB that vanishes with
+/// it; returns what it said.
+pub fn run_on_a_small_disk(test: &str, size: u64) -> String {
     let disk = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs -o size=16m none \"$LIAISON_SMALL_DISK\" && exec \"$0\" --exact daemon::disk::on_a_small_disk --ignored --nocapture";
+    let mount = format!("mount -t tmpfs -o size={size}m none \"$LIAISON_SMALL_DISK\"");
+    let script = format!("{mount} && exec \"$0\" --exact {test} --ignored --nocapture");
+    // Root may do so anyway, and is to remain who it is: servers are started as somebody else.
+    let own: &[&str] = if is_root() { &[] } else { &["--map-current-user", "--keep-caps"] };
     let output = Command::new("unshare")
-        .args(["-rm", "sh", "-c", script])
+        .arg("--mount")
+        .args(own)
+        .args(["sh", "-c", &script])
         .arg(std::env::current_exe().unwrap())
         .env(SMALL_DISK, disk.path())
         .output()
         .expect("this test needs the command `unshare` (package util-linux)");
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    said.into_owned()
+}
+
+/// The disk of this test.
+pub fn small_disk() -> PathBuf {
+    let disk = std::env::var_os(SMALL_DISK).map(PathBuf::from);
+    disk.expect("only run_on_a_small_disk runs this")
+}
+
+/// The state of an installation is on the small disk.
+pub fn move_state(here: &Installation, disk: &Path) {
+    let state = disk.join("state");
+    std::fs::create_dir(&state).unwrap();
+    std::os::unix::fs::symlink(&state, here.path("state")).unwrap();
+}
+
+#[test]
+fn a_full_disk_is_waited_out() {
+    run_on_a_small_disk("daemon::disk::on_a_small_disk", 16);
 }
 
 #[test]
 #[ignore = "run by a_full_disk_is_waited_out, on a disk of its own"]
 fn on_a_small_disk() {
-    let Some(disk) = std::env::var_os(SMALL_DISK).map(PathBuf::from) else {
-        panic!("only a_full_disk_is_waited_out runs this");
-    };
+    let disk = small_disk();
     let organisation = Organisation::serve();
     let here = Installation::new(&organisation.url, &organisation.tokens());
-    let state = disk.join("state");
-    std::fs::create_dir(&state).unwrap();
-    std::os::unix::fs::symlink(&state, here.path("state")).unwrap();
+    move_state(&here, &disk);
     let write = |phone: &str| {
         for number in 0..CARDS {
             here.card(&format!("c{number}"), &format!("Ann N{number}"), phone, true);
@@ -67,7 +87,7 @@ fn on_a_small_disk() {
 }
 
 /// Fills a disk to the last byte.
-fn fill(disk: &Path) -> PathBuf {
+pub fn fill(disk: &Path) -> PathBuf {
     let path = disk.join("ballast");
     let mut file = File::create(&path).unwrap();
     let mut size = 1 << 20;

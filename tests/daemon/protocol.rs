@@ -130,5 +130,9 @@ fn who_only_holds_the_line_keeps_nobody_out_for_long() {
         client.write(b"{\"id\":1,\"do\":{\"hello\":{\"version\":1,\"program\":\"x\"}}}\n");
         client.next().is_some_and(|line| line.get("done").is_some())
     });
-    drop(silent);
+    for mut client in silent {
+        let told = client.next().unwrap();
+        assert_eq!(told["failed"]["kind"], "protocol", "{told}");
+        assert!(client.next().is_none());
+    }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use crate::cli::installation::Installation;
-use crate::support::servers::process::{eventually, waited};
+use crate::support::servers::process::{eventually, waited_for};
 
 /// Longer than anything here takes, also on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -60,8 +60,14 @@ impl Service {
     /// Waits until the service says that it is in this state, and returns all that it says.
     #[track_caller]
     pub fn reaches(&self, state: &str) -> Json {
+        self.reaches_within(PATIENCE, state)
+    }
+
+    /// The same, where that may take longer.
+    #[track_caller]
+    pub fn reaches_within(&self, patience: Duration, state: &str) -> Json {
         let mut status = Json::Null;
-        let reached = waited(|| {
+        let reached = waited_for(patience, || {
             status = self.status();
             status["state"] == state
         });

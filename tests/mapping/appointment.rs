@@ -6,15 +6,15 @@ use jiff::tz::TimeZone;
 use liaison::mapping::text::Text;
 use liaison::mapping::{Change, Context, Lengths, appointment};
 use liaison::model::record::PartyRef;
-use liaison::model::{Address, Fields, Patch, Record, RecordPatch, Table, Uid, Value};
+use liaison::model::{Address, Fields, Patch, Record, RecordPatch, Table, Uid, Value, all_of};
+use liaison::plan::merge::apply;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::calendar::{
-    File, all_of, context, damage, damaged, field, in_the_wild, patched, row, shown, user_zone,
-};
+use super::calendar::{File, context, damage, damaged, field, in_the_wild, row, user_zone};
 use super::config;
+use crate::corpus::targets::items::shown;
 use made::{OTHERS, USERS, difference, file, made, set};
 
 mod made;
@@ -269,7 +269,7 @@ fn appointments_in_the_wild_are_mapped_or_refused_with_a_reason() {
                 );
                 let patch =
                     Patch::from([(field("subject"), Some(Value::Text("other".to_owned())))]);
-                let whole = patched(&says, &patch);
+                let whole = apply(&says, &patch);
                 let written = write(&patch, &whole, Some(&bytes), &context).expect("writable");
                 assert_eq!(shown(&read(&written, &context)), shown(&whole), "{name}");
                 let item = held(says);

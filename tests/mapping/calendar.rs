@@ -7,7 +7,7 @@ use crate::support::resources;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use liaison::mapping::{Context, Lengths};
-use liaison::model::{Field, Fields, Patch, Record, RecordId, RecordPatch, Table, Value};
+use liaison::model::{Field, Record, RecordId, RecordPatch, Table, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -61,35 +61,6 @@ pub(super) fn moment() -> impl Strategy<Value = Timestamp> {
         1 => 631_152_000i64..2_524_608_000,
     ];
     second.prop_map(|second| Timestamp::from_second(second).expect("in range"))
-}
-
-pub(super) fn all_of(fields: &Fields) -> Patch {
-    fields.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect()
-}
-
-pub(super) fn patched(fields: &Fields, patch: &Patch) -> Fields {
-    let mut fields = fields.clone();
-    for (field, value) in patch {
-        match value {
-            Some(value) => fields.insert(field.clone(), value.clone()),
-            None => fields.remove(field),
-        };
-    }
-    fields
-}
-
-/// The fields with their texts, since `Debug` of a value keeps them secret. People by address: whoever has the same is the same.
-pub(super) fn shown(fields: &Fields) -> BTreeMap<String, String> {
-    let text = |value: &Value| match value {
-        Value::People(people) => {
-            people.iter().map(|person| person.address.to_string()).collect::<Vec<_>>().join(", ")
-        }
-        value => value.to_string(),
-    };
-    fields
-        .iter()
-        .map(|(field, value)| (field.to_string(), format!("{value:?} {}", text(value))))
-        .collect()
 }
 
 /// A file that shows its text.

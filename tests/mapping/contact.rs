@@ -9,7 +9,7 @@ use liaison::mapping::text::{Edits, Text};
 use liaison::mapping::{Change, Context, Lengths, contact};
 use liaison::model::fields::field_rules;
 use liaison::model::{
-    Class, Field, Fields, Patch, Record, RecordId, RecordPatch, Table, Uid, Value,
+    Class, Field, Fields, Patch, Record, RecordId, RecordPatch, Table, Uid, Value, all_of,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -19,6 +19,8 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use super::config;
+use crate::corpus::targets::grammar;
+use crate::corpus::targets::items::shown;
 use crate::support::resources;
 
 // What is generated.
@@ -77,75 +79,11 @@ fn patch() -> impl Strategy<Value = Patch> {
 
 /// A line as somebody's address book writes it, often more than once.
 fn line() -> impl Strategy<Value = String> {
-    let heads = select(vec![
-        "N",
-        "FN",
-        "NICKNAME",
-        "TITLE",
-        "ORG",
-        "ORG;SORT-AS=x",
-        "EMAIL",
-        "EMAIL;TYPE=INTERNET",
-        "EMAIL;TYPE=PREF",
-        "EMAIL;PREF=3",
-        "item1.EMAIL;type=INTERNET;type=pref",
-        "EMAIL;TYPE=X400",
-        "TEL",
-        "TEL;TYPE=WORK,VOICE",
-        "TEL;TYPE=WORK;PREF=2",
-        "TEL;WORK;VOICE;PREF",
-        "TEL;TYPE=\"home,voice\"",
-        "TEL;HOME",
-        "TEL;CELL",
-        "TEL;TYPE=CELL;TYPE=WORK",
-        "TEL;TYPE=FAX",
-        "TEL;TYPE=HOME,FAX",
-        "TEL;TYPE=PAGER",
-        "TEL;TYPE=X-EVOLUTION-CALLBACK",
-        "TEL;TYPE=MAIN",
-        "TEL;TYPE=X-EVOLUTION-ASSISTANT",
-        "TEL;VALUE=uri;TYPE=work",
-        "item2.TEL",
-        "ADR",
-        "ADR;TYPE=WORK",
-        "ADR;TYPE=HOME;LABEL=\"a;b\"",
-        "ADR;TYPE=OTHER",
-        "item3.ADR;type=WORK;type=pref",
-        "BDAY",
-        "BDAY;VALUE=date",
-        "ANNIVERSARY",
-        "X-ANNIVERSARY",
-        "X-EVOLUTION-ANNIVERSARY",
-        "URL",
-        "URL;TYPE=ftp",
-        "X-FTP",
-        "NOTE",
-        "X-SPOUSE",
-        "X-EVOLUTION-SPOUSE",
-        "RELATED;TYPE=spouse;VALUE=text",
-        "RELATED;TYPE=child",
-        "X-MS-CHILD",
-        "X-MANAGER",
-        "item1.X-ABLabel",
-        "item2.X-ABLabel",
-        "item2.X-ABRELATEDNAMES",
-        "X-GOVERNMENT-ID",
-        "CATEGORIES",
-        "CLASS",
-        "X-LIAISON-EMPTY",
-        "NOTE;ENCODING=QUOTED-PRINTABLE",
-        "FN;ENCODING=QUOTED-PRINTABLE;CHARSET=ISO-8859-1",
-        "PHOTO;ENCODING=b",
-    ]);
     let values = prop_oneof![
         3 => text().prop_map(|text| text.replace(['\r', '\n'], "")),
-        2 => select(vec![
-            "a@b.example", "tel:+1-555;ext=2", ";;1 Street\\nFloor 2;Town;;123;Land", ";Flat 5;2 Street;Town;;;",
-            "Doe;John;Q.,Public;Dr.;Jr.", "John Ronald Reuel Tolkien", "Doe, John", "Acme\\; Inc.;Sales;East", "19800203",
-            "1980-02-03", "--0203", "1604-02-03", "1980-02-03T00:00:00Z", "_$!<HomeFAX>!$_", "_$!<Spouse>!$_",
-            "emailaddress1,telephone1", "address1", "organisation,description", "", ";;;;", "=C3=A9=\r\n more",
-        ]).prop_map(str::to_owned),
+        2 => select(grammar::CARD_VALUES).prop_map(str::to_owned),
     ];
+    let heads = select(grammar::CARD);
     (heads, values).prop_map(|(head, value)| format!("{head}:{value}"))
 }
 
@@ -195,10 +133,6 @@ fn write(patch: &Patch, old: Option<&[u8]>) -> Result<Vec<u8>, String> {
     contact::write_item(change, old, &unlimited()).map_err(|error| error.to_string())
 }
 
-fn all_of(fields: &Fields) -> Patch {
-    fields.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect()
-}
-
 fn write_row(patch: &Patch, old: Option<&Record>, context: &Context) -> RecordPatch {
     let uid = Uid::new("u-1");
     let change = Change { uid: &uid, patch, whole: &Fields::new() };
@@ -220,11 +154,6 @@ fn row(old: Option<&Record>, patch: RecordPatch) -> Record {
 
 fn read_row(record: &Record, context: &Context) -> Fields {
     contact::read_record(record, context).expect("readable").fields
-}
-
-/// The fields with their texts, since `Debug` of a value keeps them secret.
-fn shown(fields: &Fields) -> BTreeMap<String, String> {
-    fields.iter().map(|(field, value)| (field.to_string(), format!("{value:?} {value}"))).collect()
 }
 
 fn without_parent(mut fields: Fields) -> Fields {

@@ -13,7 +13,7 @@ use liaison::connector::maildir::{Maildir, Options};
 use liaison::mapping::{Change, Context, Lengths, email};
 use liaison::model::record::{Party, RecordAttachment, Role};
 use liaison::model::{
-    Address, Class, Content, Field, Fields, Patch, Record, RecordId, RecordPatch, Table, Uid,
+    Address, Class, Content, Field, Fields, Record, RecordId, RecordPatch, Table, Uid, all_of,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -170,17 +170,15 @@ fn item(message: &[u8]) -> Content {
     email::read_item(message, &BTreeSet::new(), &context()).unwrap()
 }
 
-fn all(content: &Content) -> Patch {
-    content.fields.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect()
-}
-
 fn file(content: &Content) -> RecordPatch {
-    let change = Change { uid: &content.uid, patch: &all(content), whole: &content.fields };
+    let change =
+        Change { uid: &content.uid, patch: &all_of(&content.fields), whole: &content.fields };
     email::write_record(change, None, &context()).unwrap()
 }
 
 fn compose(content: &Content) -> Vec<u8> {
-    let change = Change { uid: &content.uid, patch: &all(content), whole: &content.fields };
+    let change =
+        Change { uid: &content.uid, patch: &all_of(&content.fields), whole: &content.fields };
     email::write_item(change, None, &context()).unwrap()
 }
 

@@ -6,16 +6,17 @@ use jiff::tz::TimeZone;
 use liaison::mapping::calendar::{property, subject};
 use liaison::mapping::text::Text;
 use liaison::mapping::{Change, Context, Lengths, task};
-use liaison::model::{Fields, Patch, Record, RecordPatch, Table, Uid, Value};
+use liaison::model::{Fields, Patch, Record, RecordPatch, Table, Uid, Value, all_of};
+use liaison::plan::merge::apply;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::calendar::{
-    File, all_of, context, damage, damaged, field, in_the_wild, moment, patched, row, shown, text,
-    user_zone,
+    File, context, damage, damaged, field, in_the_wild, moment, row, text, user_zone,
 };
 use super::config;
+use crate::corpus::targets::items::shown;
 
 const STATUS: &[&str] =
     &["notstarted", "inprogress", "waiting", "deferred", "completed", "canceled"];
@@ -60,7 +61,7 @@ fn patch() -> impl Strategy<Value = Patch> {
 
 /// What `patch` makes of `fields`, and what of it then differs.
 fn changed(fields: &Fields, patch: &Patch) -> (Fields, Patch) {
-    let whole = lawful(patched(fields, patch));
+    let whole = lawful(apply(fields, patch));
     let mut patch: Patch = whole
         .iter()
         .filter(|(name, value)| fields.get(*name) != Some(*value))
@@ -320,7 +321,7 @@ fn tasks_in_the_wild_are_mapped_or_refused_with_a_reason() {
                 );
                 let patch =
                     Patch::from([(field("subject"), Some(Value::Text("other".to_owned())))]);
-                let whole = patched(&says, &patch);
+                let whole = apply(&says, &patch);
                 let written = write(&patch, &whole, Some(&bytes), &context).expect("writable");
                 assert_eq!(shown(&read(&written, &context)), shown(&whole), "{name}");
                 assert_eq!(

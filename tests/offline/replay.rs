@@ -1,12 +1,12 @@
 //! Ten thousand offline edits against five hundred of colleagues: in few requests, and killed at random moments.
 //!
-//! `LIAISON_KILLS` is how often (20 unless set; CI says 200, of which 100 are taken), `LIAISON_SEED` which moments; both are printed.
+//! `LIAISON_KILLS` is how often (20 unless set; CI says 400, of which 100 are taken), `LIAISON_SEED` which moments; both are printed.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::scene::Scene;
-use crate::support::number;
+use crate::support::{came_to, number};
 
 #[test]
 fn ten_thousand_edits_go_in_fifteen_requests() {
@@ -62,6 +62,7 @@ fn kills_at_random_moments_change_nothing_of_it() {
     }
     println!("seed {seed}: {killed} kills, {} edits", scene.edits());
     assert!(killed >= kills / 2, "only {killed} kills");
+    came_to("kills", "offline::replay", killed);
     scene.online();
     scene.check();
 }

@@ -14,6 +14,7 @@
 //! there, `=` in the crm is what the mailbox says. A link is `linked`, `kept` (one half is gone, the link is remembered)
 //! or `alone`. `name*7` is seven rows with `#` counting. Words in brackets are in `World::happen`; `(crm)` in a base says
 //! where the thing was made.
+//! `with twice` also tells what comes of a second end of the program, while it recovers from the first.
 //! `waits held=1` after the rows says what is not in step at the end: operations held, conflicts, items in quarantine.
 //!
 //! What a fault on the way does to a story is in `crash`.
@@ -24,6 +25,7 @@ pub mod tell;
 use std::sync::Mutex;
 
 use crate::crash::harness;
+use crate::support::came_to;
 
 const STORIES: &[(&str, &str)] = &[
     ("contact", include_str!("contact.txt")),
@@ -59,9 +61,14 @@ fn every_story_ends_as_told_whatever_happens_on_the_way() {
     });
     let tally = tally.into_inner().unwrap();
     println!("{count} stories: {tally}");
+    came_to("stories", "scenario", u64::try_from(count).unwrap());
+    for (what, number) in tally.sums() {
+        came_to(what, "scenario", u64::try_from(number).unwrap());
+    }
     assert!(tally.failures.is_empty(), "\n{}", tally.failures.join("\n\n"));
     if wanted.is_empty() {
         assert!(count >= 99, "only {count} stories");
         tally.assert_every_point_was_hit();
+        tally.ended.assert_all("scenario");
     }
 }

@@ -7,7 +7,7 @@ use liaison::sync::ClassReport;
 
 use crate::crash::harness::{self, End, Told};
 use crate::support::cell::{self, Cell};
-use crate::support::faults::Faults;
+use crate::support::faults::{Fault, Faults, Point};
 use crate::support::world::{Approval, World};
 
 use super::tell::{Stage, Story, configure};
@@ -37,7 +37,7 @@ async fn through(story: &Story, told: &mut Told) -> Result<(), String> {
         world.faults = Faults::none();
         let report =
             world.settle(story.approval).await.map_err(|error| format!("{name}: {error}"))?;
-        let points = world.faults.points();
+        let run = world.faults.clone();
         let end = end(&mut world, &report).await.map_err(|error| format!("{name}: {error}"))?;
         let expected = expected(&world, stage, &model);
         if (&expected, stage.waits.as_str()) != (&end.rows, end.waits.as_str()) {
@@ -57,7 +57,34 @@ async fn through(story: &Story, told: &mut Told) -> Result<(), String> {
             end: &end,
             after: &after,
         };
-        siege.lay(&points, told).await;
+        siege.lay(&run, told).await;
+        if story.twice {
+            again(&siege, &run, told).await.map_err(|error| format!("{name}: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The program dies when its write is done and nobody has noted that yet: what follows is a stage of its own, and under siege
+/// as the first one was.
+async fn again(siege: &harness::Siege<'_>, run: &Faults, told: &mut Told) -> Result<(), String> {
+    let story = siege.story;
+    for (number, point) in run.points().into_iter().enumerate() {
+        if !matches!(point, Point::AfterWrite(..)) {
+            continue;
+        }
+        let faults = Faults::at(number, Fault::Die);
+        let mut world = World::resume(story.class, &story.settings, siege.before, faults);
+        while world.sync().await?.is_some() {
+            world.approve(story.approval);
+        }
+        world.start();
+        let before = world.snapshot();
+        world.faults = Faults::none();
+        world.settle(story.approval).await?;
+        let run = world.faults.clone();
+        let stage = format!("{}, after an end {point}", siege.stage);
+        harness::Siege { stage: &stage, before: &before, ..*siege }.lay(&run, told).await;
     }
     Ok(())
 }

@@ -22,6 +22,8 @@ pub struct Story {
     pub approval: Approval,
     /// A new store cannot know what this one knew: after its loss both ends hold what they held, and no more is said.
     pub forgetful: bool,
+    /// What else can happen when the program recovers from its first end is told, too.
+    pub twice: bool,
     pub stages: Vec<Stage>,
 }
 
@@ -56,6 +58,7 @@ pub fn read(class: &str, text: &str) -> Vec<Story> {
                 settings: settings(class),
                 approval: Approval::First,
                 forgetful: false,
+                twice: false,
                 stages: vec![Stage::default()],
             });
             continue;
@@ -148,6 +151,7 @@ pub fn set(story: &mut Story, word: &str) {
         "approve=nothing" => story.approval = Approval::Nothing,
         "approve=all" => story.approval = Approval::All,
         "forgetful" => story.forgetful = true,
+        "twice" => story.twice = true,
         _ => configure(story.class, &mut story.settings, word),
     }
 }

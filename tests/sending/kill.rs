@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::stage::name;
 use crate::cli::installation::{Installation, Organisation};
 use crate::planner::simulation::Dice;
-use crate::support::number;
 use crate::support::servers::PASSWORD;
 use crate::support::servers::sink::{self, Sink};
+use crate::support::{came_to, number};
 
 const MAILS: usize = 100;
 const SYNC: [&str; 3] = ["sync", "--class", "email"];
@@ -59,6 +59,7 @@ send = true
     }
     assert!(killed > kills / 2, "it was over after {killed} kills");
     println!("seed {seed}: {killed} kills, {} taken", sink.taken().len());
+    came_to("kills", "sending::kill", killed);
     for _ in 0..2 {
         installation.run(&SYNC);
     }

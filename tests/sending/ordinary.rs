@@ -15,6 +15,7 @@ use liaison::filter::email::token::Form;
 use liaison::model::{Address, Class};
 use liaison::store::link;
 use liaison::store::outgoing::State;
+use liaison::sync::report::Obstacle;
 use liaison::sync::send::Outgoing;
 use serde_json::{Value as Json, json};
 
@@ -167,7 +168,7 @@ async fn what_passes_is_tried_again_and_not_for_ever() {
     let two = stage.mails(2).await;
     for _ in 0..20 {
         let report = sync(&engine).await;
-        assert_eq!((report.outgoing.waiting, report.error.unwrap().kind), (2, "later"));
+        assert_eq!((report.outgoing.waiting, report.error.unwrap().kind), (2, Obstacle::Later));
     }
     // Taken back in the CRM before it left: it never does.
     let path = format!("emails({})", two[0]);

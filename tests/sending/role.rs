@@ -8,7 +8,8 @@ use liaison::connector::Result;
 use liaison::connector::lease::{Entry, Instance, Lease, Looked, Tenure};
 use liaison::connector::outgoing::Courier;
 use liaison::model::Version;
-use liaison::sync::fence::{Fence, STANDBY};
+use liaison::sync::fence::Fence;
+use liaison::sync::report::Obstacle;
 use uuid::Uuid;
 
 use super::stage::{Bag, Stage, sync};
@@ -59,7 +60,11 @@ async fn a_role_that_is_lost_between_two_mails_sends_the_first_and_not_the_secon
         let report = sync(&engine).await;
         // One look goes before the portion as a whole.
         assert_eq!(report.outgoing.sent, looks.saturating_sub(1), "{looks}: {report:?}");
-        assert_eq!(report.error.as_ref().map(|error| error.kind), Some(STANDBY), "{report:?}");
+        assert_eq!(
+            report.error.as_ref().map(|error| error.kind),
+            Some(Obstacle::Standby),
+            "{report:?}"
+        );
         assert_eq!((report.outgoing.unknown, report.outgoing.failed), (0, 0));
     }
 }

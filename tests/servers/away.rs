@@ -7,52 +7,11 @@ use std::process::{Child, Stdio};
 use liaison::model::Class;
 use serde_json::{Value as Json, json};
 
-use super::office::{Office, PASSWORD_FILE, Servers, collections, failure, id, message, messages};
+use super::office::{Office, PASSWORD_FILE, Servers, Wired, failure, id, message};
 use crate::cli::installation::Ran;
-use crate::support::servers::dovecot::{self, Dovecot};
 use crate::support::servers::process::eventually;
-use crate::support::servers::proxy::{Proxy, Script};
-use crate::support::servers::radicale::Radicale;
+use crate::support::servers::proxy::Script;
 use crate::support::servers::{PASSWORD, elsewhere};
-
-/// Messages on one server, all else on another, each behind a wire that can fail.
-struct Wired {
-    dovecot: Dovecot,
-    radicale: Radicale,
-    imap: Proxy,
-    dav: Proxy,
-}
-
-impl Servers for Wired {
-    fn start() -> Self {
-        let dovecot = Dovecot::start(dovecot::Options::default());
-        let radicale = Radicale::start();
-        let port = |url: &str| url.rsplit_once(':').unwrap().1.parse().unwrap();
-        let imap = Proxy::start(dovecot.imaps, Script::default());
-        let dav = Proxy::start(port(&radicale.url), Script::default());
-        Self { dovecot, radicale, imap, dav }
-    }
-
-    fn sections(&self) -> String {
-        let url = |name| format!("http://localhost:{}/anna/{name}/", self.dav.port);
-        messages(&self.dovecot, self.imap.port)
-            + &collections(&url("contacts"), &url("calendar"), &url("tasks"))
-    }
-
-    /// Not through the wire: another program.
-    fn collection(&self, class: Class) -> String {
-        let name = match class {
-            Class::Contact => "contacts",
-            Class::Task => "tasks",
-            Class::Appointment | Class::Email => "calendar",
-        };
-        self.radicale.collection("anna", name)
-    }
-
-    fn mail(&self) -> elsewhere::Imap {
-        self.dovecot.elsewhere("anna")
-    }
-}
 
 const RECORDS: u32 = 40;
 const CARDS: usize = 5;

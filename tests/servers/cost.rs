@@ -71,6 +71,8 @@ const LATE: Script = Script {
     cut_sent: None,
     cut_received: None,
     stall_received: None,
+    stall_request: None,
+    stall_answer: None,
     connections: 0,
 };
 
@@ -87,8 +89,8 @@ impl Bench {
         let mut world = World::new().await;
         let promises = Arc::new(AtomicU64::new(0));
         let counting = Arc::clone(&promises);
-        world.engine.store = world.store.with_probe(Arc::new(move |point| {
-            counting.fetch_add(u64::from(point == AFTER_PROMISE), Ordering::Relaxed);
+        world.engine.store = world.store.with_probe(Arc::new(move |stop| {
+            counting.fetch_add(u64::from(stop.name == AFTER_PROMISE), Ordering::Relaxed);
             true
         }));
         let settings = world.engine.settings.classes.get_mut(&class).unwrap();

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::cli::installation::{Installation, Organisation};
 use crate::support::servers::cyrus::{self, Cyrus};
 use crate::support::servers::dovecot::{self, Dovecot};
+use crate::support::servers::proxy::{Proxy, Script};
 use crate::support::servers::radicale::Radicale;
 use crate::support::servers::{PASSWORD, elsewhere};
 
@@ -42,6 +43,45 @@ impl Servers for Separate {
         messages(&self.dovecot, self.dovecot.imaps) + &collections(&contacts, &appointments, &tasks)
     }
 
+    fn collection(&self, class: Class) -> String {
+        let name = match class {
+            Class::Contact => "contacts",
+            Class::Task => "tasks",
+            Class::Appointment | Class::Email => "calendar",
+        };
+        self.radicale.collection("anna", name)
+    }
+
+    fn mail(&self) -> elsewhere::Imap {
+        self.dovecot.elsewhere("anna")
+    }
+}
+
+/// Messages on one server, all else on another, each behind a wire that can fail.
+pub struct Wired {
+    pub dovecot: Dovecot,
+    pub radicale: Radicale,
+    pub imap: Proxy,
+    pub dav: Proxy,
+}
+
+impl Servers for Wired {
+    fn start() -> Self {
+        let dovecot = Dovecot::start(dovecot::Options::default());
+        let radicale = Radicale::start();
+        let port = |url: &str| url.rsplit_once(':').unwrap().1.parse().unwrap();
+        let imap = Proxy::start(dovecot.imaps, Script::default());
+        let dav = Proxy::start(port(&radicale.url), Script::default());
+        Self { dovecot, radicale, imap, dav }
+    }
+
+    fn sections(&self) -> String {
+        let url = |name| format!("http://localhost:{}/anna/{name}/", self.dav.port);
+        messages(&self.dovecot, self.imap.port)
+            + &collections(&url("contacts"), &url("calendar"), &url("tasks"))
+    }
+
+    /// Not through the wire: another program.
     fn collection(&self, class: Class) -> String {
         let name = match class {
             Class::Contact => "contacts",

@@ -1,6 +1,7 @@
 //! An office: a person whose password the keyring keeps, who signs in to the CRM in the browser of the desktop, and wants the
 //! service to be started. In a terminal of 80 columns, from nothing to the first round and to what happens by itself afterwards.
 
+use super::last_pages;
 use super::scene::{Office, Scene};
 use super::screen::Screen;
 use crate::support::servers::PASSWORD;
@@ -176,16 +177,7 @@ fn rounds(screen: &Screen) {
     assert!(seen.contains("(contacts, ") && seen.contains("(appointments, "), "{seen}");
     screen.press("Space");
     screen.press("Enter");
-    for asks in ["Which contacts", "Which tasks", "Which appointments", "Which messages"] {
-        screen.shows(&format!("{asks} go to the CRM?"));
-        screen.choose(0);
-    }
-    screen.shows("Make this computer the one that syncs?");
-    screen.answer("");
-    screen.shows("Carry this out now?");
-    screen.answer("yes");
-    screen.shows("Keep it in step from now on, in the background?");
-    screen.answer("yes");
+    last_pages(screen, 0);
     screen.shows("the service runs, and starts with each session");
     screen.shows("ended with 0");
 }

@@ -1,5 +1,6 @@
 //! In a terminal of 80 columns, with wrong answers on the way.
 
+use super::last_pages;
 use super::scene::Scene;
 use super::screen::Screen;
 
@@ -123,20 +124,7 @@ fn first_round(screen: &Screen) {
     let seen = screen.shows("to the CRM by rule");
     assert!(seen.contains("contacts"), "{seen}");
     screen.answer("");
-    screen.shows("Which contacts go to the CRM?");
-    screen.choose(2);
-    screen.shows("Which tasks go to the CRM?");
-    screen.choose(0);
-    screen.shows("Which appointments go to the CRM?");
-    screen.choose(0);
-    screen.shows("Which messages go to the CRM?");
-    screen.choose(0);
-    screen.shows("Make this computer the one that syncs?");
-    screen.answer("");
-    screen.shows("Carry this out now?");
-    screen.answer("yes");
-    screen.shows("Keep it in step from now on, in the background?");
-    screen.answer("yes");
+    last_pages(screen, 2);
     // There is no session here: it is left to the next one.
     screen.shows("it is started with your next session, not now");
     screen.shows("no service manager for this user");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::desktop::Desktop;
 use crate::planner::simulation::Dice;
+use crate::support::{came_to, number};
 
 const REFRESHES: usize = 50;
 
@@ -14,7 +15,7 @@ const USE: [&str; 2] = ["doctor", "crm"];
 
 #[test]
 fn fifty_rotations_survive_kills_at_random_moments() {
-    let seed = std::env::var("LIAISON_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(7);
+    let seed = number("LIAISON_SEED", 7);
     let mut dice = Dice::new(seed);
     let desktop = Desktop::with_contacts(3600);
     desktop.sign_in();
@@ -49,6 +50,7 @@ fn fifty_rotations_survive_kills_at_random_moments() {
     println!(
         "seed {seed}: {REFRESHES} refreshes, {kills} kills, {hits} of them after a refresh, {questions} sign-ins needed"
     );
+    came_to("kills", "signin::rotation", kills);
     assert!(hits > 0, "no process was killed after a refresh");
     assert!(questions <= hits.div_ceil(4), "{questions} of {hits} kills cost a sign-in");
     assert_eq!(desktop.status().1, 0);

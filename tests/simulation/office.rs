@@ -328,13 +328,13 @@ impl Office {
 
     fn probe(self: &Arc<Self>, number: usize) -> Probe {
         let office = Arc::downgrade(self);
-        Arc::new(move |name| {
+        Arc::new(move |stop| {
             let Some(office) = office.upgrade() else { return false };
             let mut site = office.sites[number].lock().unwrap();
-            if name == AFTER_PROMISE && site.may_lose_power() {
+            if stop.name == AFTER_PROMISE && site.may_lose_power() {
                 site.disk.flush();
             }
-            let point = Point::stop(name);
+            let point = Point::stop(stop.name);
             match site.come_by(point) {
                 Some(Happening::Fault(fault)) => {
                     office.hit(point, fault);

@@ -8,7 +8,7 @@
 //! * O5 A further look plans nothing, and it comes to rest at all.
 //! * O6 Nothing is made twice under one id, but where it was deleted in between.
 //! * O7 No write is left without an outcome.
-//! * O8 The journal knows every write that took place.
+//! * O8 The journal knows every write that took place, for as long as it promises to.
 //! * O10 Nothing is deleted that nobody deleted on the other side.
 //! * O11 Properties that only the mailbox knows are as they were.
 //!
@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use liaison::model::{Class, Field, Fields, ItemId, Side};
 use liaison::plan::DeleteRule;
 use liaison::store::{conflict, journal, link};
@@ -40,6 +41,9 @@ struct End<'o> {
     /// Both halves of pairs about which something is contested.
     disputed: BTreeSet<ItemId>,
 }
+
+/// For how long the journal knows a write: half a year, less the most that the clock of a computer is late.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(181 * 24);
 
 const SIDES: [Side; 2] = [Side::Mailbox, Side::Crm];
 
@@ -276,7 +280,8 @@ impl<'o> End<'o> {
     fn unexplained(&self, effects: &[super::servers::Effect]) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut counts: BTreeMap<(usize, Side, Class, &ItemId, &str), usize> = BTreeMap::new();
-        for effect in effects {
+        let now = self.office.servers.clock.now();
+        for effect in effects.iter().filter(|effect| now.duration_since(effect.at) < REMEMBERED) {
             let key = (effect.site, effect.side, effect.class, &effect.id, effect.kind);
             *counts.entry(key).or_default() += 1;
         }

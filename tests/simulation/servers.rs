@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use liaison::clock::Clock;
 use liaison::connector::lease::{Entry, Lease, Tenure};
 use liaison::connector::{Connector, Error, ErrorKind, Result, Write, Written};
@@ -40,6 +41,7 @@ pub struct Effect {
     pub kind: &'static str,
     /// Which thing of the history that is.
     pub thing: Option<u32>,
+    pub at: Timestamp,
 }
 
 /// All that servers hold.
@@ -224,8 +226,8 @@ impl Server {
         let done = self.fake().ends.lock().unwrap().write(self.side, write)?;
         self.habits(&id);
         let thing = before.or_else(|| self.all.thing_at(self.side, class, &id));
-        let effect =
-            Effect { site: self.site, side: self.side, class, id: id.clone(), kind, thing };
+        let (site, side, at) = (self.site, self.side, self.all.clock.now());
+        let effect = Effect { site, side, class, id: id.clone(), kind, thing, at };
         self.all.effects.lock().unwrap().push(effect);
         let document = match done.document {
             Some(_) => {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::Location;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use liaison::connector::{Connector, Error, ErrorKind, Result, Write, Written};
 use liaison::model::record::PartyRef;
 use liaison::model::{Address, Class, Completeness, Document, ItemId, Listing, Side, Uid};
-use liaison::store::{AFTER_COMMIT, AFTER_PROMISE, BEFORE_COMMIT, Probe};
+use liaison::store::{AFTER_COMMIT, AFTER_PROMISE, BEFORE_COMMIT, Probe, Stop};
 
 /// A place in a run where something can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,9 +110,14 @@ impl fmt::Display for Point {
 #[derive(Debug, Clone, Default)]
 pub struct Faults(Arc<Mutex<State>>);
 
+/// A line of the program.
+pub type Place = &'static Location<'static>;
+
 #[derive(Debug, Default)]
 struct State {
     points: Vec<Point>,
+    /// Of the points of the store, by their number: who was writing.
+    places: BTreeMap<usize, Place>,
     planned: Option<(usize, Fault)>,
     dead: bool,
     first: BTreeMap<(Side, Class), Listing>,
@@ -151,6 +157,11 @@ impl Faults {
         self.0.lock().unwrap().points.clone()
     }
 
+    /// Who was writing at those of them that are the store's, by their number.
+    pub fn places(&self) -> BTreeMap<usize, Place> {
+        self.0.lock().unwrap().places.clone()
+    }
+
     /// Whether what was to happen has happened.
     pub fn are_over(&self) -> bool {
         let course = self.0.lock().unwrap();
@@ -176,12 +187,15 @@ impl Faults {
     /// The stop points of a store: what is dead commits nothing.
     pub fn probe(&self) -> Probe {
         let faults = self.clone();
-        Arc::new(move |name| faults.pass(Point::stop(name)).is_ok())
+        Arc::new(move |stop: Stop| faults.pass(Point::stop(stop.name), Some(stop.place)).is_ok())
     }
 
-    fn pass(&self, point: Point) -> Result<Option<Fault>> {
+    fn pass(&self, point: Point, place: Option<Place>) -> Result<Option<Fault>> {
         let mut course = self.0.lock().unwrap();
         let number = course.points.len();
+        if let (Some(place), false) = (place, course.dead) {
+            course.places.insert(number, place);
+        }
         let fault = course.planned.filter(|(at, _)| *at == number).map(|(_, fault)| fault);
         if !course.dead {
             course.points.push(point);
@@ -194,7 +208,7 @@ impl Faults {
 #[async_trait]
 impl Course for Faults {
     async fn reach(&self, point: Point) -> Result<Option<Fault>> {
-        self.pass(point)
+        self.pass(point, None)
     }
 
     fn first(&self, side: Side, class: Class, now: &Listing) -> Listing {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use liaison::mapping::{self, Change, Context};
 use liaison::model::{
     Body, Class, Document, Field, Fields, ItemId, Patch, Record, RecordId, Side, Table, Uid,
-    Version,
+    Version, all_of,
 };
 use uuid::Uuid;
 
@@ -49,7 +49,7 @@ impl Hand {
         };
         let patch: Patch = match &there {
             Some(old) => cell::difference(old, &whole),
-            None => whole.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect(),
+            None => all_of(&whole),
         };
         let uid = match whole.get(&Field::of("messageid")) {
             Some(name) => uid(&name.to_string()),

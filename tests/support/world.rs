@@ -192,11 +192,11 @@ impl World {
     fn probe(&self) -> Probe {
         let (faults, flushes) = (self.faults.probe(), self.faults.may_lose_power());
         let disk = self.disk.clone();
-        Arc::new(move |name| {
-            if flushes && name == AFTER_PROMISE {
+        Arc::new(move |stop| {
+            if flushes && stop.name == AFTER_PROMISE {
                 disk.flush();
             }
-            faults(name)
+            faults(stop)
         })
     }
 

@@ -11,6 +11,7 @@ use liaison::connector::{Connector, Result, Write, Written};
 use liaison::model::{Body, Class, RecordPatch, Side};
 use liaison::store::quarantine::{self, Quarantined};
 use liaison::sync::Progress;
+use liaison::sync::report::Obstacle;
 use serde_json::{Value as Json, json};
 
 use super::world::World;
@@ -205,7 +206,7 @@ async fn an_organisation_that_stops_in_the_middle_gets_nothing_twice() {
     stop_after_the_first_batch(&mut world);
     let report = world.sync(CONTACT).await.classes.remove(&Class::Contact).unwrap();
     let error = report.error.clone().expect("an organisation that does not answer is an error");
-    assert_eq!(error.kind, "later", "{error:?}");
+    assert_eq!(error.kind, Obstacle::Later, "{error:?}");
     assert!(report.linked > 0 && report.linked < COUNT, "{report:?}");
     assert_eq!(report.quarantined, 0, "an item is not to blame: {report:?}");
 

@@ -61,15 +61,14 @@ fn folders(dir: &Path) {
     }
 }
 
-fn approve_all(engine: &Engine) {
+/// Returns how many operations that were.
+fn approve_all(engine: &Engine) -> usize {
     let now = engine.clock.now();
     let approve = |tx: &liaison::store::Transaction<'_>| {
-        for waiting in hold::open_holds(tx)? {
-            hold::approve(tx, waiting.id, now)?;
-        }
-        Ok(())
+        let holds = hold::open_holds(tx)?;
+        holds.iter().map(|waiting| hold::approve(tx, waiting.id, now)).sum()
     };
-    engine.store.promise_blocking(approve).unwrap();
+    engine.store.promise_blocking(approve).unwrap()
 }
 
 impl World {
@@ -161,8 +160,9 @@ impl World {
         self.sync(classes).await
     }
 
-    pub fn approve_all(&self) {
-        approve_all(&self.engine);
+    /// Returns how many operations that were.
+    pub fn approve_all(&self) -> usize {
+        approve_all(&self.engine)
     }
 
     /// Asks the organisation as a user would, for checking and for colleagues' edits.

@@ -287,7 +287,8 @@ fn property(dice: &mut Dice, is_event: bool, end: &str) -> String {
 
 // Cards.
 
-const CARD: &[&str] = &[
+/// What stands before the colon of a line of a card, as address books write it.
+pub const CARD: &[&str] = &[
     "N",
     "FN",
     "NICKNAME",
@@ -299,11 +300,13 @@ const CARD: &[&str] = &[
     "EMAIL;TYPE=PREF",
     "EMAIL;PREF=3",
     "item1.EMAIL;type=INTERNET;type=pref",
+    "EMAIL;TYPE=X400",
     "TEL",
     "TEL;TYPE=WORK,VOICE",
     "TEL;TYPE=WORK;PREF=2",
     "TEL;WORK;VOICE;PREF",
     "TEL;TYPE=\"home,voice\"",
+    "TEL;HOME",
     "TEL;CELL",
     "TEL;TYPE=CELL;TYPE=WORK",
     "TEL;TYPE=FAX",
@@ -344,8 +347,6 @@ const CARD: &[&str] = &[
     "NOTE;ENCODING=QUOTED-PRINTABLE",
     "FN;ENCODING=QUOTED-PRINTABLE;CHARSET=ISO-8859-1",
     "PHOTO;ENCODING=b",
-    "UID",
-    "KIND",
     "GENDER",
     "REV",
     "AGENT",
@@ -355,7 +356,8 @@ const CARD: &[&str] = &[
     "item4.X-ABDATE",
 ];
 
-const CARD_VALUES: &[&str] = &[
+/// What stands after it.
+pub const CARD_VALUES: &[&str] = &[
     "a@b.example",
     "tel:+1-555;ext=2",
     ";;1 Street\\nFloor 2;Town;;123;Land",
@@ -390,7 +392,8 @@ fn card(dice: &mut Dice) -> String {
         card.push_str(&format!("UID:u-1{end}"));
     }
     for _ in 0..dice.below(12) {
-        let head = dice.pick(CARD);
+        // A second one, or one of a group, and nobody reads it.
+        let head = if dice.one_in(30) { dice.pick(&["UID", "KIND"]) } else { dice.pick(CARD) };
         let value = if dice.one_in(3) { dice.pick(TEXTS) } else { dice.pick(CARD_VALUES) };
         card.push_str(&format!("{head}:{value}{end}"));
         if dice.one_in(6) {

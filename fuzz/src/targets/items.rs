@@ -10,7 +10,7 @@ use liaison::mapping::{self, Change, Context, Lengths, Unwritable};
 use liaison::model::record::PartyRef;
 use liaison::model::{
     Address, Body, Class, Content, Document, Field, Fields, ItemId, Patch, Record, RecordId,
-    RecordPatch, Uid, Value, Version,
+    RecordPatch, Table, Uid, Value, Version, all_of,
 };
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -47,8 +47,8 @@ pub fn task(bytes: &[u8]) {
 
 /// A message.
 ///
-/// What its head says the whole says, too; a row made of it has one line of each text and addresses that name one mailbox; and
-/// composed anew it says the same.
+/// What its head says the whole says, too; a row made of it has one line of each text and addresses that name one mailbox, and says
+/// what the head does; and composed anew it says the same.
 ///
 /// # Panics
 /// When that does not hold.
@@ -73,6 +73,9 @@ pub fn email(bytes: &[u8]) {
             assert!(!party.address.contains(broken), "{:?}", party.address);
             assert!(!party.name.contains(char::is_control), "{:?}", party.name);
         }
+        let filed = kept(RecordId::new(Table::Email, Uuid::from_u128(1)), row);
+        let differing = mapping::email::differing(&head, &filed, &context);
+        assert_eq!(differing, Ok(Vec::new()), "filed as something else");
     }
     // Composing is for what the CRM holds; what cannot be composed is refused, with a reason.
     match mapping::email::write_item(change, None, &context) {
@@ -276,12 +279,8 @@ pub(super) fn context(bytes: &[u8]) -> Context {
     }
 }
 
-pub(super) fn all_of(fields: &Fields) -> Patch {
-    fields.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect()
-}
-
 /// The fields with their texts, since `Debug` of a value keeps them secret. People go by their addresses.
-pub(super) fn shown(fields: &Fields) -> BTreeMap<String, String> {
+pub fn shown(fields: &Fields) -> BTreeMap<String, String> {
     let text = |value: &Value| match value {
         Value::People(people) => {
             people.iter().map(|person| person.address.to_string()).collect::<Vec<_>>().join(", ")

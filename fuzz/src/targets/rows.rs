@@ -6,10 +6,10 @@ use liaison::connector::ErrorKind;
 use liaison::connector::dataverse::batch::{self, Answer, Garbled, Method, Operation, Part, Reply};
 use liaison::connector::dataverse::{odata, read, record};
 use liaison::mapping::{self, Change, Unwritable};
-use liaison::model::{Class, Patch, RecordId, Table};
+use liaison::model::{Class, Patch, RecordId, Table, all_of};
 use uuid::Uuid;
 
-use super::items::{all_of, context, document, shown, told};
+use super::items::{context, document, shown, told};
 
 /// The boundary of the replies, as the reply's `Content-Type` names it.
 pub const BOUNDARY: &str = "batchresponse_1";

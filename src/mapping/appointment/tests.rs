@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::*;
 use crate::mapping::Lengths;
 use crate::model::record::{Party, PartyRef, Role, State};
-use crate::model::{Address, Patch, Person, RecordId, Uid};
+use crate::model::{Address, Patch, Person, RecordId, Uid, all_of};
 
 mod series;
 
@@ -96,10 +96,6 @@ fn row(table: Table, columns: Json) -> Record {
 fn write_row(table: Table, whole: &Fields, patch: &Patch, old: Option<&Record>) -> RecordPatch {
     let change = Change { uid: &Uid::new("u"), patch, whole };
     write_record(table, change, old, &context()).unwrap()
-}
-
-fn all_of(fields: &Fields) -> Patch {
-    fields.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect()
 }
 
 const DAILY: &str = "DTSTART;TZID=Europe/Berlin:20260105T100000\nDTEND;TZID=Europe/Berlin:20260105T110000\nRRULE:FREQ=DAILY\nSUMMARY:S\n";

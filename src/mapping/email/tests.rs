@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::Lengths;
 use super::*;
 use crate::model::record::PartyRef;
-use crate::model::{Patch, RecordId, Uid};
+use crate::model::{Patch, RecordId, Uid, all_of};
 
 fn context() -> Context {
     let address = |text| Address::parse(text).unwrap();
@@ -42,7 +42,7 @@ fn files(content: &Content) -> Vec<(String, String, Vec<u8>)> {
 }
 
 fn file_row(content: &Content) -> RecordPatch {
-    let patch: Patch = content.fields.iter().map(|(f, v)| (f.clone(), Some(v.clone()))).collect();
+    let patch = all_of(&content.fields);
     let change = Change { uid: &content.uid, patch: &patch, whole: &content.fields };
     write_record(change, None, &context()).unwrap()
 }
@@ -321,6 +321,33 @@ fn nothing_is_changed_once_it_is_filed() {
 }
 
 #[test]
+fn a_row_is_compared_with_the_message_that_it_was_filed_from() {
+    let sent = read(
+        "Date: Fri, 2 Jan 2026 10:00:00 +0000\nFrom: anna@example.org\nTo: bob@example.com\nBcc: c@x.org\nSubject: a subject of many words\n\n",
+    );
+    let differing = |row: &Record| differing(&sent, row, &context()).unwrap();
+    let filed = row(file_row(&sent));
+    assert_eq!(differing(&filed), [""; 0]);
+    let changed = |column: &str, value: Json| {
+        let mut row = filed.clone();
+        row.columns.insert(column.to_owned(), value);
+        row
+    };
+    assert_eq!(differing(&changed("subject", "a subject of few".into())), ["subject"]);
+    assert_eq!(differing(&changed(ACTUALEND, "2026-01-02T10:00:01Z".into())), [ACTUALEND]);
+    let mut without = filed.clone();
+    without.parties.retain(|party| party.role != Role::To);
+    assert_eq!(differing(&without), ["to"]);
+    // A colleague who got it filed it as coming in, and saw nobody who got it blindly.
+    let mut theirs = changed("directioncode", false.into());
+    assert_eq!(differing(&theirs), ["bcc", "directioncode"]);
+    let user = PartyRef { table: "systemuser".to_owned(), guid: Uuid::from_u128(8) };
+    let is_to = |party: &&mut Party| party.role == Role::To;
+    theirs.parties.iter_mut().find(is_to).unwrap().target = Some(user);
+    assert_eq!(differing(&theirs), [""; 0]);
+}
+
+#[test]
 fn what_is_no_message_is_refused_with_a_reason() {
     for bytes in [&b""[..], b"\r\n\r\n", b"hello", b"\0\0\0", b"BEGIN:VCARD\r\nEND:VCARD\r\n"] {
         assert!(read_item(bytes, &BTreeSet::new(), &context()).is_err(), "{bytes:?}");
@@ -379,7 +406,7 @@ fn text_about_messages_is_left_as_it_is() {
 fn again(read: &Content, source: &str) {
     let lengths = Lengths([((Table::Email, "subject".to_owned()), 2000)].into());
     let world = Context { lengths, ..context() };
-    let patch: Patch = read.fields.iter().map(|(f, v)| (f.clone(), Some(v.clone()))).collect();
+    let patch = all_of(&read.fields);
     let change = Change { uid: &read.uid, patch: &patch, whole: &read.fields };
     let record = row(write_record(change, None, &world).unwrap());
     let filed = read_record(&record, &world).unwrap();

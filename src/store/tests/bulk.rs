@@ -9,6 +9,7 @@ use crate::model::{
 };
 use crate::store::observation::Observation;
 use crate::store::round::RoundId;
+use crate::store::tally::{self, Place};
 use crate::store::{link, observation};
 
 use super::on_disk;
@@ -91,6 +92,10 @@ fn a_hundred_thousand_items() {
         store.read_blocking(|connection| observation::heads(connection, mailbox, contact))
     });
     assert_eq!(found.unwrap().len(), links.len());
+    let found = timed(Duration::from_millis(300), "what became of them", || {
+        store.read_blocking(|connection| tally::count(connection, contact)).unwrap()
+    });
+    assert_eq!(found, [(Place::Tracked, links.len())]);
     let some: Vec<ItemId> = observations.iter().step_by(100).map(|seen| seen.id.clone()).collect();
     let found = timed(Duration::from_millis(100), "a thousand contents", || {
         store.read_blocking(|connection| observation::contents(connection, mailbox, contact, &some))

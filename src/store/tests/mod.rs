@@ -22,6 +22,7 @@ mod fixture;
 mod outgoing;
 mod queries;
 mod tables;
+mod tally;
 mod touched;
 mod work;
 
@@ -199,10 +200,11 @@ fn a_stop_point_ends_a_write_before_or_after_its_commit() {
     for (point, kept) in [(BEFORE_COMMIT, "before"), (AFTER_COMMIT, "after")] {
         let store = Store::in_memory().unwrap();
         set(&store, "before").unwrap();
-        let stopping = store.with_probe(Arc::new(move |here| here != point));
+        let stopping = store.with_probe(Arc::new(move |here| here.name != point));
         let error = set(&stopping, "after").unwrap_err();
         assert_eq!(error.kind, ErrorKind::Stopped);
         assert!(error.to_string().contains(point), "{error}");
+        assert!(error.to_string().contains(file!()), "{error}");
         assert_eq!(value(&store).as_deref(), Some(kept));
     }
 }

@@ -16,10 +16,11 @@ const SOURCES: &[&str] = &[
     include_str!("../quarantine.rs"),
     include_str!("../round.rs"),
     include_str!("../settled.rs"),
+    include_str!("../tally.rs"),
     include_str!("../touched.rs"),
 ];
 
-/// Short tables, read whole on purpose; `round` by its key, from the end.
+/// Short tables, read whole on purpose; `round` and `journal` by their keys, from one end.
 const SCANS: &[&str] = &[
     "SELECT hold, key, subject, text, digest FROM held ORDER BY hold, class, key",
     "SELECT id, class, reason, created, round FROM hold ORDER BY id",
@@ -27,6 +28,8 @@ const SCANS: &[&str] = &[
     "SELECT id, link, field, mailbox, crm, winner, choice, created, settled, round FROM conflict ORDER BY id",
     "SELECT id, started, finished, trigger, report FROM round ORDER BY id DESC LIMIT ?1",
     "SELECT name FROM touched",
+    "SELECT at FROM journal WHERE outcome NOT IN ('intended', 'unknown') ORDER BY id LIMIT 1",
+    "DELETE FROM journal WHERE at < ?1 AND id IN ( SELECT id FROM journal WHERE outcome NOT IN ('intended', 'unknown') ORDER BY id LIMIT ?2) RETURNING round",
 ];
 
 fn statements() -> Vec<String> {

@@ -284,15 +284,9 @@ fn decisions_are_counted_by_outcome_and_rule() {
         assert_eq!(decision::get(tx, Class::Email, &item("1"))?, Some(tracked.clone()));
         assert_eq!(decision::get(tx, Class::Task, &item("1"))?, None);
         decision::remove(tx, Class::Email, &[item("4")])?;
-        assert_eq!(
-            decision::counts(tx, Class::Email)?,
-            BTreeMap::from([
-                ((decision::Outcome::Tracked, "replies".to_owned()), 1),
-                ((decision::Outcome::Skipped, "junk".to_owned()), 2),
-            ])
-        );
         let all = decision::all(tx, Class::Email)?;
-        assert_eq!((all.len(), &all[&item("1")]), (3, &tracked));
+        assert_eq!(all.keys().cloned().collect::<Vec<_>>(), ["1", "2", "3"].map(item));
+        assert_eq!(all[&item("1")], tracked);
         Ok(())
     });
 }

@@ -6,9 +6,9 @@ use super::{at, fields, in_a_store, item, text};
 use crate::model::{Class, Field, Fields, LinkId, Patch, Side, Version};
 use crate::store::conflict::{Dispute, Finding};
 use crate::store::hold::{Held, HoldId, Operations};
-use crate::store::journal::{Action, Answer, Intent, Outcome};
+use crate::store::journal::{Action, Answer, EntryId, Intent, Outcome};
 use crate::store::round::RoundId;
-use crate::store::{ErrorKind, conflict, hold, journal, round};
+use crate::store::{ErrorKind, Result, conflict, hold, journal, kept, round};
 
 fn intent(key: &str) -> Intent {
     Intent {
@@ -286,6 +286,43 @@ fn old_rounds_that_led_to_nothing_are_forgotten_and_others_are_not() {
         })?;
         assert_eq!(seen.len(), 3);
         assert!(seen.is_sorted_by(|one, two| one > two));
+        Ok(())
+    });
+}
+
+#[test]
+fn what_was_written_half_a_year_ago_is_forgotten_but_not_what_is_open_or_contested() {
+    const HALF_A_YEAR: i64 = 183 * 24 * 60 * 60;
+    in_a_store(|tx, first| {
+        let write = |round, key, outcome: Option<Outcome>| -> Result<EntryId> {
+            let entry = journal::intend(tx, round, at(10), &[intent(key)])?.remove(0);
+            if let Some(outcome) = outcome {
+                journal::finish(tx, entry, &answer(outcome), at(10))?;
+            }
+            Ok(entry)
+        };
+        let (open, contested) =
+            (round::start(tx, "timer", at(10))?, round::start(tx, "timer", at(10))?);
+        let deleted = write(first, "a", Some(Outcome::Done))?;
+        kept::put(tx, deleted, b"its body")?;
+        write(first, "b", Some(Outcome::Refused))?;
+        write(open, "c", None)?;
+        write(contested, "d", Some(Outcome::Done))?;
+        conflict::upsert(tx, &finding("subject", "one", Some(Side::Crm)), contested, at(10))?;
+        let entries = |round| journal::of_round(tx, round).map(|entries| entries.len());
+        for _ in 0..2000 {
+            round::start(tx, "timer", at(HALF_A_YEAR + 10))?;
+        }
+        assert_eq!((entries(first)?, entries(open)?, entries(contested)?), (2, 1, 1));
+        assert!(kept::get(tx, deleted)?.is_some());
+
+        round::start(tx, "timer", at(HALF_A_YEAR + 11))?;
+        assert_eq!((entries(first)?, entries(open)?, entries(contested)?), (0, 1, 0));
+        assert!(kept::get(tx, deleted)?.is_none());
+        let is_there = |id| round::get(tx, id).map(|round| round.is_some());
+        assert_eq!((is_there(first)?, is_there(open)?, is_there(contested)?), (false, true, true));
+        assert_eq!(conflict::all(tx)?.len(), 1);
+        assert_eq!(journal::unknown(tx)?.len(), 1);
         Ok(())
     });
 }

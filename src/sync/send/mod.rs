@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::report::Failure;
+use super::report::{Failure, Obstacle};
 use super::{ClassReport, Engine};
 use crate::connector::outgoing::{Courier, Pending, Postbox, Stage, Waiting};
 use crate::connector::{self, Connector};
@@ -155,8 +155,12 @@ impl Round<'_> {
         if let Some(message) = refusal {
             let hint = "in the CRM's settings of your mailbox set “Outgoing Email” to None or to Outlook, or \
                         here send = false in [sync.email]";
-            let failure =
-                Failure { message, hint: Some(hint.to_owned()), kind: "failed", pause: None };
+            let failure = Failure {
+                message,
+                hint: Some(hint.to_owned()),
+                kind: Obstacle::Failed,
+                pause: None,
+            };
             self.trouble.get_or_insert(failure);
             // What left already is still brought to its end.
             jobs.retain(|job| job.stored.as_ref().is_some_and(|mail| mail.state != State::Ready));
@@ -306,11 +310,12 @@ impl Round<'_> {
     }
 
     /// On the disk when it returns.
-    async fn keep<F>(&self, work: F) -> store::Result<()>
+    #[track_caller]
+    fn keep<F>(&self, work: F) -> impl Future<Output = store::Result<()>> + Send + use<F>
     where
         F: FnOnce(&store::Transaction<'_>) -> store::Result<()> + Send + 'static,
     {
-        self.engine.store.promise(work).await
+        self.engine.store.promise(work)
     }
 
     async fn refresh(&self, job: &mut Job) -> store::Result<()> {

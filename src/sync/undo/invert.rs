@@ -7,7 +7,7 @@ use super::{Inverse, Undo};
 use crate::connector::{self, ErrorKind, Write};
 use crate::mapping::{self, Change, Context};
 use crate::model::{
-    Address, Body, Class, Content, Document, Field, Patch, Side, Uid, Value, Version,
+    Address, Body, Class, Content, Document, Field, Patch, Side, Uid, Value, Version, all_of,
 };
 use crate::plan::merge::apply;
 use crate::sync::{Engine, describe, observe};
@@ -131,8 +131,7 @@ impl Planner<'_> {
             return Err("`liaison track` files the message again".to_owned());
         }
         let Some(kept) = kept else { return Err("what was deleted was not kept".to_owned()) };
-        let patch: Patch =
-            net.before.iter().map(|(field, value)| (field.clone(), Some(value.clone()))).collect();
+        let patch = all_of(&net.before);
         let (uid, body) = match net.side {
             Side::Mailbox => {
                 let document = Document {

@@ -96,9 +96,48 @@ impl Inverse {
             before: self.now.clone().map(|now| if quiet { Fields::new() } else { now }),
             patch: if quiet { Patch::new() } else { self.patch.clone() },
             expect,
-            key: format!("undo {}", net.last),
+            key: format!("{KEY}{}", net.last),
         }
     }
+}
+
+/// How the names of these operations begin.
+const KEY: &str = "undo ";
+
+/// Whether this was to take something back.
+pub(in crate::sync) fn is_undo(intent: &Intent) -> bool {
+    intent.key.starts_with(KEY)
+}
+
+/// A change that was taken back, as a later look finds it, without an answer: as after an answer, nothing follows from it.
+///
+/// # Errors
+/// When the store is lost.
+pub(in crate::sync) fn found(
+    tx: &Transaction<'_>,
+    intent: &Intent,
+    found: &Fields,
+) -> store::Result<()> {
+    let (class, side) = (intent.class, intent.side);
+    let id = if side == Side::Mailbox { &intent.item } else { &intent.record };
+    let Some(id) = id else { return Ok(()) };
+    let Some(mut link) = link_of(tx, class, side, id)? else { return Ok(()) };
+    agree(&mut link, side, &intent.patch, found);
+    link::update(tx, &link)
+}
+
+/// What was written joins the base of its side; returns whether that says all there is.
+fn agree(link: &mut Link, side: Side, patch: &Patch, found: &Fields) -> bool {
+    let mut bases = link.bases.take().unwrap_or_default();
+    let base = if side == Side::Mailbox { &mut bases.item } else { &mut bases.record };
+    *base = apply(base, &taken(patch, found));
+    let is_all = base == found;
+    link.bases = Some(bases);
+    match side {
+        Side::Mailbox => link.item_version = None,
+        Side::Crm => link.record_version = None,
+    }
+    is_all
 }
 
 /// An inverse that was tried.
@@ -169,16 +208,12 @@ fn settle(
         (Effect::Created, Some(link)) if side == Side::Crm => link::remove(tx, &[link.id]),
         (Effect::Created, Some(_)) => Ok(()),
         (Effect::Updated | Effect::Deleted, Some(mut link)) => {
-            let mut bases = link.bases.as_deref().cloned().unwrap_or_default();
-            let base = if side == Side::Mailbox { &mut bases.item } else { &mut bases.record };
-            let fields = fields.unwrap_or_default();
-            *base = apply(base, &taken(&inverse.patch, &fields));
-            let settled = version.filter(|_| *base == fields);
+            let is_all = agree(&mut link, side, &inverse.patch, &fields.unwrap_or_default());
+            let settled = version.filter(|_| is_all);
             match side {
                 Side::Mailbox => link.item_version = settled,
                 Side::Crm => link.record_version = settled,
             }
-            link.bases = Some(Box::new(bases));
             link::update(tx, &link)
         }
         (Effect::Deleted, None) => {

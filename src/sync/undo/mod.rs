@@ -16,6 +16,7 @@ mod net;
 
 use invert::Planner;
 use keep::Done;
+pub(super) use keep::{found, is_undo};
 use net::Net;
 
 /// What taking back a round comes to.

@@ -2,10 +2,10 @@
 //! notifier items.
 
 use std::fs;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::bus::{self, at_home};
 use super::process::{Process, tail};
 use super::program;
 
@@ -20,28 +20,14 @@ pub struct Bus {
 impl Bus {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("bus");
         let services = folder.path().join("services");
         fs::create_dir(&services).unwrap();
         let settings = "/usr/share/dbus-1/services/org.xfce.Xfconf.service";
         if Path::new(settings).exists() {
             fs::copy(settings, services.join("org.xfce.Xfconf.service")).unwrap();
         }
-        let config = folder.path().join("bus.conf");
-        let text = format!(
-            r#"<busconfig><type>session</type><listen>unix:path={}</listen><servicedir>{}</servicedir>
-<policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy></busconfig>"#,
-            socket.display(),
-            services.display()
-        );
-        fs::write(&config, text).unwrap();
-        let mut command = Command::new(program(&["/usr/bin/dbus-daemon"]));
-        command.arg("--nofork").arg(format!("--config-file={}", config.display()));
-        at_home(&mut command, folder.path());
-        let mut daemon = Process::start(command, &folder.path().join("bus.log"));
-        // The file is there a moment before anybody listens.
-        daemon.ready(|| UnixStream::connect(&socket).is_ok());
-        Self { address: format!("unix:path={}", socket.display()), _daemon: daemon, folder }
+        let daemon = bus::start(folder.path(), Some(&services));
+        Self { address: bus::address(folder.path()), _daemon: daemon, folder }
     }
 
     /// A folder that lives as long as the session.
@@ -152,12 +138,4 @@ fn settle(home: &Path, height: u32) {
 "#
     );
     fs::write(folder.join("xfce4-panel.xml"), text).unwrap();
-}
-
-/// Nothing of whoever runs the tests is read or written.
-fn at_home(command: &mut Command, home: &Path) {
-    command.env("HOME", home).env("XDG_RUNTIME_DIR", home);
-    command.env("XDG_CONFIG_HOME", home.join(".config"));
-    command.env("XDG_DATA_HOME", home.join(".local/share"));
-    command.env("XDG_CACHE_HOME", home.join(".cache"));
 }

@@ -2,13 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use super::process::{Process, eventually};
-use super::program;
+use super::{bus, program};
 
 /// A session bus with a keyring on it, or without.
 #[derive(Debug)]
@@ -35,19 +34,7 @@ impl Keyring {
             fs::create_dir(dir.path().join(folder)).unwrap();
         }
         fs::set_permissions(dir.path().join("run"), fs::Permissions::from_mode(0o700)).unwrap();
-        // Nothing is started on demand: no other keyring, no window that asks.
-        let config = format!(
-            "<busconfig><type>session</type><listen>unix:path={}/bus</listen>\
-             <policy context=\"default\"><allow send_destination=\"*\" eavesdrop=\"true\"/><allow eavesdrop=\"true\"/>\
-             <allow own=\"*\"/></policy></busconfig>",
-            dir.path().display()
-        );
-        fs::write(dir.path().join("bus.conf"), config).unwrap();
-        let mut command = Command::new(program(&["/usr/bin/dbus-daemon"]));
-        command.arg("--nofork").arg("--config-file").arg(dir.path().join("bus.conf"));
-        let mut bus = Process::start(command, &dir.path().join("bus.log"));
-        let socket = dir.path().join("bus");
-        bus.ready(|| UnixStream::connect(&socket).is_ok());
+        let bus = bus::start(dir.path(), None);
         Self { daemon: None, listener: None, _bus: bus, dir }
     }
 
@@ -76,7 +63,7 @@ impl Keyring {
 
     /// What a program of this session has in its environment.
     pub fn address(&self) -> String {
-        format!("unix:path={}/bus", self.dir.path().display())
+        bus::address(self.dir.path())
     }
 
     fn serve(&mut self, how: &str) {

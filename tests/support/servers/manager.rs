@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -63,8 +62,7 @@ impl Manager {
         command.env("HOME", home).env("XDG_CONFIG_HOME", config);
         command.env("DBUS_SESSION_BUS_ADDRESS", bus);
         let mut process = Process::start(command, &dir.path().join("log"));
-        let socket = runtime.join("systemd/private");
-        process.ready(|| UnixStream::connect(&socket).is_ok());
+        process.listens_at(&runtime.join("systemd/private"));
         Self { _process: process, _group: group, dir }
     }
 

@@ -17,6 +17,7 @@ use liaison::connector::auth::{Account, Credential, Kind};
 use liaison::connector::net::{Security, Server};
 use liaison::connector::tls::Trust;
 
+mod bus;
 mod certificate;
 pub mod cyrus;
 pub mod desktop;

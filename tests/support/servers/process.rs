@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -57,6 +58,11 @@ impl Process {
         Self { shell, name, log: log.to_owned() }
     }
 
+    /// Waits until the server listens at a socket of the file system: the file is there a moment before anybody listens.
+    pub fn listens_at(&mut self, socket: &Path) {
+        self.ready(|| UnixStream::connect(socket).is_ok());
+    }
+
     /// Waits until the server is ready.
     pub fn ready(&mut self, ready: impl Fn() -> bool) {
         let log = self.log.clone();
@@ -105,8 +111,13 @@ pub fn eventually(what: &str, condition: impl FnMut() -> bool) {
 }
 
 /// Polls until `condition` holds; `false` when it does not in time.
-pub fn waited(mut condition: impl FnMut() -> bool) -> bool {
-    let until = Instant::now() + PATIENCE;
+pub fn waited(condition: impl FnMut() -> bool) -> bool {
+    waited_for(PATIENCE, condition)
+}
+
+/// The same, for what may take longer.
+pub fn waited_for(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let until = Instant::now() + patience;
     let mut pause = INTERVAL;
     while !condition() {
         if Instant::now() > until {

@@ -16,6 +16,11 @@ pub struct Script {
     /// After this many bytes from the server, over all connections since the script was set, nothing goes either way on any of
     /// them any more, and nobody hangs up.
     pub stall_received: Option<u64>,
+    /// The same, when the client speaks for this time after the server did, over all connections since the script was set: nothing
+    /// of that passes.
+    pub stall_request: Option<u64>,
+    /// The same, but the server gets that, and its answer does not pass.
+    pub stall_answer: Option<u64>,
     /// What each direction is late by, however much is on its way.
     pub latency: Duration,
     /// Only this many connections are so; those that follow are whole. 0: all.
@@ -70,7 +75,38 @@ enum Direction {
 #[derive(Debug, Default)]
 struct Stall {
     received: u64,
+    requests: u64,
+    /// What comes from the server now is the answer that does not pass.
+    answered: bool,
     stalled: bool,
+}
+
+impl Stall {
+    /// How much of these bytes may pass. `speaks`: the other end spoke before.
+    fn admit(
+        &mut self,
+        script: &Script,
+        (direction, speaks): (Direction, bool),
+        length: usize,
+    ) -> usize {
+        match direction {
+            Direction::Sent => {
+                self.requests += u64::from(speaks);
+                self.stalled |= speaks && script.stall_request == Some(self.requests);
+                self.answered |= speaks && script.stall_answer == Some(self.requests);
+                if self.stalled { 0 } else { length }
+            }
+            Direction::Received => {
+                let limit = if self.answered { Some(0) } else { script.stall_received };
+                let Some(limit) = limit else { return length };
+                let room = usize::try_from(limit.saturating_sub(self.received));
+                let length = length.min(room.unwrap_or(usize::MAX));
+                self.received += u64::try_from(length).unwrap();
+                self.stalled |= self.received >= limit;
+                length
+            }
+        }
+    }
 }
 
 /// What two directions of a connection know of each other, and of the others.
@@ -85,14 +121,19 @@ impl Connection {
         self.stall.lock().unwrap().stalled
     }
 
-    /// How much of this may still pass from the server; the last of it stalls all.
-    fn admit(&self, limit: u64, length: usize) -> usize {
+    /// Whether the other end spoke before, or nobody.
+    fn turns(&self, direction: Direction) -> bool {
+        self.last.lock().unwrap().replace(direction) != Some(direction)
+    }
+
+    /// How much of these bytes may pass now; `None` when nothing does any more.
+    fn admit(&self, script: &Script, direction: Direction, length: usize) -> Option<(usize, bool)> {
         let mut stall = self.stall.lock().unwrap();
-        let room = usize::try_from(limit.saturating_sub(stall.received)).unwrap_or(usize::MAX);
-        let length = length.min(room);
-        stall.received += u64::try_from(length).unwrap();
-        stall.stalled |= stall.received >= limit;
-        length
+        if stall.stalled {
+            return None;
+        }
+        let speaks = self.turns(direction);
+        Some((stall.admit(script, (direction, speaks), length), speaks))
     }
 }
 
@@ -128,6 +169,11 @@ impl Proxy {
     /// What went by since the start, or since [`Proxy::forget`].
     pub fn counted(&self) -> Counted {
         self.shared.state.lock().unwrap().counted
+    }
+
+    /// Whether nothing goes any way any more, as the script wants it.
+    pub fn is_stalled(&self) -> bool {
+        self.shared.state.lock().unwrap().stall.lock().unwrap().stalled
     }
 
     /// Counts from nothing again.
@@ -188,9 +234,9 @@ impl Shared {
         direction: Direction,
         connection: &Connection,
     ) {
-        let (cut, stall) = match direction {
-            Direction::Sent => (script.cut_sent, None),
-            Direction::Received => (script.cut_received, script.stall_received),
+        let cut = match direction {
+            Direction::Sent => script.cut_sent,
+            Direction::Received => script.cut_received,
         };
         let (later, due) = std::sync::mpsc::channel::<(Instant, Vec<u8>)>();
         let mut late = to.try_clone().unwrap();
@@ -213,11 +259,10 @@ impl Shared {
             let room = cut.map_or(u64::MAX, |limit| limit - passed);
             let length = length.min(usize::try_from(room).unwrap_or(usize::MAX));
             passed += u64::try_from(length).unwrap();
-            if connection.is_stalled() {
+            let Some((length, speaks)) = connection.admit(&script, direction, length) else {
                 continue;
-            }
-            let length = stall.map_or(length, |limit| connection.admit(limit, length));
-            self.count(direction, length, connection);
+            };
+            self.count(direction, length, speaks);
             drop(later.send((Instant::now() + script.latency, buffer[..length].to_vec())));
             if cut == Some(passed) {
                 break true;
@@ -232,14 +277,13 @@ impl Shared {
         }
     }
 
-    fn count(&self, direction: Direction, length: usize, connection: &Connection) {
+    fn count(&self, direction: Direction, length: usize, speaks: bool) {
         let length = u64::try_from(length).unwrap();
-        let before = connection.last.lock().unwrap().replace(direction);
         let mut state = self.state.lock().unwrap();
         match direction {
             Direction::Sent => {
                 state.counted.sent += length;
-                state.counted.round_trips += u64::from(before != Some(direction));
+                state.counted.round_trips += u64::from(speaks);
             }
             Direction::Received => state.counted.received += length,
         }
