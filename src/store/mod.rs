@@ -50,6 +50,9 @@ pub use error::{Error, ErrorKind, Result};
 /// How long to wait for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Readers beside the writer: the daemon's rounds and its control socket.
+const READERS: usize = 2;
+
 /// The stop point before a commit: what was written is rolled back.
 pub const BEFORE_COMMIT: &str = "store: before commit";
 
@@ -82,9 +85,12 @@ pub struct Store {
 struct Shared {
     /// `None` for a store in memory.
     path: Option<PathBuf>,
-    /// Before the writer, so that its connection is the last to close: that one empties and removes the write-ahead log.
-    readers: Vec<Mutex<Connection>>,
+    /// Each is opened when it is needed. Before the writer, so that its connection is the last to close: that one empties and
+    /// removes the write-ahead log.
+    readers: [Mutex<Option<Connection>>; READERS],
     writer: Mutex<Writer>,
+    /// How long connections wait for other processes.
+    patience: Duration,
     /// Held to the end: tells other processes that this one is there.
     _presence: Option<open::Presence>,
 }
@@ -129,8 +135,9 @@ impl Store {
         let writer = open::in_memory()?;
         Ok(Self::around(Shared {
             path: None,
-            readers: Vec::new(),
+            readers: Default::default(),
             writer: Writer::new(writer),
+            patience: Duration::ZERO,
             _presence: None,
         }))
     }
@@ -258,8 +265,9 @@ impl Store {
         let opened = open::file(path, patience, migrations).map_err(|error| error.at(path))?;
         Ok(Self::around(Shared {
             path: Some(path.to_owned()),
-            readers: opened.readers.into_iter().map(Mutex::new).collect(),
+            readers: Default::default(),
             writer: Writer::new(opened.writer),
+            patience,
             _presence: Some(opened.presence),
         }))
     }
@@ -306,7 +314,7 @@ impl Store {
     }
 
     fn look<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let Some(first) = self.shared.readers.first() else {
+        let Some(path) = &self.shared.path else {
             let mut writer = locked(&self.shared.writer);
             writer.durability = None;
             writer.connection.execute_batch("PRAGMA query_only = ON")?;
@@ -317,8 +325,14 @@ impl Store {
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         });
+        let [first, ..] = &self.shared.readers;
         // Else the first to become so.
-        snapshot(&mut free.unwrap_or_else(|| locked(first)), work)
+        let mut reader = free.unwrap_or_else(|| locked(first));
+        let connection = match &mut *reader {
+            Some(connection) => connection,
+            closed => closed.insert(open::reader(path, self.shared.patience)?),
+        };
+        snapshot(connection, work)
     }
 
     fn pass(&self, stop: Stop) -> Result<()> {
