@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{Class, Fields, ItemId, LinkId, Patch, Side, Uid, Version};
 
@@ -15,6 +15,7 @@ use super::encode::{
 };
 use super::error::{Error, ErrorKind, Result};
 use super::round::RoundId;
+use super::transaction::Transaction;
 
 /// The store's number of a journal row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

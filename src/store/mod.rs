@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use rusqlite::TransactionBehavior;
-pub use rusqlite::{Connection, Transaction};
+pub use rusqlite::Connection;
 
 pub mod conflict;
 pub mod cursor;
@@ -41,11 +40,13 @@ pub mod statistics;
 pub mod tagged;
 pub mod tally;
 pub mod touched;
+pub mod transaction;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{Error, ErrorKind, Result};
+pub use transaction::Transaction;
 
 /// How long to wait for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -95,9 +96,10 @@ struct Shared {
     _presence: Option<open::Presence>,
 }
 
-/// The connection that writes, and how it is set: to set a connection costs it all the statements it has prepared.
+/// The connection that writes, and how it is set.
 struct Writer {
     connection: Connection,
+    /// `None` where it may be set to refuse writing.
     durability: Option<Durability>,
 }
 
@@ -292,16 +294,19 @@ impl Store {
         work: impl FnOnce(&Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut writer = locked(&self.shared.writer);
+        if writer.durability.is_none() {
+            // This costs it all the statements that it has prepared.
+            writer.connection.execute_batch("PRAGMA query_only = OFF")?;
+        }
         if writer.durability != Some(durability) {
             // SQLite ignores a change of this inside a transaction.
             writer.connection.execute_batch(match durability {
-                Durability::Process => "PRAGMA query_only = OFF; PRAGMA synchronous = NORMAL",
-                Durability::Power => "PRAGMA query_only = OFF; PRAGMA synchronous = FULL",
+                Durability::Process => "PRAGMA synchronous = NORMAL",
+                Durability::Power => "PRAGMA synchronous = FULL",
             })?;
             writer.durability = Some(durability);
         }
-        // At once: a transaction that reads first and writes later can fail with no way to wait.
-        let tx = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = Transaction::writing(&mut writer.connection)?;
         let result = work(&tx)?;
         self.pass(Stop { name: BEFORE_COMMIT, place })?;
         tx.commit()?;
@@ -363,7 +368,7 @@ fn snapshot<T>(
     connection: &mut Connection,
     work: impl FnOnce(&Connection) -> Result<T>,
 ) -> Result<T> {
-    let tx = connection.transaction()?;
+    let tx = Transaction::reading(connection)?;
     work(&tx)
 }
 

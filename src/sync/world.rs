@@ -220,6 +220,8 @@ impl Engine {
         let Sifted { tracked, filing, to_tag, to_untag, .. } = sifted;
         let (links, loaded) = self.load(class, seen, &stored).await?;
         let situation = self.situation((class, listed), &stored, &items, &records);
+        let selected = self.crm.selected(class);
+        let filters_are_known = stored.remembers(&self.class(class).filter, &selected);
         let partial = not_seen(class, &items, &records);
         let world = World {
             class,
@@ -237,8 +239,6 @@ impl Engine {
             verdicts: stored.verdicts,
         };
         let listed = BTreeMap::from([(Side::Mailbox, listed), (Side::Crm, records.entries.len())]);
-        let selected = self.crm.selected(class);
-        let filters_are_known = stored.remembers(&self.class(class).filter, &selected);
         Ok(Ok(Look {
             world: Arc::new(world),
             situation,
