@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{Class, Field, Fields, LinkId, Side, Value};
 
@@ -12,6 +12,7 @@ use super::encode::{
 };
 use super::error::{Error, ErrorKind, Result};
 use super::round::RoundId;
+use super::transaction::Transaction;
 
 /// The store's number of a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

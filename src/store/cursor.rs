@@ -1,12 +1,13 @@
 //! How far each collection has been read. Set in the transaction that writes what the cursor covers, never before.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::model::{Class, Side};
 
 use super::encode::read_moment;
 use super::error::Result;
+use super::transaction::Transaction;
 
 /// A place to go on reading from.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{Class, ItemId};
 
 use super::encode::{read_moment, unreadable};
 use super::error::Result;
 use super::round::RoundId;
+use super::transaction::Transaction;
 
 /// What was decided about an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

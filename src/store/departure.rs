@@ -5,9 +5,10 @@
 //! belong to, and what was to be about records that are not there any more.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 
 use super::error::Result;
+use super::transaction::Transaction;
 use super::{meta, outgoing};
 use crate::model::Class;
 

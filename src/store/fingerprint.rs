@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 
 use crate::model::Uid;
 
 use super::error::Result;
+use super::transaction::Transaction;
 
 /// All of them, by name.
 ///

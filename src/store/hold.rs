@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 
 use crate::model::Class;
 
 use super::encode::{read_class, read_moment};
 use super::error::{Error, ErrorKind, Result};
 use super::round::RoundId;
+use super::transaction::Transaction;
 
 /// The store's number of a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::model::{Class, Fields, ItemId, LinkId, Patch, Side, Version};
+use crate::model::{Class, Fields, ItemId, LinkId, Patch, Side, Uid, Version};
 
 use super::encode::{
     read_class, read_fields, read_moment, read_patch, read_side, unreadable, write_fields,
@@ -15,6 +15,7 @@ use super::encode::{
 };
 use super::error::{Error, ErrorKind, Result};
 use super::round::RoundId;
+use super::transaction::Transaction;
 
 /// The store's number of a journal row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +85,8 @@ pub struct Intent {
     pub link: Option<LinkId>,
     pub item: Option<ItemId>,
     pub record: Option<ItemId>,
+    /// The global name of the pair to which one half is made: by it, the pair is recognised though nobody saw its item since.
+    pub uid: Option<Uid>,
     /// The side that is written to.
     pub side: Side,
     pub action: Action,
@@ -141,11 +144,11 @@ pub fn intend(
 ) -> Result<Vec<EntryId>> {
     // An operation that was done and comes again (a field set, changed back, set again) starts from one.
     let mut statement = tx.prepare_cached(
-        "INSERT INTO journal (round, class, link, item, record, side, action, why, before, patch, expect, key, attempts, outcome, at)
+        "INSERT INTO journal (round, class, link, item, record, side, action, why, before, patch, expect, key, attempts, outcome, at, uid)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,
          1 + coalesce((SELECT CASE outcome WHEN 'done' THEN 0 ELSE attempts END
          FROM journal WHERE key = ?12 ORDER BY id DESC LIMIT 1), 0),
-         'intended', ?13)",
+         'intended', ?13, ?14)",
     )?;
     let mut ids = Vec::with_capacity(intents.len());
     for intent in intents {
@@ -163,6 +166,7 @@ pub fn intend(
             intent.expect.as_ref().map_or("", Version::as_str),
             intent.key,
             at.as_microsecond(),
+            intent.uid.as_ref().map_or("", Uid::as_str),
         ])?;
         ids.push(EntryId(tx.last_insert_rowid()));
     }
@@ -202,11 +206,11 @@ pub fn finish(tx: &Transaction<'_>, id: EntryId, answer: &Answer, at: Timestamp)
 pub fn of(connection: &Connection, class: Class, side: Side, id: &ItemId) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(match side {
         Side::Mailbox => {
-            "SELECT id, round, class, link, item, record, side, action, why, before, patch, expect, key, attempts, outcome, after, result, error, at
+            "SELECT id, round, class, link, item, record, side, action, why, before, patch, expect, key, attempts, outcome, after, result, error, at, uid
              FROM journal WHERE class = ?1 AND item = ?2 ORDER BY id"
         }
         Side::Crm => {
-            "SELECT id, round, class, link, item, record, side, action, why, before, patch, expect, key, attempts, outcome, after, result, error, at
+            "SELECT id, round, class, link, item, record, side, action, why, before, patch, expect, key, attempts, outcome, after, result, error, at, uid
              FROM journal WHERE class = ?1 AND record = ?2 ORDER BY id"
         }
     })?;
@@ -219,7 +223,7 @@ pub fn of(connection: &Connection, class: Class, side: Side, id: &ItemId) -> Res
 /// Only the store's own.
 pub fn of_round(connection: &Connection, round: RoundId) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, round, class, link, item, record, side, action, why, before, patch, expect, key, attempts, outcome, after, result, error, at
+        "SELECT id, round, class, link, item, record, side, action, why, before, patch, expect, key, attempts, outcome, after, result, error, at, uid
          FROM journal WHERE round = ?1 ORDER BY id",
     )?;
     statement.query_and_then([round.0], from_row)?.collect()
@@ -231,7 +235,7 @@ pub fn of_round(connection: &Connection, round: RoundId) -> Result<Vec<Entry>> {
 /// Only the store's own.
 pub fn unknown(connection: &Connection) -> Result<Vec<Entry>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, round, class, link, item, record, side, action, why, before, patch, expect, key, attempts, outcome, after, result, error, at
+        "SELECT id, round, class, link, item, record, side, action, why, before, patch, expect, key, attempts, outcome, after, result, error, at, uid
          FROM journal WHERE outcome IN ('intended', 'unknown') ORDER BY id",
     )?;
     statement.query_and_then([], from_row)?.collect()
@@ -289,6 +293,7 @@ fn from_row(row: &Row<'_>) -> Result<Entry> {
             link: (link != 0).then_some(LinkId(link)),
             item: some(text(4)?).map(ItemId::new),
             record: some(text(5)?).map(ItemId::new),
+            uid: some(text(19)?).map(Uid::new),
             side: read_side(&text(6)?)?,
             action: Action::ALL
                 .into_iter()

@@ -1,9 +1,10 @@
 //! What deletes removed and their journal rows do not say: items whole, and the global names of records.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Result;
 use super::journal::EntryId;
+use super::transaction::Transaction;
 
 /// Keeps the body that the delete of this journal row is about to remove.
 ///

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{Bases, Class, ItemId, Link, LinkId, LinkState, Side, Uid, Version};
 
 use super::encode::{read_class, read_fields, read_side, read_side_or_none, write_fields};
 use super::error::{Error, ErrorKind, Result};
+use super::transaction::Transaction;
 
 /// All links of a class, without bases, by item.
 ///

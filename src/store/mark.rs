@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 
 use crate::model::{Class, Uid};
 
 use super::error::Result;
+use super::transaction::Transaction;
 
 /// Records that the user tracks an item (`true`) or leaves it out. The last word counts.
 ///

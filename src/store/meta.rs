@@ -1,8 +1,9 @@
 //! Named texts: whom the store belongs to, and facts that outlive a round.
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Result;
+use super::transaction::Transaction;
 
 /// The organisation's id.
 pub const ORGANISATION: &str = "organisation";

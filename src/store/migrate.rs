@@ -47,6 +47,7 @@ pub const MIGRATIONS: &[Migration] = &[
         include_str!("migrations/0006_touched.sql"),
         include_str!("migrations/0006_round.sql"),
     ],
+    &[include_str!("migrations/0007_journal.sql")],
 ];
 
 /// `LIAS`: marks the file as ours, for `file(1)` and for ourselves.

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use rusqlite::TransactionBehavior;
-pub use rusqlite::{Connection, Transaction};
+pub use rusqlite::Connection;
 
 pub mod conflict;
 pub mod cursor;
@@ -41,14 +40,19 @@ pub mod statistics;
 pub mod tagged;
 pub mod tally;
 pub mod touched;
+pub mod transaction;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{Error, ErrorKind, Result};
+pub use transaction::Transaction;
 
 /// How long to wait for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Readers beside the writer: the daemon's rounds and its control socket.
+const READERS: usize = 2;
 
 /// The stop point before a commit: what was written is rolled back.
 pub const BEFORE_COMMIT: &str = "store: before commit";
@@ -82,16 +86,20 @@ pub struct Store {
 struct Shared {
     /// `None` for a store in memory.
     path: Option<PathBuf>,
-    /// Before the writer, so that its connection is the last to close: that one empties and removes the write-ahead log.
-    readers: Vec<Mutex<Connection>>,
+    /// Each is opened when it is needed. Before the writer, so that its connection is the last to close: that one empties and
+    /// removes the write-ahead log.
+    readers: [Mutex<Option<Connection>>; READERS],
     writer: Mutex<Writer>,
+    /// How long connections wait for other processes.
+    patience: Duration,
     /// Held to the end: tells other processes that this one is there.
     _presence: Option<open::Presence>,
 }
 
-/// The connection that writes, and how it is set: to set a connection costs it all the statements it has prepared.
+/// The connection that writes, and how it is set.
 struct Writer {
     connection: Connection,
+    /// `None` where it may be set to refuse writing.
     durability: Option<Durability>,
 }
 
@@ -129,8 +137,9 @@ impl Store {
         let writer = open::in_memory()?;
         Ok(Self::around(Shared {
             path: None,
-            readers: Vec::new(),
+            readers: Default::default(),
             writer: Writer::new(writer),
+            patience: Duration::ZERO,
             _presence: None,
         }))
     }
@@ -258,8 +267,9 @@ impl Store {
         let opened = open::file(path, patience, migrations).map_err(|error| error.at(path))?;
         Ok(Self::around(Shared {
             path: Some(path.to_owned()),
-            readers: opened.readers.into_iter().map(Mutex::new).collect(),
+            readers: Default::default(),
             writer: Writer::new(opened.writer),
+            patience,
             _presence: Some(opened.presence),
         }))
     }
@@ -284,16 +294,19 @@ impl Store {
         work: impl FnOnce(&Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
         let mut writer = locked(&self.shared.writer);
+        if writer.durability.is_none() {
+            // This costs it all the statements that it has prepared.
+            writer.connection.execute_batch("PRAGMA query_only = OFF")?;
+        }
         if writer.durability != Some(durability) {
             // SQLite ignores a change of this inside a transaction.
             writer.connection.execute_batch(match durability {
-                Durability::Process => "PRAGMA query_only = OFF; PRAGMA synchronous = NORMAL",
-                Durability::Power => "PRAGMA query_only = OFF; PRAGMA synchronous = FULL",
+                Durability::Process => "PRAGMA synchronous = NORMAL",
+                Durability::Power => "PRAGMA synchronous = FULL",
             })?;
             writer.durability = Some(durability);
         }
-        // At once: a transaction that reads first and writes later can fail with no way to wait.
-        let tx = writer.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let tx = Transaction::writing(&mut writer.connection)?;
         let result = work(&tx)?;
         self.pass(Stop { name: BEFORE_COMMIT, place })?;
         tx.commit()?;
@@ -306,7 +319,7 @@ impl Store {
     }
 
     fn look<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let Some(first) = self.shared.readers.first() else {
+        let Some(path) = &self.shared.path else {
             let mut writer = locked(&self.shared.writer);
             writer.durability = None;
             writer.connection.execute_batch("PRAGMA query_only = ON")?;
@@ -317,8 +330,14 @@ impl Store {
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         });
+        let [first, ..] = &self.shared.readers;
         // Else the first to become so.
-        snapshot(&mut free.unwrap_or_else(|| locked(first)), work)
+        let mut reader = free.unwrap_or_else(|| locked(first));
+        let connection = match &mut *reader {
+            Some(connection) => connection,
+            closed => closed.insert(open::reader(path, self.shared.patience)?),
+        };
+        snapshot(connection, work)
     }
 
     fn pass(&self, stop: Stop) -> Result<()> {
@@ -349,7 +368,7 @@ fn snapshot<T>(
     connection: &mut Connection,
     work: impl FnOnce(&Connection) -> Result<T>,
 ) -> Result<T> {
-    let tx = connection.transaction()?;
+    let tx = Transaction::reading(connection)?;
     work(&tx)
 }
 

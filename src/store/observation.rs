@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{Class, Content, ItemId, Side, Traits, Uid, Version};
 
 use super::encode::{read_fields, read_traits, write_fields, write_traits};
 use super::error::Result;
 use super::round::RoundId;
+use super::transaction::Transaction;
 
 /// An item as it was seen. Without content and without a problem it was listed, but not read.
 #[derive(Debug, Clone, PartialEq)]

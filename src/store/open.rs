@@ -10,9 +10,6 @@ use rusqlite::{Connection, OpenFlags};
 use super::error::{Error, ErrorKind, Result};
 use super::migrate::{self, MIGRATIONS, Migration};
 
-/// Readers beside the writer: the daemon's rounds and its control socket.
-const READERS: usize = 2;
-
 /// Prepared statements kept a connection: about as many as there are.
 const STATEMENTS: usize = 96;
 
@@ -29,7 +26,6 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Opened {
     pub writer: Connection,
-    pub readers: Vec<Connection>,
     pub presence: Presence,
 }
 
@@ -78,11 +74,10 @@ pub fn file(path: &Path, patience: Duration, migrations: &[Migration]) -> Result
         }
         migrate::migrate(&mut writer, Some(path), migrations)?;
     }
-    let readers = (0..READERS).map(|_| reader(path, patience)).collect::<Result<_>>()?;
     presence.share(patience)?;
     // A newer program may have been quicker.
     migrate::version(&writer, migrations)?;
-    Ok(Opened { writer, readers, presence })
+    Ok(Opened { writer, presence })
 }
 
 /// A store that is gone when it is closed.
@@ -200,7 +195,11 @@ fn join(file: &File, patience: Duration) -> Result<()> {
     }
 }
 
-fn reader(path: &Path, patience: Duration) -> Result<Connection> {
+/// A connection that reads a store which is open.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn reader(path: &Path, patience: Duration) -> Result<Connection> {
     let connection = connect(path, patience)?;
     // What is read is looked up by key, or once from end to end: half of SQLite's usual room for pages is enough.
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -1000")?;

@@ -6,12 +6,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{Address, ItemId, Uid};
 
 use super::encode::{read_moment, unreadable};
 use super::error::{Error, ErrorKind, Result};
+use super::transaction::Transaction;
 
 /// The store's number of a mail; a person names it by this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

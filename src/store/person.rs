@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::record::{Candidate, PartyRef};
 use crate::model::{Address, ItemId};
 
 use super::encode::{read_moment, unreadable};
 use super::error::{Error, ErrorKind, Result};
+use super::transaction::Transaction;
 
 /// Why it is not known whose an address is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

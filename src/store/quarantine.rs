@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::model::{Class, ItemId, Side, Version};
 
 use super::encode::read_moment;
 use super::error::Result;
+use super::transaction::Transaction;
 
 /// An item that is set aside.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::model::Uid;
 use crate::model::record::PartyRef;
 
 use super::encode::unreadable;
 use super::error::Result;
+use super::transaction::Transaction;
 
 /// The user's word on one message.
 #[derive(Debug, Clone, PartialEq, Eq)]

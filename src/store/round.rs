@@ -3,11 +3,12 @@
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::encode::read_moment;
 use super::error::{Error, ErrorKind, Result};
 use super::journal;
+use super::transaction::Transaction;
 
 /// The store's number of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,11 +1,12 @@
 //! Whether anything was left to do when a class was last looked at. Triggers of the layout forget it with every change of
 //! links, marks, holds, approvals, conflicts and of what is set aside, so that no command can leave it standing.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::model::Class;
 
 use super::error::Result;
+use super::transaction::Transaction;
 
 /// Nothing was left to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

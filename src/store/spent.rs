@@ -1,9 +1,10 @@
 //! What was asked of each organisation on each day.
 
 use jiff::civil::Date;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Result;
+use super::transaction::Transaction;
 
 /// How many days are kept.
 const DAYS: i64 = 31;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 
 use crate::model::ItemId;
 
 use super::error::Result;
+use super::transaction::Transaction;
 
 /// All of them.
 ///

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::Connection;
 
 use crate::model::Uid;
 
 use super::error::Result;
+use super::transaction::Transaction;
 
 /// All of them.
 ///

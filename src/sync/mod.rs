@@ -300,7 +300,7 @@ impl Engine {
             }
         }
         // What the changed filter stops waits by name only once it was seen whole.
-        if pass == 0 && whole {
+        if pass == 0 && whole && !look.filters_are_known {
             self.remember_filter(class, &look.selected).await?;
         }
         report.count_links(self, class).await?;
@@ -310,9 +310,7 @@ impl Engine {
 
     async fn remember_filter(&self, class: Class, selected: &[Selected]) -> store::Result<()> {
         let (key, filter) = (world::filter_key(class), self.class(class).filter);
-        let found: BTreeMap<&str, usize> =
-            selected.iter().filter_map(|it| Some((it.name.as_str(), it.rows?))).collect();
-        let found = serde_json::json!(found).to_string();
+        let found = serde_json::json!(stock::found(selected)).to_string();
         self.store
             .write(move |tx| {
                 store::meta::set(tx, &key, &filter)?;

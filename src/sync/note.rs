@@ -16,6 +16,7 @@ pub(super) fn intent(side: Side, action: Action, id: &ItemId, why: String, key: 
         link: None,
         item,
         record,
+        uid: None,
         side,
         action,
         why,

@@ -146,7 +146,9 @@ impl Engine {
                 seen.items.remove(id);
             }
         }
-        self.store.write(move |tx| decision::upsert(tx, &decisions)).await?;
+        if !decisions.is_empty() {
+            self.store.write(move |tx| decision::upsert(tx, &decisions)).await?;
+        }
         seen.fill_in(contents);
         Ok(tracked)
     }

@@ -423,6 +423,7 @@ fn introduction(made: &Made) -> Intent {
         link: None,
         item: None,
         record: Some(ItemId::new(made.newcomer.record.to_string())),
+        uid: None,
         side: Side::Crm,
         action: journal::Action::Create,
         why: "a tracked message names an address that nobody in the CRM has".to_owned(),

@@ -143,6 +143,7 @@ fn intent(class: Class, job: &Job<'_>, half: &Prepared, side: Side, world: &Worl
         link: step.link,
         item,
         record,
+        uid: (action == journal::Action::Create).then(|| step.uid.clone()),
         side,
         action,
         why: match &job.left_out {

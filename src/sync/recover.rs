@@ -216,13 +216,14 @@ fn link_of(tx: &Transaction<'_>, entry: &Entry) -> store::Result<Option<Link>> {
             let (Some(item), Some(record)) = (&intent.item, &intent.record) else {
                 return Ok(None);
             };
-            let Some(content) = content(tx, entry, Side::Mailbox)? else { return Ok(None) };
+            // A listing that is old does not show the item, and a direct look at what the link leads to tells whether it is there.
+            let Some(uid) = &intent.uid else { return Ok(None) };
             Ok(Some(Link {
                 id: LinkId(0),
                 class: intent.class,
                 item: item.clone(),
                 record: record.clone(),
-                uid: content.uid,
+                uid: uid.clone(),
                 origin: intent.side.other(),
                 state: LinkState::Active,
                 item_version: None,

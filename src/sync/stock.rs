@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::world::{filter_key, found_key, started_key};
 use crate::model::{
-    Class, Content, Field, ItemId, Link, LinkId, Listing, Side, Uid, Value, Version,
+    Class, Content, Field, ItemId, Link, LinkId, Listing, Selected, Side, Uid, Value, Version,
 };
 use crate::plan::{Key, Seen, Verdict};
 use crate::store::conflict::{self, Dispute};
@@ -21,6 +21,8 @@ pub(super) struct Stock {
     pub(super) items: BTreeMap<ItemId, Head>,
     pub(super) records: BTreeMap<ItemId, Head>,
     pub(super) quarantined: BTreeMap<(Side, ItemId), Version>,
+    /// Whether something that was set aside is to be tried again.
+    pub(super) is_due: bool,
     pub(super) decisions: BTreeMap<ItemId, Decision>,
     pub(super) marks: BTreeMap<Uid, bool>,
     pub(super) choices: BTreeMap<(LinkId, Field), Option<Value>>,
@@ -41,11 +43,15 @@ impl Stock {
         kept: Option<&BTreeSet<ItemId>>,
         now: Timestamp,
     ) -> store::Result<Self> {
-        let mut quarantined = BTreeMap::new();
+        let (mut quarantined, mut due) = (BTreeMap::new(), 0);
         for side in [Side::Mailbox, Side::Crm] {
             let is_due = |entry: &Quarantined| entry.due.is_some_and(|due| due <= now);
-            for entry in quarantine::all(db, side, class)?.into_iter().filter(|it| !is_due(it)) {
-                quarantined.insert((side, entry.id), entry.version);
+            for entry in quarantine::all(db, side, class)? {
+                if is_due(&entry) {
+                    due += 1;
+                } else {
+                    quarantined.insert((side, entry.id), entry.version);
+                }
             }
         }
         let (mut choices, mut verdicts) = (BTreeMap::new(), BTreeMap::new());
@@ -71,6 +77,7 @@ impl Stock {
             },
             records: observation::heads(db, Side::Crm, class)?,
             quarantined,
+            is_due: due > 0,
             decisions: match kept {
                 // Decisions over messages were made before.
                 Some(_) => BTreeMap::new(),
@@ -88,6 +95,16 @@ impl Stock {
                 .unwrap_or_default(),
         })
     }
+
+    /// Whether it is known that the filters of a class are these, and found this.
+    pub(super) fn remembers(&self, filter: &str, selected: &[Selected]) -> bool {
+        self.filter.as_deref() == Some(filter) && self.found == found(selected)
+    }
+}
+
+/// What the store keeps of what sync filters found, by their names.
+pub(super) fn found(selected: &[Selected]) -> BTreeMap<String, usize> {
+    selected.iter().filter_map(|it| Some((it.name.clone(), it.rows?))).collect()
 }
 
 /// The world as it grows.

@@ -32,6 +32,10 @@ pub struct Look {
     pub absent: Absent,
     /// What each sync filter found.
     pub selected: Vec<Selected>,
+    /// Whether it is remembered that the filters are these, and found this.
+    pub filters_are_known: bool,
+    /// Whether something that was set aside is to be tried again.
+    pub is_due: bool,
     /// What messages are filed with.
     pub filing: BTreeMap<Uid, Filing>,
     /// Messages that are to be given the keyword of tracked ones, and those that are to lose it.
@@ -216,6 +220,8 @@ impl Engine {
         let Sifted { tracked, filing, to_tag, to_untag, .. } = sifted;
         let (links, loaded) = self.load(class, seen, &stored).await?;
         let situation = self.situation((class, listed), &stored, &items, &records);
+        let selected = self.crm.selected(class);
+        let filters_are_known = stored.remembers(&self.class(class).filter, &selected);
         let partial = not_seen(class, &items, &records);
         let world = World {
             class,
@@ -239,7 +245,9 @@ impl Engine {
             listed,
             partial,
             absent,
-            selected: self.crm.selected(class),
+            selected,
+            filters_are_known,
+            is_due: stored.is_due,
             filing,
             to_tag,
             to_untag,

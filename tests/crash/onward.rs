@@ -80,6 +80,39 @@ fn what_lost_before_a_crash_stays_in_the_list() {
     assert!(overwritten > 0, "nothing was written before any crash");
 }
 
+/// A card is in the CRM when the process dies, and the next listing is of a time before the card: it is not taken for new there.
+#[test]
+fn an_old_listing_after_a_crash_makes_no_second_card() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let settings = tell::read("contact", "case\n").remove(0).settings;
+        let mut world = World::new(Class::Contact, settings);
+        world.edit(Side::Mailbox, "rest", &patch("Rest"));
+        world.settle(Approval::First).await.unwrap();
+        world.faults = Faults::none();
+        world.sync().await.unwrap();
+        let quiet = world.faults.points().len();
+        // What it shows in the second round is what there is in the first one.
+        let old = Faults::at(quiet, Fault::Old);
+        world.faults = old.clone();
+        world.sync().await.unwrap();
+        world.edit(Side::Mailbox, "berg", &patch("Berg tel=1"));
+        let before = world.snapshot();
+        world.faults = Faults::none();
+        world.sync().await.unwrap();
+        let is_made = |point: &Point| *point == Point::AfterWrite(Side::Crm, "create");
+        let number = world.faults.points().iter().position(is_made).unwrap();
+        let faults = Faults::at(number, Fault::Die);
+        let mut world = World::resume(Class::Contact, &world.settings, &before, faults);
+        assert!(world.sync().await.unwrap().is_none());
+        world.start();
+        world.faults = old;
+        world.settle(Approval::First).await.unwrap();
+        assert_eq!(world.faults.points()[quiet], Point::List(Side::Mailbox));
+        assert_eq!(world.rows(), ["Berg tel=1 | Berg tel=1 | linked", "Rest | Rest | linked"]);
+    });
+}
+
 impl Case {
     async fn run(&self) -> usize {
         let story = format!("case\n  with conflict={}\n", self.policy);

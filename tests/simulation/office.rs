@@ -61,8 +61,9 @@ struct Site {
     disk: Disk,
     /// Grows when the state folder is lost: what is made then is another installation.
     generation: u128,
-    /// While it runs, the program and its store without stop points: for people and for the oracle.
+    /// While it runs.
     engine: Option<Engine>,
+    /// Without stop points, where it is open: for people and for the oracle.
     store: Option<Store>,
     expected: Vec<(Point, u32, Happening)>,
     death: Option<Death>,
@@ -293,8 +294,12 @@ impl Office {
         if let Some(engine) = &site.engine {
             return Ok(engine.clone());
         }
-        let store =
-            Store::open(&site.path).map_err(|error| format!("O0 the store is lost: {error}"))?;
+        let store = match site.store.clone() {
+            Some(store) => store,
+            None => {
+                Store::open(&site.path).map_err(|error| format!("O0 the store is lost: {error}"))?
+            }
+        };
         let course: Arc<dyn faults::Course> =
             Arc::new(Way { office: Arc::downgrade(self), site: number });
         let end = |side, class| -> Arc<dyn Connector> {
@@ -551,12 +556,11 @@ impl Office {
 
     /// The store of an installation; `None` where its state folder is lost and it did not begin anew.
     pub fn store(&self, number: usize) -> Option<Store> {
-        let site = self.sites[number].lock().unwrap();
-        match &site.store {
-            Some(store) => Some(store.clone()),
-            None if site.path.is_file() => Store::open(&site.path).ok(),
-            None => None,
+        let mut site = self.sites[number].lock().unwrap();
+        if site.store.is_none() && site.path.is_file() {
+            site.store = Store::open(&site.path).ok();
         }
+        site.store.clone()
     }
 
     pub fn is_forgetful(&self) -> bool {

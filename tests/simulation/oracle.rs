@@ -285,16 +285,24 @@ impl<'o> End<'o> {
             let key = (effect.site, effect.side, effect.class, &effect.id, effect.kind);
             *counts.entry(key).or_default() += 1;
         }
-        for ((site, side, class, id, kind), count) in counts {
+        for site in [0, 1] {
             let Some(store) = self.office.store(site) else { continue };
-            let entries = store.read_blocking(|db| journal::of(db, class, side, id)).unwrap();
-            let known = entries.iter().filter(|entry| entry.intent.action.as_str() == kind);
-            // Written down as often as it was tried: a row counts its attempts.
-            let known: usize = known.map(|entry| entry.attempts.max(1) as usize).sum();
-            if known < count {
-                wrong
-                    .push(format!("O8 {kind} of {id} in the {side}: {count} times, {known} known"));
-            }
+            let of_site = counts.iter().filter(|((of, ..), _)| *of == site);
+            let look = |db: &_| {
+                for ((_, side, class, id, kind), count) in of_site {
+                    let entries = journal::of(db, *class, *side, id)?;
+                    let known = entries.iter().filter(|it| it.intent.action.as_str() == *kind);
+                    // Written down as often as it was tried: a row counts its attempts.
+                    let known: usize = known.map(|entry| entry.attempts.max(1) as usize).sum();
+                    if known < *count {
+                        wrong.push(format!(
+                            "O8 {kind} of {id} in the {side}: {count} times, {known} known"
+                        ));
+                    }
+                }
+                Ok(())
+            };
+            store.read_blocking(look).unwrap();
         }
         wrong
     }

@@ -2,12 +2,17 @@
 //! operating system may have written more by then; that is the other case, a process that dies.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// The parts of a store that hold content; what else is beside them is made anew.
-const PARTS: [&str; 2] = ["", "-wal"];
+const LOG: &str = "-wal";
+const PARTS: [&str; 2] = ["", LOG];
+
+/// How the log begins: otherwise each time that it is begun anew.
+const HEAD: usize = 32;
 
 /// The files of a store at a moment.
 pub type Files = Vec<(&'static str, Vec<u8>)>;
@@ -26,7 +31,25 @@ impl Disk {
 
     /// All that was written is on the disk.
     pub fn flush(&self) {
-        *self.flushed.lock().unwrap() = self.files();
+        let mut flushed = self.flushed.lock().unwrap();
+        let log = flushed.iter_mut().find(|(part, _)| *part == LOG);
+        let goes_on = log.is_some_and(|(_, bytes)| self.read_on(bytes).is_some());
+        if !goes_on {
+            *flushed = self.files();
+        }
+    }
+
+    /// Reads what was added to the log; `None` where it was begun anew. As long as it goes on, what comes into the store is in the
+    /// log, too.
+    fn read_on(&self, known: &mut Vec<u8>) -> Option<()> {
+        let mut file = File::open(self.file(LOG)).ok()?;
+        let mut head = [0; HEAD];
+        file.read_exact(&mut head).ok()?;
+        if known.get(..HEAD)? != head {
+            return None;
+        }
+        file.seek(SeekFrom::Start(known.len() as u64)).ok()?;
+        file.read_to_end(known).ok().map(drop)
     }
 
     /// What the files hold. No transaction may be under way.

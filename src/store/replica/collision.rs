@@ -1,11 +1,12 @@
 //! Columns that the user changed offline and a colleague changed differently meanwhile. Both values are kept.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::model::row::RowId;
+use crate::store::Transaction;
 use crate::store::encode::{read_moment, unreadable};
 use crate::store::error::Result;
 

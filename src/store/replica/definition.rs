@@ -1,8 +1,9 @@
 //! What the organisation's tables look like, as text of the caller's.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::store::Transaction;
 use crate::store::encode::read_moment;
 use crate::store::error::Result;
 

@@ -1,10 +1,11 @@
 //! Edits that were acknowledged, in the order of entry, until they are written to the organisation.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::model::row::{Edits, RowId};
+use crate::store::Transaction;
 use crate::store::encode::{read_moment, unreadable};
 use crate::store::error::Result;
 

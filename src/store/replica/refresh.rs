@@ -1,8 +1,9 @@
 //! When each table of the copy was last brought up to date.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 
+use crate::store::Transaction;
 use crate::store::encode::read_moment;
 use crate::store::error::Result;
 

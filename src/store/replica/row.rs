@@ -1,9 +1,10 @@
 //! Rows as they last stood in the organisation.
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use crate::model::row::{RowId, Values};
+use crate::store::Transaction;
 use crate::store::encode::unreadable;
 use crate::store::error::Result;
 

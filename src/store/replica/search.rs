@@ -1,7 +1,8 @@
 //! The words of all rows. What a query means is decided by the caller, who hands over words, never a query in its language.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 
+use crate::store::Transaction;
 use crate::store::error::Result;
 
 /// Puts the words of a row, by its number, in the place of those it had.

@@ -216,6 +216,7 @@ fn work(tx: &Transaction<'_>, round: RoundId) -> Result<()> {
         link: Some(LinkId(1)),
         item: Some(ItemId::new("anna.vcf")),
         record: None,
+        uid: None,
         side: Side::Crm,
         action: Action::Create,
         why: "tracked by category".into(),

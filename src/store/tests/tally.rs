@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Transaction, params};
+use rusqlite::params;
 
 use super::in_a_store;
 use crate::model::Class;
 use crate::store::Result;
+use crate::store::Transaction;
 use crate::store::tally::{self, Place};
 
 /// The place of each item, looked up for each by itself.

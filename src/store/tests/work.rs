@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{at, fields, in_a_store, item, text};
-use crate::model::{Class, Field, Fields, LinkId, Patch, Side, Version};
+use crate::model::{Class, Field, Fields, LinkId, Patch, Side, Uid, Version};
 use crate::store::conflict::{Dispute, Finding};
 use crate::store::hold::{Held, HoldId, Operations};
 use crate::store::journal::{Action, Answer, EntryId, Intent, Outcome};
@@ -16,6 +16,7 @@ fn intent(key: &str) -> Intent {
         link: Some(LinkId(4)),
         item: Some(item("a.ics")),
         record: Some(item("task/a")),
+        uid: Some(Uid::new("a")),
         side: Side::Crm,
         action: Action::Update,
         why: "changed in the mailbox".into(),

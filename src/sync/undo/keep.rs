@@ -90,6 +90,7 @@ impl Inverse {
             link: None,
             item: net.item.clone(),
             record: net.record.clone(),
+            uid: None,
             side: net.side,
             action,
             why: format!("undo of round {of}"),

@@ -141,6 +141,7 @@ mod tests {
                 link: None,
                 item: Some(ItemId::new("a.vcf")),
                 record: Some(ItemId::new("contact/1")),
+                uid: None,
                 side: Side::Crm,
                 action,
                 why: String::new(),
