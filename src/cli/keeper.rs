@@ -150,7 +150,10 @@ impl House for Keeper {
 
     async fn survey(&self, stale: Stale) -> Result<Survey, Trouble> {
         self.within.forget(stale);
-        survey::survey(&self.here).await.map_err(|error| trouble(&error))
+        let survey = survey::survey(&self.here).await.map_err(|error| trouble(&error));
+        // Each round ends with a look: the next one may be far away.
+        self.within.store.rest();
+        survey
     }
 
     async fn catch_up(&self) -> Result<(), Trouble> {

@@ -255,6 +255,23 @@ impl Store {
         aside(move || Self::open(&path)).await
     }
 
+    /// Gives back the memory that connections keep so as to be fast, where none is at work: what comes next takes a little longer.
+    /// For a program that will wait for long.
+    pub fn rest(&self) {
+        if self.shared.path.is_none() {
+            return;
+        }
+        for reader in &self.shared.readers {
+            if let Ok(mut reader) = reader.try_lock() {
+                *reader = None;
+            }
+        }
+        if let Ok(writer) = self.shared.writer.try_lock() {
+            // Without it, it is slower for nobody.
+            drop(writer.connection.execute_batch("PRAGMA shrink_memory"));
+        }
+    }
+
     fn open_patiently(path: &Path, patience: Duration) -> Result<Self> {
         Self::open_with(path, patience, migrate::MIGRATIONS)
     }

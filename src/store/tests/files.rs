@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::{on_disk, set, value};
 use crate::store::migrate::{self, MIGRATIONS, Migration};
 use crate::store::open::{self, beside};
-use crate::store::{Error, ErrorKind, Store, meta};
+use crate::store::{Error, ErrorKind, Store, locked, meta};
 
 const SECOND: Migration = &["CREATE TABLE later (id INTEGER PRIMARY KEY AUTOINCREMENT) STRICT;"];
 
@@ -222,4 +222,20 @@ fn a_folder_that_cannot_be_made_is_an_error_with_a_hint() {
     let error = refused(&file.join("store.db"));
     assert_eq!(error.kind, ErrorKind::Io);
     assert!(error.hint().is_some());
+}
+
+#[test]
+fn a_store_that_rests_lets_go_and_goes_on() {
+    let (_folder, store) = on_disk();
+    let is_closed = || store.shared.readers.iter().all(|reader| locked(reader).is_none());
+    set(&store, "1").unwrap();
+    assert_eq!(value(&store).as_deref(), Some("1"));
+    assert!(!is_closed());
+    store.rest();
+    assert!(is_closed());
+    assert_eq!(value(&store).as_deref(), Some("1"));
+    set(&store, "2").unwrap();
+    store.rest();
+    store.promise_blocking(|tx| meta::set(tx, "key", "3")).unwrap();
+    assert_eq!(value(&store).as_deref(), Some("3"));
 }
