@@ -58,8 +58,8 @@ pub fn twins(world: &World, rules: &Rules, twins: &Twins<'_>) -> Option<Step> {
         record: Some(twins.record.clone()),
         uid: item.content.uid.clone(),
         action: Action::Merge(Merge {
-            to_item: changed(merged.to_item, item.version),
-            to_record: changed(merged.to_record, record.version),
+            to_item: changed(merged.to_item, item.version, &item.content.fields),
+            to_record: changed(merged.to_record, record.version, &record.content.fields),
             settled: merged.settled,
         }),
         reason: Reason::Twins(twins.evidence),
@@ -110,14 +110,15 @@ pub fn alone(world: &World, rules: &Rules, alone: &Alone<'_>) -> Option<Step> {
 
 /// Decides about the row that a pair no longer has: it goes, as it was to when the pair got another.
 pub fn remnant(world: &World, rules: &Rules, remnant: &Remnant<'_>) -> Option<Step> {
-    let version = Here::of(world, Side::Crm, remnant.record)?.version.clone();
+    let Here { version, content } = Here::of(world, Side::Crm, remnant.record)?;
+    let (expect, says) = (version.clone(), content.fields.clone());
     (rules.direction.carries(Side::Mailbox) && world.partial.is_empty()).then(|| Step {
         class: world.class,
         link: None,
         item: None,
         record: Some(remnant.record.clone()),
         uid: remnant.uid.clone(),
-        action: Action::Delete { side: Side::Crm, expect: version },
+        action: Action::Delete { side: Side::Crm, expect, says },
         reason: Reason::Converted,
         contests: Vec::new(),
     })
@@ -138,7 +139,7 @@ fn creation(class: Class, rules: &Rules, side: Side, source: &Fields) -> Merge {
         Side::Crm => (source, &nothing),
     };
     let merged = merge(class, Halves { item, record, bases: &bases }, rules, &BTreeMap::new());
-    let made = |patch: Patch| Some(Change { expect: None, patch });
+    let made = |patch: Patch| Some(Change { expect: None, patch, over: Fields::new() });
     match side {
         Side::Mailbox => {
             Merge { to_item: made(merged.to_item), to_record: None, settled: merged.settled }
@@ -149,8 +150,11 @@ fn creation(class: Class, rules: &Rules, side: Side, source: &Fields) -> Merge {
     }
 }
 
-fn changed(patch: Patch, expect: &Version) -> Option<Change> {
-    (!patch.is_empty()).then(|| Change { expect: Some(expect.clone()), patch })
+/// Changes what says this.
+fn changed(patch: Patch, expect: &Version, says: &Fields) -> Option<Change> {
+    let over = |field: &Field| Some((field.clone(), says.get(field)?.clone()));
+    let over = patch.keys().filter_map(over).collect();
+    (!patch.is_empty()).then(|| Change { expect: Some(expect.clone()), patch, over })
 }
 
 /// Something that is there and was read.
@@ -248,8 +252,7 @@ impl<'w> Case<'w> {
 
     fn merge(&self) -> Option<Step> {
         let bases = self.link.bases.as_deref()?;
-        let item = fields(self.item, &bases.item);
-        let record = fields(self.record, &bases.record);
+        let (item, record) = (self.says(Side::Mailbox)?, self.says(Side::Crm)?);
         let choices = self.choices();
         if self.world.class == Class::Email {
             // A filed message is never edited: only where it is may have changed.
@@ -268,9 +271,10 @@ impl<'w> Case<'w> {
     }
 
     fn merged(&self, merged: Merged, reason: Reason) -> Option<Step> {
+        let to = |side, patch| Some(changed(patch, self.version(side)?, self.says(side)?));
         let action = Action::Merge(Merge {
-            to_item: changed(merged.to_item, self.version(Side::Mailbox)?),
-            to_record: changed(merged.to_record, self.version(Side::Crm)?),
+            to_item: to(Side::Mailbox, merged.to_item)?,
+            to_record: to(Side::Crm, merged.to_record)?,
             settled: merged.settled,
         });
         Some(Step { contests: merged.contests, ..self.step(action, reason) })
@@ -296,17 +300,13 @@ impl<'w> Case<'w> {
     }
 
     fn delete(&self, side: Side, reason: Reason) -> Option<Step> {
-        let expect = self.version(side)?.clone();
-        Some(self.step(Action::Delete { side, expect }, reason))
+        let (expect, says) = (self.version(side)?.clone(), self.says(side)?.clone());
+        Some(self.step(Action::Delete { side, expect, says }, reason))
     }
 
     /// Makes the half that was deleted again, from what the other says now.
     fn restore(&self, gone: Side) -> Option<Step> {
-        let bases = self.link.bases.as_deref()?;
-        let source = match gone {
-            Side::Mailbox => fields(self.record, &bases.record),
-            Side::Crm => fields(self.item, &bases.item),
-        };
+        let source = self.says(gone.other())?;
         let merge = creation(self.world.class, self.rules, gone, source);
         Some(self.step(Action::Merge(merge), Reason::Chosen))
     }
@@ -318,11 +318,10 @@ impl<'w> Case<'w> {
             return None;
         }
         let bases = self.link.bases.as_deref()?;
-        let halves =
-            Halves { item: fields(self.item, &bases.item), record: &content.fields, bases };
+        let halves = Halves { item: self.says(Side::Mailbox)?, record: &content.fields, bases };
         let merged = merge(self.world.class, halves, self.rules, &BTreeMap::new());
         let merge = Merge {
-            to_item: changed(merged.to_item, self.version(Side::Mailbox)?),
+            to_item: changed(merged.to_item, self.version(Side::Mailbox)?, halves.item),
             to_record: None,
             settled: merged.settled,
         };
@@ -385,6 +384,15 @@ impl<'w> Case<'w> {
         self.world.version(side, id).or(match side {
             Side::Mailbox => self.link.item_version.as_ref(),
             Side::Crm => self.link.record_version.as_ref(),
+        })
+    }
+
+    /// What a half says.
+    fn says(&self, side: Side) -> Option<&'w Fields> {
+        let bases = self.link.bases.as_deref()?;
+        Some(match side {
+            Side::Mailbox => fields(self.item, &bases.item),
+            Side::Crm => fields(self.record, &bases.record),
         })
     }
 

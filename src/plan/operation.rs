@@ -5,7 +5,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::model::{Class, Field, ItemId, LinkId, Patch, Side, Uid, Value, Version};
+use crate::model::{Class, Field, Fields, ItemId, LinkId, Patch, Side, Uid, Value, Version};
 
 /// What is to be done about one thing.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,8 +29,8 @@ pub struct Step {
 pub enum Action {
     /// Both sides are brought to one value, field by field; a half that is not there is made.
     Merge(Merge),
-    /// The half on this side is deleted, if it still is this version, and the link forgotten.
-    Delete { side: Side, expect: Version },
+    /// The half on this side, which says this, is deleted, if it still is this version, and the link forgotten.
+    Delete { side: Side, expect: Version, says: Fields },
     /// One half is gone and the other stays; the link remembers it. No remote write.
     Release { gone: Side },
     /// Nothing is left of the pair. No remote write.
@@ -52,6 +52,8 @@ pub struct Change {
     /// The version that the change was worked out from; `None` makes a new one.
     pub expect: Option<Version>,
     pub patch: Patch,
+    /// What it writes over: what stands in the fields of the patch.
+    pub over: Fields,
 }
 
 /// A field that both sides changed differently, with both values.
@@ -146,16 +148,18 @@ impl Step {
         [Kind::Create, Kind::Update, Kind::Delete].into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// The key of exactly this step.
+    /// The key of exactly this step: what becomes what. Versions are no part of it, since there are servers that change them by
+    /// themselves, and nobody could approve anything there.
     pub fn key(&self) -> Key {
         let mut hash = Sha256::new();
         hash.update(self.subject());
         let mut part = |change: &Option<Change>| {
             let Some(change) = change else { return };
-            hash.update(format!("\0{:?}", change.expect));
-            for (field, value) in &change.patch {
-                hash.update(format!("\0{field}\0{value:?}\0"));
-                hash.update(value.as_ref().map(ToString::to_string).unwrap_or_default());
+            hash.update("\0\0");
+            for (field, new) in &change.patch {
+                let values = [change.over.get(field), new.as_ref()];
+                hash.update(format!("\0{field}"));
+                values.into_iter().for_each(|value| digest(&mut hash, value));
             }
         };
         match &self.action {
@@ -163,12 +167,22 @@ impl Step {
                 part(&merge.to_item);
                 part(&merge.to_record);
             }
-            Action::Delete { expect, .. } => hash.update(expect.as_str()),
+            Action::Delete { says, .. } => {
+                for (field, value) in says {
+                    hash.update(format!("\0{field}"));
+                    digest(&mut hash, Some(value));
+                }
+            }
             Action::Release { .. } | Action::Forget => {}
         }
-        let digest = format!("{:x}", hash.finalize());
-        Key(digest.chars().take(32).collect())
+        let whole = format!("{:x}", hash.finalize());
+        Key(whole.chars().take(32).collect())
     }
+}
+
+fn digest(hash: &mut Sha256, value: Option<&Value>) {
+    hash.update(format!("\0{value:?}\0"));
+    hash.update(value.map(ToString::to_string).unwrap_or_default());
 }
 
 /// The kind of a write.

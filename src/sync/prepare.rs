@@ -105,7 +105,7 @@ impl Desk<'_> {
         };
         let prepared = match &step.action {
             Action::Merge(merge) => self.merge(&mut job, merge, old),
-            Action::Delete { side, expect } => delete(&mut job, *side, expect, old),
+            Action::Delete { side, expect, .. } => delete(&mut job, *side, expect, old),
             Action::Release { .. } | Action::Forget => Ok(()),
         };
         job.unwritable = prepared.err();
@@ -119,8 +119,11 @@ impl Desk<'_> {
                 Class::Email => {
                     let Filed { patch, left_out } = old.message(job.step)?;
                     job.left_out = left_out;
-                    let mut filed =
-                        self.record_write(job, &Planned { expect: None, patch }, old)?;
+                    let mut filed = self.record_write(
+                        job,
+                        &Planned { expect: None, patch, over: Fields::new() },
+                        old,
+                    )?;
                     // Nobody compares messages once they are filed, and their files are large.
                     filed.patch = Patch::new();
                     filed

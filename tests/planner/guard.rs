@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use liaison::model::{Class, Field, Fields, ItemId, Side, Value};
+use liaison::model::{Class, Field, Fields, ItemId, Patch, Side, Value, Version};
 use liaison::plan::guard::{Limits, Situation, Stop, guard};
-use liaison::plan::operation::{Kind, Reason};
+use liaison::plan::operation::{Action, Change, Kind, Merge, Reason};
 use liaison::plan::{DeleteRule, Rules, Step};
 
 use super::simulation::Simulation;
@@ -105,6 +105,33 @@ fn an_approval_lets_exactly_its_steps_pass() {
         guard(simulation.plan(), &Limits::default(), &Situation { approved, ..situation(20) });
     assert_eq!(guarded.held.len(), 7, "seven more are too many, whatever was approved before");
     assert_eq!(guarded.go.len(), 8);
+}
+
+/// There are servers that name other versions each time they are asked.
+#[test]
+fn an_approval_is_for_what_is_written_whatever_its_version() {
+    let (_, steps) = deleted_in_crm(3, 1);
+    let mut again = steps[0].clone();
+    let Action::Delete { expect, says, .. } = &mut again.action else { panic!("{again}") };
+    *expect = Version::new("another");
+    assert_eq!(again.key(), steps[0].key());
+    says.insert(Field::of("jobtitle"), Value::Text("Somebody".to_owned()));
+    assert_ne!(again.key(), steps[0].key());
+    let change = |version: &str, old: &str, new: &str| {
+        let value = |text: &str| Value::Text(text.to_owned());
+        let field = Field::of("jobtitle");
+        let to_item = Change {
+            expect: Some(Version::new(version)),
+            patch: Patch::from([(field.clone(), Some(value(new)))]),
+            over: Fields::from([(field, value(old))]),
+        };
+        let merge = Merge { to_item: Some(to_item), ..Merge::default() };
+        Step { action: Action::Merge(merge), ..steps[0].clone() }.key()
+    };
+    let approved = change("1", "CEO", "CTO");
+    assert_eq!(change("2", "CEO", "CTO"), approved);
+    assert_ne!(change("1", "CEO", "CFO"), approved);
+    assert_ne!(change("1", "COO", "CTO"), approved);
 }
 
 /// Held steps never come loose because others of the hold have vanished.

@@ -12,7 +12,7 @@ fn says(text: &str) -> Fields {
 
 fn change(text: &str) -> Change {
     let patch = Patch::from([(JOB, Value::text(text))]);
-    Change { patch, expect: Some(Version::new("1")) }
+    Change { patch, expect: Some(Version::new("1")), over: Fields::new() }
 }
 
 /// A side that keeps something else than it was given agrees on what it kept: else its own habit would come back as a change

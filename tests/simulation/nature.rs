@@ -24,9 +24,10 @@ const KEPT: usize = 8;
 /// What the servers of a history are like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Nature {
-    /// The mailbox names other versions every few times that it is listed, whether or not anything changed. (One that did so each
-    /// time would let nobody approve anything: what is approved names the version that was shown.)
+    /// The mailbox names other versions every few times that it is listed, whether or not anything changed.
     pub flaky: bool,
+    /// And so it does each time.
+    pub restless: bool,
     /// The mailbox names versions by the time, coarsely: what changes twice in a while keeps its version. It checks what is
     /// written against what stands there all the same.
     pub coarse: bool,
@@ -49,6 +50,7 @@ impl Nature {
         let mut one = || dice.chance(20);
         Self {
             flaky: one(),
+            restless: one(),
             coarse: one(),
             rewrites: one(),
             forgets: one(),
@@ -61,8 +63,9 @@ impl Nature {
 
     /// Each with one habit less.
     pub fn simpler(self) -> Vec<Self> {
-        let less: [fn(&mut Self) -> &mut bool; 8] = [
+        let less: [fn(&mut Self) -> &mut bool; 9] = [
             |it| &mut it.flaky,
+            |it| &mut it.restless,
             |it| &mut it.coarse,
             |it| &mut it.rewrites,
             |it| &mut it.forgets,
@@ -155,8 +158,9 @@ impl Versions {
             }
             name = known.1.clone();
         }
-        if nature.flaky {
-            name = Version::new(format!("{name}{FLAKE}{}", self.listed / STEADY));
+        if nature.flaky || nature.restless {
+            let steady = if nature.restless { 1 } else { STEADY };
+            name = Version::new(format!("{name}{FLAKE}{}", self.listed / steady));
         }
         name
     }

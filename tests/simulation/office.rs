@@ -51,6 +51,8 @@ pub struct Office {
     problems: Mutex<Vec<String>>,
     settings: Settings,
     sites: [Mutex<Site>; 2],
+    /// A store in which nothing is.
+    blank: Files,
     _folder: TempDir,
 }
 
@@ -81,6 +83,7 @@ struct Beginning {
     content: Content,
     ledger: Ledger,
     stores: [Files; 2],
+    blank: Files,
 }
 
 /// The course of one installation.
@@ -149,6 +152,7 @@ impl Office {
             problems: Mutex::default(),
             settings: settings(history),
             sites,
+            blank: beginning.blank.clone(),
             _folder: folder,
         })
     }
@@ -192,7 +196,7 @@ impl Office {
             }
             Event::Lose(site) => {
                 let generation = self.sites[*site].lock().unwrap().generation;
-                self.replace(*site, (Files::new(), generation + 1));
+                self.replace(*site, (self.blank.clone(), generation + 1));
             }
             Event::Pass(time) => self.pass(*time),
             Event::Late(site, time) => {
@@ -718,10 +722,12 @@ impl Beginning {
             nature: Nature::default(),
             events: Vec::new(),
         };
+        let blank = blank();
         let nothing = Self {
             content: Content::default(),
             ledger: Ledger::default(),
-            stores: [Files::new(), Files::new()],
+            stores: [blank.clone(), blank.clone()],
+            blank: blank.clone(),
         };
         let office = Office::with(&history, &nothing);
         for class in CLASSES {
@@ -741,8 +747,16 @@ impl Beginning {
         office.sites.iter().for_each(|site| site.lock().unwrap().end());
         let stores = [0, 1].map(|number| office.sites[number].lock().unwrap().disk.files());
         let ledger = office.ledger.lock().unwrap().clone();
-        Self { content: office.servers.content(), ledger, stores }
+        Self { content: office.servers.content(), ledger, stores, blank }
     }
+}
+
+/// A store that was just made.
+fn blank() -> Files {
+    let folder = folder();
+    let path = folder.path().join("store");
+    drop(Store::open(&path).unwrap());
+    Disk::new(&path).files()
 }
 
 /// What a thing says on a side at the end.
