@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -265,8 +265,10 @@ fn a_day() {
             ("the keyring is locked", Day::the_keyring_is_locked),
             ("much happens", Day::burst),
         ] {
+            let began = Instant::now();
             step(day);
-            println!("{what}: {} KiB, {} files", day.memory(), day.files());
+            let took = began.elapsed().as_secs();
+            println!("{what}: {took} s, {} KiB, {} files", day.memory(), day.files());
         }
     };
     pass(&mut day);
