@@ -112,10 +112,13 @@ fn an_approval_lets_exactly_its_steps_pass() {
 fn an_approval_is_for_what_is_written_whatever_its_version() {
     let (_, steps) = deleted_in_crm(3, 1);
     let mut again = steps[0].clone();
-    let Action::Delete { expect, says, .. } = &mut again.action else { panic!("{again}") };
-    *expect = Version::new("another");
+    if let Action::Delete { expect, .. } = &mut again.action {
+        *expect = Version::new("another");
+    }
     assert_eq!(again.key(), steps[0].key());
-    says.insert(Field::of("jobtitle"), Value::Text("Somebody".to_owned()));
+    if let Action::Delete { says, .. } = &mut again.action {
+        says.insert(Field::of("jobtitle"), Value::Text("Somebody".to_owned()));
+    }
     assert_ne!(again.key(), steps[0].key());
     let change = |version: &str, old: &str, new: &str| {
         let value = |text: &str| Value::Text(text.to_owned());

@@ -184,6 +184,14 @@ impl fmt::Display for Act {
     }
 }
 
+/// Points that a history seldom comes by: only what is deleted on one side is deleted on the other.
+const SELDOM: [Point; 4] = [
+    Point::BeforeWrite(Side::Mailbox, "delete"),
+    Point::AfterWrite(Side::Mailbox, "delete"),
+    Point::BeforeWrite(Side::Crm, "delete"),
+    Point::AfterWrite(Side::Crm, "delete"),
+];
+
 struct Maker {
     dice: Dice,
     seed: u64,
@@ -321,10 +329,27 @@ impl Maker {
             self.expect(Happening::Other);
             return;
         }
-        let point = self.point();
+        let seldom = self.dice.chance(30);
+        let point = if seldom { *self.dice.pick(&SELDOM) } else { self.point() };
         let fault = *self.dice.pick(point.faults());
         let (site, nth) = (self.site(), self.nth(point));
         self.events.push(Event::Expect { site, point, nth, what: Happening::Fault(fault) });
+        if let Point::BeforeWrite(side, "delete") | Point::AfterWrite(side, "delete") = point {
+            // Else nobody may come by there.
+            self.delete(side.other());
+        }
+    }
+
+    /// Somebody deletes something that is older than the latest news.
+    fn delete(&mut self, side: Side) {
+        let class = *self.dice.pick(&[Class::Contact, Class::Task, Class::Appointment]);
+        let place = CLASSES.iter().position(|it| *it == class).unwrap();
+        let things = 0..self.things[place];
+        let there: Vec<u32> = things.filter(|it| !self.deleted.contains(&(class, *it))).collect();
+        let Some(thing) = there.first() else { return };
+        self.deleted.insert((class, *thing));
+        let who = if side == Side::Mailbox { Who::Mail } else { Who::Colleague };
+        self.events.push(Event::Act(Act { who, class, thing: *thing, what: What::Delete }));
     }
 
     /// Not in the middle of a commit: there nobody sees anything.

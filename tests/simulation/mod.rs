@@ -30,7 +30,7 @@ use crate::support::number;
 /// How many, if nobody says so: a program that is not optimised takes a third of a second for each.
 const HISTORIES: u64 = 60;
 
-/// For so many histories, each fault is to happen at each point where it can at least [`HITS`] times; for fewer, in proportion.
+/// In so many histories, each fault is to happen at each point where it can at least [`HITS`] times.
 const MANY: u64 = 20_000;
 const HITS: u64 = 50;
 
@@ -98,7 +98,7 @@ fn every_history_ends_well() {
     );
     print!("{tally}");
     assert!(failures.is_empty(), "\n{}", failures.join("\n\n"));
-    let rare = tally.below(HITS * count / MANY);
+    let rare = if count < MANY { Vec::new() } else { tally.below(HITS) };
     assert!(rare.is_empty(), "too rare: {}", rare.join("; "));
 }
 
