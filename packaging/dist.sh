@@ -22,6 +22,8 @@ build() {
   for program in "${programs[@]}"; do flags+=(--bin "$program"); done
   if [ "$profile" = dist ]; then
     export RUSTFLAGS="--remap-path-prefix=$PWD=/liaison --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+    # Short tables of what the loader puts right: a megabyte less for each process. glibc knows them since 2.36.
+    RUSTFLAGS+=" -C link-arg=-Wl,-z,pack-relative-relocs"
     export CARGO_INCREMENTAL=0
   fi
   cargo build --locked --profile "$profile" "${flags[@]}"
