@@ -16,7 +16,7 @@ use liaison::mapping::{Context, Lengths};
 use liaison::model::fields::Address;
 use liaison::model::{Class, Field, Fields, ItemId, Listing, Patch, RecordId, Side, Table, Value};
 use liaison::plan::guard::Limits;
-use liaison::store::{AFTER_PROMISE, Probe, Store, conflict, link};
+use liaison::store::{AFTER_PROMISE, Probe, Store, conflict, journal, link};
 use liaison::sync::fence::Fence;
 use liaison::sync::{ClassReport, ClassSettings, Engine, Filing, Report, Settings};
 use tempfile::TempDir;
@@ -373,6 +373,12 @@ impl Office {
                 Some(Happening::Fault(fault)) => {
                     self.note(|| format!("    {number} at `{point}`: {fault:?}"));
                     self.hit(point, fault);
+                    if let (Point::List(Side::Mailbox), Fault::Empty | Fault::Old) = (point, fault)
+                    {
+                        let mut ledger = self.ledger.lock().unwrap();
+                        let moved = ledger.moved.clone();
+                        ledger.astray.extend(moved);
+                    }
                     let mut site = self.sites[number].lock().unwrap();
                     if matches!(fault, Fault::Die | Fault::PowerLoss) {
                         site.die(fault);
@@ -440,10 +446,11 @@ impl Office {
                 let patch = Patch::from([(Field::of(field), None)]);
                 hand.edit(side, &key(class, act.thing), Some(&id), &patch);
                 let mut edit = edit(thing, side, field, true);
-                // Nothing tells whoever does not know the pair yet that there was something: then what the other side says fills
-                // what is empty.
-                edit.is_forfeit =
-                    [0, 1].into_iter().any(|site| !self.knows(site, side, class, &id));
+                // Nothing tells whoever does not know the pair yet that there was something: then what the other side says fills what
+                // is empty. And what a write without an answer filled, somebody emptied before it was looked at: so it stood before.
+                edit.is_forfeit = [0, 1].into_iter().any(|site| {
+                    !self.knows(site, side, class, &id) || self.is_in_doubt(site, side, &id)
+                });
                 ledger.edit(*number, edit, sight(&fields, field));
             }
             What::Own { token: number } => {
@@ -493,6 +500,7 @@ impl Office {
                     _ => format!("r{name}"),
                 };
                 ends.mailbox.insert(ItemId::new(new), bytes);
+                ledger.moved.insert(thing);
             }
             What::Touch => {
                 hand.crm.lock().unwrap().crm.touch(RecordId::parse(&id).unwrap());
@@ -556,6 +564,19 @@ impl Office {
             Side::Crm => link::by_record(db, class, id),
         });
         found.unwrap().is_some()
+    }
+
+    /// Whether an installation wrote here, and knows no answer yet.
+    fn is_in_doubt(&self, number: usize, side: Side, id: &ItemId) -> bool {
+        let Some(store) = self.store(number) else { return false };
+        let open = store.read_blocking(journal::unknown).unwrap();
+        open.iter().any(|entry| {
+            let written = match side {
+                Side::Mailbox => &entry.intent.item,
+                Side::Crm => &entry.intent.record,
+            };
+            entry.intent.side == side && written.as_ref() == Some(id)
+        })
     }
 
     /// The store of an installation; `None` where its state folder is lost and it did not begin anew.
