@@ -201,7 +201,7 @@ impl Office {
             Event::Pass(time) => self.pass(*time),
             Event::Late(site, time) => {
                 let mut site = self.sites[*site].lock().unwrap();
-                site.end();
+                site.engine = None;
                 site.clock = Clock::manual(site.clock.now() - *time);
             }
         }
@@ -258,9 +258,13 @@ impl Office {
         if let Some(death) = death {
             self.note(|| format!("installation {number} died: {death:?}"));
             let mut site = self.sites[number].lock().unwrap();
-            site.end();
-            if death == Death::Power {
-                site.disk.restore();
+            match death {
+                // What it had committed is there for the next one, which finds the store as it is.
+                Death::Process => site.engine = None,
+                Death::Power => {
+                    site.end();
+                    site.disk.restore();
+                }
             }
             return Ok(None);
         }
@@ -651,7 +655,7 @@ impl Site {
         self.expected.iter().any(|(_, _, what)| is_loss(what))
     }
 
-    /// The program ends.
+    /// The program ends, and its store is closed.
     fn end(&mut self) {
         self.engine = None;
         self.store = None;
