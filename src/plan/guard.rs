@@ -71,8 +71,12 @@ pub enum Stop {
     StillHeld,
 }
 
-/// Divides a plan. Steps that write nothing always go: they only note what is so.
-pub fn guard(steps: Vec<Step>, limits: &Limits, situation: &Situation) -> Guarded {
+/// Divides a plan. Steps that write nothing go: they only note what is so. That something left the filter is not so certain where
+/// that suddenly finds nothing: it is noted once the filter finds something again.
+pub fn guard(mut steps: Vec<Step>, limits: &Limits, situation: &Situation) -> Guarded {
+    if situation.filter_dried || situation.emptied.contains(&Side::Crm) {
+        steps.retain(|step| step.writes() || step.reason != Reason::LeftFilter);
+    }
     // A key is made of all that would be written: no use where nothing is approved.
     let is_approved =
         |step: &Step| !situation.approved.is_empty() && situation.approved.contains(&step.key());

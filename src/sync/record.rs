@@ -475,6 +475,11 @@ fn put(tx: &Transaction<'_>, outcome: &Outcome) -> store::Result<Option<LinkId>>
         Change::Release(id, gone) => {
             let Some(mut link) = link::get(tx, *id)? else { return Ok(None) };
             link.state = LinkState::Released { gone: *gone };
+            // What stays may have moved.
+            if let (Some(item), Some(record)) = (&outcome.step.item, &outcome.step.record) {
+                link.item.clone_from(item);
+                link.record.clone_from(record);
+            }
             link::update(tx, &link)?;
             Ok(Some(*id))
         }

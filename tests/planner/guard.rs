@@ -77,6 +77,19 @@ fn a_filter_that_finds_nothing_any_more_deletes_nothing() {
     assert_eq!(guard(steps, &Limits::default(), &dried).held[0].0, Stop::FilterDried);
 }
 
+/// Else a listing that is wrong once would end pairs for good.
+#[test]
+fn what_left_a_filter_that_finds_nothing_any_more_is_not_noted() {
+    let (_, steps) = deleted_in_crm(3, 1);
+    let action = Action::Release { gone: Side::Mailbox };
+    let left = Step { action, reason: Reason::LeftFilter, ..steps[0].clone() };
+    let noted =
+        |situation: &Situation| guard(vec![left.clone()], &Limits::default(), situation).go.len();
+    assert_eq!(noted(&situation(3)), 1);
+    assert_eq!(noted(&Situation { filter_dried: true, ..situation(3) }), 0);
+    assert_eq!(noted(&Situation { emptied: BTreeSet::from([Side::Crm]), ..situation(3) }), 0);
+}
+
 #[test]
 fn the_first_sync_waits_for_a_person() {
     let (_, steps) = deleted_in_crm(3, 1);

@@ -20,6 +20,10 @@ pub struct Ledger {
     pub knew: BTreeSet<(Thing, Side, usize)>,
     /// Rows that were out of the sync filter at some time.
     pub left: BTreeSet<Thing>,
+    /// What has another place in the mailbox than before.
+    pub moved: BTreeSet<Thing>,
+    /// What was moved when the mailbox showed something else than it holds: it was in no place where it was looked for.
+    pub astray: BTreeSet<Thing>,
     /// Properties that only the mailbox has.
     pub own: BTreeMap<u32, Thing>,
 }

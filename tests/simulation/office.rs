@@ -16,7 +16,7 @@ use liaison::mapping::{Context, Lengths};
 use liaison::model::fields::Address;
 use liaison::model::{Class, Field, Fields, ItemId, Listing, Patch, RecordId, Side, Table, Value};
 use liaison::plan::guard::Limits;
-use liaison::store::{AFTER_PROMISE, Probe, Store, conflict, link};
+use liaison::store::{AFTER_PROMISE, Probe, Store, conflict, journal, link};
 use liaison::sync::fence::Fence;
 use liaison::sync::{ClassReport, ClassSettings, Engine, Filing, Report, Settings};
 use tempfile::TempDir;
@@ -201,7 +201,7 @@ impl Office {
             Event::Pass(time) => self.pass(*time),
             Event::Late(site, time) => {
                 let mut site = self.sites[*site].lock().unwrap();
-                site.end();
+                site.engine = None;
                 site.clock = Clock::manual(site.clock.now() - *time);
             }
         }
@@ -258,9 +258,13 @@ impl Office {
         if let Some(death) = death {
             self.note(|| format!("installation {number} died: {death:?}"));
             let mut site = self.sites[number].lock().unwrap();
-            site.end();
-            if death == Death::Power {
-                site.disk.restore();
+            match death {
+                // What it had committed is there for the next one, which finds the store as it is.
+                Death::Process => site.engine = None,
+                Death::Power => {
+                    site.end();
+                    site.disk.restore();
+                }
             }
             return Ok(None);
         }
@@ -373,6 +377,12 @@ impl Office {
                 Some(Happening::Fault(fault)) => {
                     self.note(|| format!("    {number} at `{point}`: {fault:?}"));
                     self.hit(point, fault);
+                    if let (Point::List(Side::Mailbox), Fault::Empty | Fault::Old) = (point, fault)
+                    {
+                        let mut ledger = self.ledger.lock().unwrap();
+                        let moved = ledger.moved.clone();
+                        ledger.astray.extend(moved);
+                    }
                     let mut site = self.sites[number].lock().unwrap();
                     if matches!(fault, Fault::Die | Fault::PowerLoss) {
                         site.die(fault);
@@ -440,10 +450,11 @@ impl Office {
                 let patch = Patch::from([(Field::of(field), None)]);
                 hand.edit(side, &key(class, act.thing), Some(&id), &patch);
                 let mut edit = edit(thing, side, field, true);
-                // Nothing tells whoever does not know the pair yet that there was something: then what the other side says fills
-                // what is empty.
-                edit.is_forfeit =
-                    [0, 1].into_iter().any(|site| !self.knows(site, side, class, &id));
+                // Nothing tells whoever does not know the pair yet that there was something: then what the other side says fills what
+                // is empty. And what a write without an answer filled, somebody emptied before it was looked at: so it stood before.
+                edit.is_forfeit = [0, 1].into_iter().any(|site| {
+                    !self.knows(site, side, class, &id) || self.is_in_doubt(site, side, &id)
+                });
                 ledger.edit(*number, edit, sight(&fields, field));
             }
             What::Own { token: number } => {
@@ -493,6 +504,7 @@ impl Office {
                     _ => format!("r{name}"),
                 };
                 ends.mailbox.insert(ItemId::new(new), bytes);
+                ledger.moved.insert(thing);
             }
             What::Touch => {
                 hand.crm.lock().unwrap().crm.touch(RecordId::parse(&id).unwrap());
@@ -556,6 +568,19 @@ impl Office {
             Side::Crm => link::by_record(db, class, id),
         });
         found.unwrap().is_some()
+    }
+
+    /// Whether an installation wrote here, and knows no answer yet.
+    fn is_in_doubt(&self, number: usize, side: Side, id: &ItemId) -> bool {
+        let Some(store) = self.store(number) else { return false };
+        let open = store.read_blocking(journal::unknown).unwrap();
+        open.iter().any(|entry| {
+            let written = match side {
+                Side::Mailbox => &entry.intent.item,
+                Side::Crm => &entry.intent.record,
+            };
+            entry.intent.side == side && written.as_ref() == Some(id)
+        })
     }
 
     /// The store of an installation; `None` where its state folder is lost and it did not begin anew.
@@ -630,7 +655,7 @@ impl Site {
         self.expected.iter().any(|(_, _, what)| is_loss(what))
     }
 
-    /// The program ends.
+    /// The program ends, and its store is closed.
     fn end(&mut self) {
         self.engine = None;
         self.store = None;

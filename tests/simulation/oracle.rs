@@ -222,7 +222,12 @@ impl<'o> End<'o> {
                     && effect.thing == Some(*number)
                     && effect.class == *class
             });
-            if self.at(thing, *side).is_some() && maker.is_none_or(|effect| knows(effect.site)) {
+            // What is not listed, and was moved from where it was, is taken for gone for good when its other half was deleted.
+            let is_astray = *side == Side::Crm && self.ledger.astray.contains(&thing);
+            if self.at(thing, *side).is_some()
+                && maker.is_none_or(|effect| knows(effect.site))
+                && !is_astray
+            {
                 wrong.push(format!("O3 {class} {number} was deleted in the {side} and is back"));
             }
             let stands = self.ledger.standing().any(|(_, edit)| edit.thing == thing);
