@@ -345,16 +345,32 @@ class Bench:
         table.row("1 % new, 1 % flags: Liaison / mbsync", f"{cost.wall / peer.wall:.2f}, CPU {cost.cpu / peer.cpu:.2f}", "≤ 1",
                   cost.wall <= peer.wall)
         self.change(user, REPEATS)
+        near = self.sign_in(proxy.port, user)
         proxy.delay = LATE
+        connection = self.sign_in(proxy.port, user) - near
+        proxy.forget()
         slow, _ = self.once(self.counted, self.counted_state)
-        waited = (slow.wall - cost.wall) / (2 * LATE)
+        turns = proxy.counted.turns
+        waited = (slow.wall - cost.wall - connection) / (2 * LATE)
         proxy.forget()
         slow_peer = self.copy_by_mbsync(proxied)
         proxy.delay = 0
         self.once(self.plain, self.state)
-        table.row("1 % new, 1 % flags, 50 ms", f"{slow.wall:.2f} s: {waited:.1f} × 50 ms waited for the wire; mbsync "
-                  f"{slow_peer.wall:.2f} s, {proxy.counted.turns} turns, "
-                  f"{(proxy.counted.sent + proxy.counted.received) / 1e3:.0f} KB", "≤ 8 round trips", waited <= 8)
+        table.row("1 % new, 1 % flags, 50 ms", f"{slow.wall:.2f} s, {turns} turns with those of the sign-in; by the clock {waited:.1f} × 50 ms, "
+                  f"beside {connection / (2 * LATE):.1f} × 50 ms for making the connection; mbsync {slow_peer.wall:.2f} s, "
+                  f"{proxy.counted.turns} turns, {(proxy.counted.sent + proxy.counted.received) / 1e3:.0f} KB",
+                  "≤ 8 turns", turns <= 8)
+
+    def sign_in(self, port, user):
+        """How long the making of a connection takes: until the server lets the user in."""
+        started = time.monotonic()
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            lines = connection.makefile("rb")
+            lines.readline()
+            connection.sendall(f"a LOGIN {user} {PASSWORD}\r\n".encode())
+            while not lines.readline().startswith(b"a "):
+                pass
+        return time.monotonic() - started
 
     def dav(self):
         table = self.table

@@ -19,7 +19,7 @@ use super::auth::Account;
 use super::error::{Error, ErrorKind, Result};
 use super::http::{Http, Limits};
 use super::tls::{self, Trust};
-use super::{Connector, Cursor, News, Part, Write, Written, vdir};
+use super::{Connector, Cursor, News, Part, Portions, Write, Written, pour, vdir};
 use crate::clock::Clock;
 use crate::model::{Class, Document, ItemId, Listing, Uid};
 
@@ -224,6 +224,10 @@ impl Connector for Dav {
             documents.extend(self.documents(class, &base, &ids).await?);
         }
         Ok(documents)
+    }
+
+    async fn pour(&self, class: Class, ids: &[ItemId], to: &Portions) -> Result<()> {
+        pour::by_windows(self, class, ids, (to, read::CHUNKS)).await
     }
 
     async fn write(&self, class: Class, writes: Vec<Write>) -> Result<Vec<Result<Written>>> {

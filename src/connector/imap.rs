@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::auth::Account;
 use super::finding::Finding;
 use super::net::Server;
-use super::{Connector, Cursor, Error, ErrorKind, News, Result, Write, Written, maildir};
+use super::{Connector, Cursor, Error, ErrorKind, News, Portions, Result, Write, Written, maildir};
 use crate::clock::Clock;
 use crate::model::{Class, Document, ItemId, Listing, Uid};
 
@@ -35,6 +35,7 @@ mod heard;
 mod idle;
 mod look;
 mod name;
+mod pouring;
 mod read;
 pub mod rehearse;
 mod response;
@@ -49,6 +50,7 @@ mod write;
 use cursor::Seen;
 use idle::Woken;
 use look::Before;
+use pouring::Pouring;
 use session::Session;
 
 /// The largest message that is read or filed, in bytes.
@@ -192,11 +194,22 @@ impl Connector for Imap {
         ids: &[ItemId],
     ) -> Result<BTreeMap<ItemId, Result<Document>>> {
         let mut turn = self.turn(class).await?;
+        let mut pouring = Pouring::new(ids, None);
         loop {
-            let session = turn.session().await?;
-            let heads = read::read(session, ids, (read::Part::Head, SIZE_LIMIT)).await;
-            if let Some(heads) = turn.done(heads) {
-                return heads;
+            let poured = pouring.go(turn.session().await?).await;
+            if let Some(poured) = turn.done(poured) {
+                return poured.map(|()| pouring.found());
+            }
+        }
+    }
+
+    async fn pour(&self, class: Class, ids: &[ItemId], to: &Portions) -> Result<()> {
+        let mut turn = self.turn(class).await?;
+        let mut pouring = Pouring::new(ids, Some(to));
+        loop {
+            let poured = pouring.go(turn.session().await?).await;
+            if let Some(poured) = turn.done(poured) {
+                return poured;
             }
         }
     }
@@ -209,7 +222,7 @@ impl Connector for Imap {
         let mut turn = self.turn(class).await?;
         loop {
             let session = turn.session().await?;
-            let documents = read::read(session, ids, (read::Part::Whole, SIZE_LIMIT)).await;
+            let documents = read::read(session, ids, SIZE_LIMIT).await;
             if let Some(documents) = turn.done(documents) {
                 return documents;
             }

@@ -31,6 +31,7 @@ pub mod oauth;
 pub mod outgoing;
 pub mod patient;
 pub mod pop3;
+pub mod pour;
 pub mod records;
 pub mod sasl;
 #[cfg(test)]
@@ -44,6 +45,7 @@ mod xml;
 
 pub use error::{Error, ErrorKind, Result, Retry, Scope};
 pub use news::{Cursor, News, Part};
+pub use pour::{Documents, Portions};
 
 /// One end of the sync. All calls have a time limit; a batch reports one result an item, in the order asked.
 #[async_trait]
@@ -96,6 +98,15 @@ pub trait Connector: Send + Sync {
         class: Class,
         ids: &[ItemId],
     ) -> Result<BTreeMap<ItemId, Result<Document>>>;
+
+    /// Reads very many items, of messages as much as [`Connector::heads`] does, and hands them on in portions, in whatever order, with
+    /// an entry for every id. Where nobody takes them any more, it ends.
+    ///
+    /// # Errors
+    /// When the other end as a whole is out of service. What was handed on before is as good as ever.
+    async fn pour(&self, class: Class, ids: &[ItemId], to: &Portions) -> Result<()> {
+        pour::by_windows(self, class, ids, (to, 1)).await
+    }
 
     /// Carries out writes, one result each, in their order; one that fails does not stop the others.
     ///

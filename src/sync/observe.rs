@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use super::sieve::{Passed, Sieve};
 use super::world::Stored;
 use super::{Engine, Progress};
-use crate::connector::{self, Connector, Cursor, ErrorKind, News, Part, Scope};
+use crate::connector::{self, Connector, Cursor, Documents, ErrorKind, News, Part, Scope};
 use crate::mapping::{self, Context};
 use crate::model::{Body, Class, Completeness, Content, Document, ItemId, Listing, Side, Version};
 use crate::store;
@@ -25,13 +25,6 @@ mod mail;
 
 pub(in crate::sync) use mail::mail;
 use mail::strays_key;
-
-/// How many items are read at a time: bounds memory, and what a crash makes us read again.
-const CHUNK: usize = 500;
-
-/// How many heads of messages are asked for at a time: the server goes on while the last ones are judged and stored. They go on
-/// in portions as above.
-const HEADS: usize = 1000;
 
 /// How many such portions wait before judging, and before storing.
 const AHEAD: usize = 1;
@@ -169,8 +162,6 @@ pub(super) struct Looker<'a> {
     pub(super) round: RoundId,
 }
 
-type Documents = BTreeMap<ItemId, connector::Result<Document>>;
-
 /// What some items say.
 #[derive(Debug, Default)]
 struct Judged {
@@ -205,12 +196,13 @@ impl Looker<'_> {
         let (said, judged) = mpsc::channel(AHEAD);
         let look =
             Arrivals { listing: &mut listing, gone: &mut gone, count: fresh.len(), is_first };
-        let ((), (), stored) = tokio::join!(
+        let (poured, judged, stored) = tokio::join!(
             self.read(&fresh, read),
             self.judge(documents, said),
             self.store(judged, look, sieve.as_deref_mut())
         );
-        if let Err(error) = stored? {
+        stored?;
+        if let Err(error) = judged?.and(poured) {
             return Ok(Err(error));
         }
         let last = match sieve {
@@ -224,63 +216,36 @@ impl Looker<'_> {
     }
 
     /// Reads until everything is read, the side is out of service, or nobody wants more.
-    async fn read(&self, ids: &[ItemId], to: Sender<connector::Result<Documents>>) {
-        let at_once = if self.class == Class::Email { HEADS } else { CHUNK };
-        let mut windows = ids.chunks(at_once);
-        let mut coming = self.window(windows.next()).await;
-        while let Some(documents) = coming {
-            // The next ones are on their way while these are taken in.
-            let (goes_on, next) =
-                tokio::join!(hand_on(documents, &to), self.window(windows.next()));
-            if !goes_on {
-                return;
-            }
-            coming = next;
-        }
+    async fn read(&self, ids: &[ItemId], to: Sender<Documents>) -> connector::Result<()> {
+        self.connector.pour(self.class, ids, &to).await
     }
 
-    async fn window(&self, ids: Option<&[ItemId]>) -> Option<connector::Result<Documents>> {
-        match ids {
-            Some(ids) => Some(self.documents(ids).await),
-            None => None,
-        }
-    }
-
-    async fn judge(
-        &self,
-        mut from: Receiver<connector::Result<Documents>>,
-        to: Sender<Stored<Judged>>,
-    ) {
+    async fn judge(&self, mut from: Receiver<Documents>, to: Sender<Judged>) -> Stored<()> {
         let (side, class) = (self.side, self.class);
         let context = Arc::new(self.engine.context());
-        while let Some(documents) = from.recv().await {
+        while let Some(mut documents) = from.recv().await {
+            if let Some(error) = of_all(&mut documents) {
+                return Ok(Err(error));
+            }
             let context = Arc::clone(&context);
-            let judged = match documents {
-                Ok(documents) => {
-                    store::aside(move || Ok(Ok(judge(side, class, documents, &context)))).await
-                }
-                Err(error) => Ok(Err(error)),
-            };
+            let judged = store::aside(move || Ok(judge(side, class, documents, &context))).await?;
             if to.send(judged).await.is_err() {
-                return;
+                break;
             }
         }
+        Ok(Ok(()))
     }
 
     async fn store(
         &self,
-        mut from: Receiver<Stored<Judged>>,
+        mut from: Receiver<Judged>,
         look: Arrivals<'_>,
         mut sieve: Option<&mut Sieve>,
-    ) -> Stored<()> {
+    ) -> store::Result<()> {
         let (side, class, of) = (self.side, self.class, look.count);
         let mut done = 0;
-        while let Some(judged) = from.recv().await {
-            let judged = match judged? {
-                Ok(judged) => judged,
-                Err(error) => return Ok(Err(error)),
-            };
-            let Judged { observations, gone } = judged;
+        while let Some(Judged { observations, gone }) = from.recv().await {
+            done += observations.len() + gone.len();
             let passed = if let Some(sieve) = &mut sieve {
                 let old = if look.is_first {
                     BTreeMap::new()
@@ -299,40 +264,9 @@ impl Looker<'_> {
             };
             look.gone.extend(gone);
             self.keep(passed).await?;
-            done = (done + CHUNK).min(of);
-            (self.engine.progress)(Progress::Reading { class, side, done, of });
+            (self.engine.progress)(Progress::Reading { class, side, done: done.min(of), of });
         }
-        Ok(Ok(()))
-    }
-
-    /// Enough of each item to know what it says: of messages, only the head. One without a `Message-ID` is named by all of it.
-    async fn documents(&self, ids: &[ItemId]) -> connector::Result<Documents> {
-        let mut documents = match self.class {
-            Class::Email => self.connector.heads(self.class, ids).await?,
-            _ => self.connector.read(self.class, ids).await?,
-        };
-        let nameless = |document: &Document| match &document.body {
-            Body::Bytes(head) => {
-                self.class == Class::Email && connector::header::message_id(head).is_none()
-            }
-            Body::Record(_) | Body::Patch(_) => false,
-        };
-        let nameless: Vec<ItemId> = documents
-            .iter()
-            .filter(|(_, document)| document.as_ref().is_ok_and(nameless))
-            .map(|(id, _)| id.clone())
-            .collect();
-        if !nameless.is_empty() {
-            documents.extend(self.connector.read(self.class, &nameless).await?);
-        }
-        let is_of_all = |document: &connector::Result<Document>| {
-            document.as_ref().is_err_and(|error| error.kind.scope() == Scope::Account)
-        };
-        let of_all = documents.extract_if(.., |_, document| is_of_all(document)).next();
-        match of_all {
-            Some((_, Err(error))) => Err(error),
-            Some(_) | None => Ok(documents),
-        }
+        Ok(())
     }
 
     /// What was decided over these before.
@@ -404,27 +338,12 @@ fn keep(
     passed.store(tx, round)
 }
 
-/// Hands documents on in portions. Returns whether more are wanted: none are after an error, or where nobody listens.
-async fn hand_on(
-    documents: connector::Result<Documents>,
-    to: &Sender<connector::Result<Documents>>,
-) -> bool {
-    let mut documents = match documents {
-        Ok(documents) => documents,
-        Err(error) => {
-            // Nobody left to tell is no trouble.
-            drop(to.send(Err(error)).await);
-            return false;
-        }
+/// An error of one item that concerns all alike.
+fn of_all(documents: &mut Documents) -> Option<connector::Error> {
+    let is_of_all = |document: &connector::Result<Document>| {
+        document.as_ref().is_err_and(|error| error.kind.scope() == Scope::Account)
     };
-    while !documents.is_empty() {
-        let next = documents.keys().nth(CHUNK).cloned();
-        let rest = next.map(|next| documents.split_off(&next)).unwrap_or_default();
-        if to.send(Ok(std::mem::replace(&mut documents, rest))).await.is_err() {
-            return false;
-        }
-    }
-    true
+    documents.extract_if(.., |_, document| is_of_all(document)).next()?.1.err()
 }
 
 /// What items say. Whatever cannot be read stays in the listing, and is read again the next time.

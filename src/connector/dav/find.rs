@@ -9,11 +9,11 @@ use reqwest::StatusCode;
 use super::href::Base;
 use super::listing::Look;
 use super::multistatus;
-use super::read::{Documents, SINGLES, named, report};
+use super::read::{SINGLES, named, report};
 use super::refused::refused;
 use super::{Dav, body};
 use crate::connector::vdir::text;
-use crate::connector::{ErrorKind, Result, Scope};
+use crate::connector::{Documents, ErrorKind, Result, Scope};
 use crate::model::{Body, Class, ItemId, Uid};
 
 /// For more, reading everything is cheaper than asking.

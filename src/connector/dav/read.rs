@@ -16,22 +16,20 @@ use super::href::{Base, Member};
 use super::multistatus::{self, Multistatus, Response};
 use super::refused::{of_item, refused};
 use super::{Dav, body};
-use crate::connector::{Error, ErrorKind, Result};
+use crate::connector::{Documents, Error, ErrorKind, Result};
 use crate::model::{Body, Class, Document, ItemId, Version};
 
 /// Items a request: servers cap what a report may ask for, the lowest cap seen is some thousand.
 pub(super) const CHUNK: usize = 500;
 
 /// Chunks that are on the way at once: while the server makes one, the other is read.
-const CHUNKS: usize = 2;
+pub(super) const CHUNKS: usize = 2;
 
 /// Single requests on the way at once.
 pub(super) const SINGLES: usize = 8;
 
 /// So many items that fail alike, without one that does not, are no matter of the items.
 pub(super) const MANY: usize = 20;
-
-pub(super) type Documents = BTreeMap<ItemId, Result<Document>>;
 
 impl Dav {
     /// Reads items; an entry for each.

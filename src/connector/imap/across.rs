@@ -13,10 +13,30 @@ use crate::connector::{Error, ErrorKind, Result};
 /// What is asked of one folder.
 #[derive(Debug)]
 pub(super) struct Ask {
-    /// Its name, and the validity that the numbers are of.
-    pub(super) place: (String, u32),
+    pub(super) place: Place,
     /// Sets of UIDs, each for a command of its own.
     pub(super) sets: Vec<String>,
+}
+
+/// Where a message lies: the name of its folder, and the validity that its number is of.
+pub(super) type Place = (String, u32);
+
+/// Takes in what is fetched.
+pub(super) trait Sink: Send {
+    fn take(&mut self, place: &Place, fetched: Fetched);
+
+    /// A command is done, and others are under way. Returns whether more is wanted.
+    fn rest(&mut self) -> impl Future<Output = bool> + Send;
+}
+
+impl<F: FnMut(&Place, Fetched) + Send> Sink for F {
+    fn take(&mut self, place: &Place, fetched: Fetched) {
+        self(place, fetched);
+    }
+
+    async fn rest(&mut self) -> bool {
+        true
+    }
 }
 
 /// Commands under way are no longer than this together, in bytes: they fit on the way even to a server that does not read on
@@ -46,7 +66,7 @@ enum Opened {
 }
 
 /// Fetches items of messages, so many commands in flight. What became of each place is told; a folder that is gone gave nothing
-/// and refused nothing.
+/// and refused nothing. Nothing is told where no more was wanted: the connection is of no use then.
 ///
 /// # Errors
 /// When the connection is lost.
@@ -54,8 +74,8 @@ pub(super) async fn fetch(
     session: &mut Session,
     asks: Vec<Ask>,
     (items, in_flight): (&str, usize),
-    mut each: impl FnMut(&(String, u32), Fetched) + Send,
-) -> Result<BTreeMap<(String, u32), Ended>> {
+    sink: &mut impl Sink,
+) -> Result<BTreeMap<Place, Ended>> {
     let mut opened: BTreeMap<usize, Opened> = BTreeMap::new();
     let mut ended: BTreeMap<usize, Ended> = BTreeMap::new();
     let mut commands = commands(session, &asks, items, &mut opened);
@@ -76,7 +96,7 @@ pub(super) async fn fetch(
             let is_here = matches!(opened.get(&command.number), Some(Opened::Here));
             let hear = |response: Response| {
                 if let Some(fetched) = Fetched::of(&response).filter(|_| is_here) {
-                    each(&ask.place, fetched);
+                    sink.take(&ask.place, fetched);
                 }
             };
             let of_ask = ended.entry(command.number).or_default();
@@ -84,6 +104,10 @@ pub(super) async fn fetch(
                 Ok(done) => of_ask.broken = done.broken.or(of_ask.broken),
                 Err(error) if session.is_alive() => of_ask.refused = Some(error),
                 Err(error) => return Err(error),
+            }
+            if !sink.rest().await {
+                session.abandon();
+                return Ok(BTreeMap::new());
             }
         }
         if flying.iter().any(|later| session.is_early(&later.tag)) {
@@ -134,7 +158,7 @@ fn commands(
     commands
 }
 
-async fn open(session: &mut Session, tag: &Tag, place: &(String, u32)) -> Result<Opened> {
+async fn open(session: &mut Session, tag: &Tag, place: &Place) -> Result<Opened> {
     match session.end_open(tag, &place.0, false, |_| {}).await {
         Ok(opened) if opened.uid_validity == place.1 => Ok(Opened::Here),
         Ok(_) => Ok(Opened::Gone),
@@ -150,7 +174,7 @@ async fn conclude(
     asks: Vec<Ask>,
     mut opened: BTreeMap<usize, Opened>,
     mut ended: BTreeMap<usize, Ended>,
-) -> Result<BTreeMap<(String, u32), Ended>> {
+) -> Result<BTreeMap<Place, Ended>> {
     let mut found = BTreeMap::new();
     for (number, ask) in asks.into_iter().enumerate() {
         let ended = match opened.remove(&number) {

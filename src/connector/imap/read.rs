@@ -1,29 +1,18 @@
-//! Reading messages: their heads in large windows, whole ones in small windows and the largest alone. What a server does not give
-//! although it says *OK* is gone; whatever else goes wrong is an error.
+//! Reading whole messages, in small windows and the largest alone. What a server does not give although it says *OK* is gone;
+//! whatever else goes wrong is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::across::{self, Ask};
+use super::across::{self, Ask, Place};
 use super::fetch::{Ended, Fetched};
 use super::session::Session;
 use super::{item_id, place, set};
-use crate::connector::{Error, ErrorKind, Result, header};
+use crate::connector::{Documents, Error, ErrorKind, Result};
 use crate::model::{Body, Document, ItemId};
-
-/// What readers of heads look at, and what tells a machine's letter from a person's. A message without a `Message-ID` is read
-/// whole: what it is called by is made from its body, too.
-const HEAD: &str = "(UID FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Sender Reply-To Date Subject \
-     Message-ID In-Reply-To References Thread-Index Thread-Topic Importance Priority X-Priority X-MSMail-Priority \
-     Sensitivity MIME-Version Content-Type List-Id List-Post Auto-Submitted Precedence X-Auto-Response-Suppress)])";
 
 const WHOLE: &str = "(UID FLAGS BODY.PEEK[])";
 
-/// Heads of so many messages are asked for in one command, and so many commands are under way: enough for what is new in all
-/// the folders of a busy day.
-const HEADS: usize = 500;
-const HEADS_IN_FLIGHT: usize = 64;
-
-/// The same for whole messages, and how many bytes they have together.
+/// So many messages are asked for in one command, how many bytes they have together, and so many commands are under way.
 const BODIES: usize = 100;
 const BODIES_SIZE: u64 = 2 << 20;
 const BODIES_IN_FLIGHT: usize = 16;
@@ -32,24 +21,11 @@ const BODIES_IN_FLIGHT: usize = 16;
 const SIZES: usize = 2000;
 const SIZES_IN_FLIGHT: usize = 64;
 
-pub(super) type Documents = BTreeMap<ItemId, Result<Document>>;
-
-/// How much of a message is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    Head,
-    Whole,
-}
-
 /// Reads messages. What lies in many folders takes no more turns than what lies in one.
 ///
 /// # Errors
 /// When the connection is lost.
-pub(super) async fn read(
-    session: &mut Session,
-    ids: &[ItemId],
-    (part, limit): (Part, u64),
-) -> Result<Documents> {
+pub(super) async fn read(session: &mut Session, ids: &[ItemId], limit: u64) -> Result<Documents> {
     let mut documents = Documents::new();
     let mut wanted = Wanted::new();
     // Those of a folder stand together, mostly.
@@ -67,10 +43,7 @@ pub(super) async fn read(
             wanted.entry((folder.to_owned(), validity)).or_default().append(&mut uids);
         }
     }
-    let mut found = match part {
-        Part::Head => heads(session, &wanted, limit).await?,
-        Part::Whole => bodies(session, &wanted, limit).await?,
-    };
+    let mut found = bodies(session, &wanted, limit).await?;
     for ((folder, validity), uids) in wanted {
         let mut found = found.remove(&(folder.clone(), validity)).unwrap_or_default();
         for uid in uids {
@@ -94,42 +67,20 @@ fn lies_in(id: &ItemId) -> Option<&str> {
 }
 
 /// What is in one folder under one validity.
-type Place = (String, u32);
-type Wanted = BTreeMap<Place, BTreeSet<u32>>;
+pub(super) type Wanted = BTreeMap<Place, BTreeSet<u32>>;
 
 /// The messages of each folder. Whatever is not among them is gone.
-type Found = BTreeMap<Place, BTreeMap<u32, Result<Document>>>;
-
-async fn heads(session: &mut Session, wanted: &Wanted, limit: u64) -> Result<Found> {
-    let asks = asks(wanted, |uids| set::pieces(uids, HEADS));
-    let mut found = read_part(session, wanted, asks, (HEAD, HEADS_IN_FLIGHT)).await?;
-    let mut unnamed = Wanted::new();
-    for (place, found) in &mut found {
-        let is_unnamed = |document: &Result<Document>| match document.as_ref().map(|it| &it.body) {
-            Ok(Body::Bytes(bytes)) => header::message_id(bytes).is_none(),
-            Ok(Body::Record(_) | Body::Patch(_)) | Err(_) => false,
-        };
-        let uids = found.iter().filter(|(_, document)| is_unnamed(document)).map(|(uid, _)| *uid);
-        let uids: BTreeSet<u32> = uids.collect();
-        if !uids.is_empty() {
-            found.retain(|uid, _| !uids.contains(uid));
-            unnamed.insert(place.clone(), uids);
-        }
-    }
-    if !unnamed.is_empty() {
-        for (place, mut named) in bodies(session, &unnamed, limit).await? {
-            found.entry(place).or_default().append(&mut named);
-        }
-    }
-    Ok(found)
-}
+pub(super) type Found = BTreeMap<Place, BTreeMap<u32, Result<Document>>>;
 
 /// Asks for the sizes first: one message too large must not end the connection, and many large ones not fill the memory.
-async fn bodies(session: &mut Session, wanted: &Wanted, limit: u64) -> Result<Found> {
+pub(super) async fn bodies(session: &mut Session, wanted: &Wanted, limit: u64) -> Result<Found> {
+    if wanted.is_empty() {
+        return Ok(Found::new());
+    }
     let mut sizes: BTreeMap<Place, BTreeMap<u32, u64>> = BTreeMap::new();
     let asked = asks(wanted, |uids| set::pieces(uids, SIZES));
     let plan = ("(UID RFC822.SIZE)", SIZES_IN_FLIGHT);
-    let ended = across::fetch(session, asked, plan, |place, fetched| {
+    let ended = across::fetch(session, asked, plan, &mut |place: &Place, fetched: Fetched| {
         if let Some(size) = fetched.size {
             sizes.entry(place.clone()).or_default().insert(fetched.uid, size);
         }
@@ -172,7 +123,7 @@ async fn read_part(
     plan: (&str, usize),
 ) -> Result<Found> {
     let mut found = Found::new();
-    let ended = across::fetch(session, asks, plan, |place, fetched| {
+    let ended = across::fetch(session, asks, plan, &mut |place: &Place, fetched: Fetched| {
         if let Some(document) = document(place, fetched) {
             found.entry(place.clone()).or_default().insert(document.0, Ok(document.1));
         }
@@ -203,7 +154,7 @@ fn windows(sizes: &BTreeMap<u32, u64>) -> Vec<String> {
     windows
 }
 
-fn document((folder, validity): &Place, fetched: Fetched) -> Option<(u32, Document)> {
+pub(super) fn document((folder, validity): &Place, fetched: Fetched) -> Option<(u32, Document)> {
     let version = fetched.version()?;
     let (section, marks) = (fetched.section?, fetched.flags?);
     let id = item_id(folder, *validity, fetched.uid);
@@ -211,7 +162,11 @@ fn document((folder, validity): &Place, fetched: Fetched) -> Option<(u32, Docume
 }
 
 /// What was not given is gone only if nothing was refused and nothing unreadable: else it may be anything.
-fn settle(found: &mut BTreeMap<u32, Result<Document>>, wanted: &BTreeSet<u32>, ended: Ended) {
+pub(super) fn settle(
+    found: &mut BTreeMap<u32, Result<Document>>,
+    wanted: &BTreeSet<u32>,
+    ended: Ended,
+) {
     found.retain(|uid, _| wanted.contains(uid));
     let doubt = ended.refused.or_else(|| {
         ended.broken.map(|why| {

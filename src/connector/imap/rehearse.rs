@@ -62,7 +62,7 @@ pub async fn rehearse(
             }
             7 => {
                 let ids = std::slice::from_ref(message);
-                let read = read::read(&mut session, ids, (read::Part::Whole, LIMIT)).await;
+                let read = read::read(&mut session, ids, LIMIT).await;
                 Step::of("read", read.map(|read| format!("{} read", read.len())))
             }
             _ => break,

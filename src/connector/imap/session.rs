@@ -92,6 +92,11 @@ impl Session {
         self.alive
     }
 
+    /// Gives the connection up, with whatever is still said on it.
+    pub(super) fn abandon(&mut self) {
+        self.alive = false;
+    }
+
     /// Sends a command and waits for its end; `doing` is for the error, `each` gets the data.
     pub(super) async fn run(
         &mut self,

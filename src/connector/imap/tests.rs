@@ -17,6 +17,7 @@ mod first;
 mod gmail;
 mod hostile;
 mod idle;
+mod pouring;
 mod steps;
 
 impl Options {

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::capability::Strategy;
 use super::name::{self, Piece};
-use super::read::{self, Part, missing};
+use super::pouring::Pouring;
+use super::read::{self, missing};
 use super::response::Response;
 use super::session::Session;
 use super::{Options, SIZE_LIMIT, fetch, folder, item_id, place, search, set};
@@ -125,8 +126,7 @@ async fn filed_as(session: &mut Session, folder: &str, uid: &Uid) -> Result<Item
 
 /// What stands there now.
 async fn read_back(session: &mut Session, id: ItemId) -> Result<Written> {
-    let mut documents =
-        read::read(session, std::slice::from_ref(&id), (Part::Whole, SIZE_LIMIT)).await?;
+    let mut documents = read::read(session, std::slice::from_ref(&id), SIZE_LIMIT).await?;
     let document = documents.remove(&id).unwrap_or_else(|| Err(missing(&id)))?;
     Ok(Written { id, document: Some(document) })
 }
@@ -168,7 +168,8 @@ async fn marks(
             refused.insert((folder, *validity), error);
         }
     }
-    let read = read::read(session, ids, (Part::Head, SIZE_LIMIT)).await;
+    let mut pouring = Pouring::new(ids, None);
+    let read = pouring.go(session).await.map(|()| pouring.found());
     let mut documents = match read {
         Ok(documents) => documents,
         Err(error) => {

@@ -35,8 +35,8 @@ pub struct Card<'a> {
     pub root: Component,
     pub dialect: Dialect,
     by_name: BTreeMap<String, Vec<usize>>,
-    /// What Apple's address book calls the lines of a group.
-    labels: BTreeMap<String, String>,
+    /// The types of each line: families look at them again and again.
+    types: Vec<Vec<String>>,
     /// The slots that are to stay empty.
     pub empty: BTreeSet<String>,
 }
@@ -96,14 +96,15 @@ impl<'a> Card<'a> {
             by_name.entry(line.name().to_owned()).or_default().push(index);
         }
         let empty = BTreeSet::new();
-        let mut card =
-            Self { text, root, dialect: Dialect::V30, by_name, labels: BTreeMap::new(), empty };
+        let types = Vec::new();
+        let mut card = Self { text, root, dialect: Dialect::V30, by_name, types, empty };
         card.dialect = match card.first("VERSION").map(|line| line.value().trim()) {
             Some("2.1") => Dialect::V21,
             Some("4.0") => Dialect::V40,
             _ => Dialect::V30,
         };
-        card.labels = card.group_labels();
+        let labels = card.group_labels();
+        card.types = card.text.lines().iter().map(|line| types_of(line, &labels)).collect();
         let slots = card.first(EMPTY).map(|line| text::list(line.value())).unwrap_or_default();
         let families = FAMILIES.iter().chain(&ADDRESSES).chain([&ORGANISATION]);
         let known: Vec<&str> = families.flat_map(|family| family.slots).copied().collect();
@@ -189,10 +190,10 @@ impl<'a> Card<'a> {
     pub fn lines_of(&self, family: &Family) -> Lines {
         let slot = family.slots.first().copied().unwrap_or_default();
         let mut keyed = Vec::new();
-        for (rank, name) in family.kind.names().into_iter().enumerate() {
+        for (rank, name) in family.kind.names().enumerate() {
             for index in self.indices(name) {
                 let Some(line) = self.line(*index) else { continue };
-                if family.kind.takes(line, &self.types(line))
+                if family.kind.takes(line, self.types.get(*index).map_or(&[], Vec::as_slice))
                     && self.value(family.kind, slot, *index).is_some()
                 {
                     keyed.push((rank, preference(line), *index));
@@ -244,21 +245,7 @@ impl<'a> Card<'a> {
         }
     }
 
-    /// The types of a line without the prefixes of private ones, and its label.
-    fn types(&self, line: &Line) -> Vec<String> {
-        let mut types = line.types();
-        for kind in &mut types {
-            for prefix in ["x-evolution-", "x-"] {
-                if let Some(bare) = kind.strip_prefix(prefix) {
-                    *kind = bare.to_owned();
-                }
-            }
-        }
-        let label = line.group().and_then(|group| self.labels.get(&group.to_lowercase()));
-        types.extend(label.cloned());
-        types
-    }
-
+    /// What Apple's address book calls the lines of a group.
     fn group_labels(&self) -> BTreeMap<String, String> {
         self.all("X-ABLABEL")
             .filter_map(|line| {
@@ -327,6 +314,21 @@ impl fmt::Debug for Card<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Card({:?}, {:?})", self.dialect, self.text)
     }
+}
+
+/// The types of a line without the prefixes of private ones, and its label.
+fn types_of(line: &Line, labels: &BTreeMap<String, String>) -> Vec<String> {
+    let mut types = line.types();
+    for kind in &mut types {
+        for prefix in ["x-evolution-", "x-"] {
+            if let Some(bare) = kind.strip_prefix(prefix) {
+                *kind = bare.to_owned();
+            }
+        }
+    }
+    let label = line.group().and_then(|group| labels.get(&group.to_lowercase()));
+    types.extend(label.cloned());
+    types
 }
 
 /// Less is preferred (RFC 6350 §5.3); `TYPE=PREF` of the older versions is the best there is.

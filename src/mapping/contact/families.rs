@@ -176,19 +176,20 @@ const ANNIVERSARY: &[&str] = &[
 
 impl Kind {
     /// The names of the properties that may belong to the family, best first.
-    pub fn names(self) -> Vec<&'static str> {
-        match self {
-            Self::Text(name) | Self::List(name) => vec![name],
-            Self::Email => vec!["EMAIL"],
-            Self::Phone(_) => vec!["TEL"],
-            Self::Web => vec!["URL"],
-            Self::Ftp => vec!["X-FTP", "URL"],
-            Self::Date(["BDAY", ..]) => vec!["BDAY"],
-            Self::Date(names) => [names, &["X-ABDATE"]].concat(),
-            Self::Relation(relation) => [relation.names, &["RELATED", "X-ABRELATEDNAMES"]].concat(),
-            Self::Address(_) => vec!["ADR"],
-            Self::Organisation => vec!["ORG"],
-        }
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let (one, many, more): (_, &[&str], &[&str]) = match self {
+            Self::Text(name) | Self::List(name) => (Some(name), &[], &[]),
+            Self::Email => (Some("EMAIL"), &[], &[]),
+            Self::Phone(_) => (Some("TEL"), &[], &[]),
+            Self::Web => (Some("URL"), &[], &[]),
+            Self::Ftp => (None, &["X-FTP", "URL"], &[]),
+            Self::Date(["BDAY", ..]) => (Some("BDAY"), &[], &[]),
+            Self::Date(names) => (None, names, &["X-ABDATE"]),
+            Self::Relation(relation) => (None, relation.names, &["RELATED", "X-ABRELATEDNAMES"]),
+            Self::Address(_) => (Some("ADR"), &[], &[]),
+            Self::Organisation => (Some("ORG"), &[], &[]),
+        };
+        one.into_iter().chain(many.iter().chain(more).copied())
     }
 
     /// Whether a line of one of these names belongs, by its types and label.
@@ -224,7 +225,7 @@ impl Kind {
                 line("RELATED").with_param("TYPE", *first).with_param("VALUE", "text")
             }
             Self::Address(place) => dialect.typed(line("ADR"), &[place.kind()]),
-            _ => line(self.names().first().copied().unwrap_or_default()),
+            _ => line(self.names().next().unwrap_or_default()),
         }
     }
 }

@@ -178,7 +178,7 @@ impl Writer<'_> {
             return Slots::new();
         };
         let several = matches!(family.kind, Kind::Relation(relation) if relation.several);
-        if family.slots.len() > 1 || (family.kind.names().len() == 1 && !several) {
+        if family.slots.len() > 1 || (family.kind.names().count() == 1 && !several) {
             return Slots::new();
         }
         let old = self.card.value(family.kind, field, held);

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use liaison::connector::Write;
-use liaison::model::{Body, Class, ItemId, Uid};
+use liaison::connector::{Connector, Documents, Write};
+use liaison::model::{Body, Class, Document, ItemId, Uid};
+use tokio::sync::mpsc;
 
 use super::subject::{Subject, bytes, is, text};
 
@@ -202,6 +203,10 @@ pub(super) async fn many(s: &Subject) {
     assert!(c.requests() - before <= 30, "{} requests", c.requests() - before);
     let missing = ItemId::new("no/such.item");
     assert!(c.read(s.class, std::slice::from_ref(&missing)).await.unwrap()[&missing].is_err());
+    let backwards: Vec<ItemId> =
+        [missing.clone()].into_iter().chain(ids.into_iter().rev()).collect();
+    let heads = c.heads(s.class, &backwards).await.unwrap();
+    assert!(good(&poured(s, &*c, &backwards).await) == good(&heads), "in portions it is the same");
     let mut seen = BTreeSet::new();
     for (id, version) in &entries {
         let document = read.remove(id).expect("an answer for each").unwrap();
@@ -215,4 +220,28 @@ pub(super) async fn many(s: &Subject) {
     assert_eq!(c.find(s.class, &wanted).await.unwrap().len(), s.many);
     let requests = usize::try_from(c.requests() - before).unwrap();
     assert!(requests <= s.many / 2, "{requests} requests");
+}
+
+/// What is handed on, an entry for each id. After one who did not want any of it.
+async fn poured(s: &Subject, c: &dyn Connector, ids: &[ItemId]) -> Documents {
+    let (to, from) = mpsc::channel(1);
+    drop(from);
+    c.pour(s.class, ids, &to).await.unwrap();
+    let (to, mut from) = mpsc::channel(1);
+    let pour = async move { c.pour(s.class, ids, &to).await.unwrap() };
+    let gather = async {
+        let mut all = Documents::new();
+        while let Some(portion) = from.recv().await {
+            assert!(portion.keys().all(|id| !all.contains_key(id)), "nothing comes twice");
+            all.extend(portion);
+        }
+        all
+    };
+    let ((), all) = tokio::join!(pour, gather);
+    assert!(ids.iter().all(|id| all.contains_key(id)) && all.len() == ids.len());
+    all
+}
+
+fn good(documents: &Documents) -> Vec<Option<&Document>> {
+    documents.values().map(|found| found.as_ref().ok()).collect()
 }
