@@ -74,7 +74,7 @@ documents() {
 
 maintainer="$(sed -n 's/^Maintainer: //p' packaging/debian/control)"
 
-# The libraries that the programs need, with the versions that have what they use.
+# The libraries that the programs need, with the versions that have what they use; that the loader is used, too, is not seen there.
 depends() {
   if command -v dpkg-shlibdeps >/dev/null; then
     local scratch
@@ -82,10 +82,10 @@ depends() {
     mkdir "$scratch/debian"
     printf 'Source: liaison\n\nPackage: liaison\nArchitecture: any\n' >"$scratch/debian/control"
     local found=("${programs[@]/#/$(realpath "$root")/usr/bin/}")
-    (cd "$scratch" && dpkg-shlibdeps -O "${found[@]}" 2>/dev/null) | sed -n 's/^shlibs:Depends=//p'
+    (cd "$scratch" && dpkg-shlibdeps -O "${found[@]}" 2>/dev/null) | sed -n 's/^shlibs:Depends=\(.*\)/\1, libc6 (>= 2.36)/p'
     rm -r "$scratch"
   else
-    echo "libc6, libgcc-s1"
+    echo "libc6 (>= 2.36), libgcc-s1"
   fi
 }
 
