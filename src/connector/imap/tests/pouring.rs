@@ -3,7 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::connector::{Connector as _, Documents};
+use crate::connector::Documents;
 
 /// What is poured, and how it ended.
 async fn poured(imap: &Imap, ids: &[ItemId]) -> (Documents, Result<()>) {
