@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use liaison::model::{Class, Field, Fields, Side, Value};
+use liaison::model::{Class, Field, Fields, ItemId, Side, Value};
 
 /// A thing of the history.
 pub type Thing = (Class, u32);
@@ -20,8 +20,8 @@ pub struct Ledger {
     pub knew: BTreeSet<(Thing, Side, usize)>,
     /// Rows that were out of the sync filter at some time.
     pub left: BTreeSet<Thing>,
-    /// What has another place in the mailbox than before.
-    pub moved: BTreeSet<Thing>,
+    /// What was given another place in the mailbox, from where and to where, in order.
+    pub moved: Vec<(Thing, ItemId, ItemId)>,
     /// What was moved when the mailbox showed something else than it holds: it was in no place where it was looked for.
     pub astray: BTreeSet<Thing>,
     /// Properties that only the mailbox has.

@@ -380,7 +380,7 @@ impl Office {
                     if let (Point::List(Side::Mailbox), Fault::Empty | Fault::Old) = (point, fault)
                     {
                         let mut ledger = self.ledger.lock().unwrap();
-                        let moved = ledger.moved.clone();
+                        let moved: Vec<_> = ledger.moved.iter().map(|(it, ..)| *it).collect();
                         ledger.astray.extend(moved);
                     }
                     let mut site = self.sites[number].lock().unwrap();
@@ -503,8 +503,9 @@ impl Office {
                     Class::Email => format!("INBOX/{name}"),
                     _ => format!("r{name}"),
                 };
-                ends.mailbox.insert(ItemId::new(new), bytes);
-                ledger.moved.insert(thing);
+                let new = ItemId::new(new);
+                ends.mailbox.insert(new.clone(), bytes);
+                ledger.moved.push((thing, id.clone(), new));
             }
             What::Touch => {
                 hand.crm.lock().unwrap().crm.touch(RecordId::parse(&id).unwrap());

@@ -81,7 +81,7 @@ impl<'o> End<'o> {
         }
         let mut contested: BTreeSet<u32> = office.contested(0).into_iter().collect();
         contested.extend(office.contested(1));
-        let disputed = disputed(office);
+        let disputed = disputed(office, &ledger);
         Self { office, history, ledger, there, strange, contested, disputed }
     }
 
@@ -352,8 +352,8 @@ fn one(name: &'static str, value: &liaison::model::Value) -> Fields {
     Fields::from([(Field::of(name), value.clone())])
 }
 
-/// Both halves of pairs about which something is contested, open or not, in either list.
-fn disputed(office: &Office) -> BTreeSet<ItemId> {
+/// Both halves of pairs about which something is contested, open or not, in either list: where they were then, and are by now.
+fn disputed(office: &Office, ledger: &Ledger) -> BTreeSet<ItemId> {
     let mut halves = BTreeSet::new();
     for site in [0, 1] {
         let Some(store) = office.store(site) else { continue };
@@ -366,6 +366,11 @@ fn disputed(office: &Office) -> BTreeSet<ItemId> {
             Ok(found)
         });
         halves.extend(found.unwrap());
+    }
+    for (_, from, to) in &ledger.moved {
+        if halves.contains(from) {
+            halves.insert(to.clone());
+        }
     }
     halves
 }
