@@ -157,9 +157,10 @@ impl Step {
             let Some(change) = change else { return };
             hash.update("\0\0");
             for (field, new) in &change.patch {
-                let values = [change.over.get(field), new.as_ref()];
                 hash.update(format!("\0{field}"));
-                values.into_iter().for_each(|value| digest(&mut hash, value));
+                for value in [change.over.get(field), new.as_ref()] {
+                    digest(&mut hash, value);
+                }
             }
         };
         match &self.action {
