@@ -205,7 +205,7 @@ impl Simulation {
             match &step.action {
                 Action::Merge(merge) => self.merge(step, link, merge, &mut fails),
                 Action::Delete { side, expect, .. } => {
-                    self.delete(link, step, *side, expect, fails())
+                    self.delete(link, step, *side, expect, fails());
                 }
                 Action::Release { gone } => {
                     self.links.get_mut(&link).unwrap().state = LinkState::Released { gone: *gone };
