@@ -11,6 +11,7 @@ say() { printf '== %s\n' "$*"; }
 
 if [ ! -e "$bare/etc/debian_version" ]; then
   say "debootstrap $suite"
+  mkdir -p "$(dirname "$bare")"
   debootstrap --variant=minbase --include=man-db,ca-certificates "$suite" "$bare"
 fi
 root="$(mktemp -d)/root"
