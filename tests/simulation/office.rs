@@ -2,7 +2,7 @@
 //! somebody moves it: here histories take place. All that happens is written down in the order in which it does.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
@@ -16,12 +16,13 @@ use liaison::mapping::{Context, Lengths};
 use liaison::model::fields::Address;
 use liaison::model::{Class, Field, Fields, ItemId, Listing, Patch, RecordId, Side, Table, Value};
 use liaison::plan::guard::Limits;
-use liaison::store::{AFTER_PROMISE, Probe, Store, conflict, journal, link};
+use liaison::store::{AFTER_PROMISE, Probe, Store, conflict, journal, link, replica};
 use liaison::sync::fence::Fence;
 use liaison::sync::{ClassReport, ClassSettings, Engine, Filing, Report, Settings};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::desk::Workplace;
 use super::history::{Act, CLASSES, Event, Happening, History, OLD, What};
 use super::ledger::{Edit, Ledger, Sight, sight, token, written};
 use super::nature::Nature;
@@ -39,7 +40,7 @@ const NOW: &str = "2027-06-01T12:00:00Z";
 const BREATH: Duration = Duration::from_mins(5);
 
 /// More rounds than this without anybody doing anything are no coming to rest.
-const ROUNDS: usize = 12;
+pub const ROUNDS: usize = 12;
 
 /// See the module.
 pub struct Office {
@@ -48,17 +49,17 @@ pub struct Office {
     pub trace: Mutex<Vec<String>>,
     pub tally: Mutex<Tally>,
     /// What went wrong in a round within a round.
-    problems: Mutex<Vec<String>>,
+    pub problems: Mutex<Vec<String>>,
     settings: Settings,
-    sites: [Mutex<Site>; 2],
+    pub sites: [Mutex<Site>; 2],
     /// A store in which nothing is.
     blank: Files,
     _folder: TempDir,
 }
 
 /// An installation.
-struct Site {
-    clock: Clock,
+pub struct Site {
+    pub clock: Clock,
     path: PathBuf,
     disk: Disk,
     /// Grows when the state folder is lost: what is made then is another installation.
@@ -75,6 +76,8 @@ struct Site {
     /// Its memory was lost or is an old one.
     is_forgetful: bool,
     first: BTreeMap<(Side, Class), Listing>,
+    /// Where its user works away from the CRM.
+    pub desk: Workplace,
 }
 
 /// What was there when a history begins: made once.
@@ -83,6 +86,7 @@ struct Beginning {
     content: Content,
     ledger: Ledger,
     stores: [Files; 2],
+    copies: [Files; 2],
     blank: Files,
 }
 
@@ -125,10 +129,13 @@ impl Office {
         let folder = folder();
         let clock = || Clock::manual(NOW.parse().unwrap());
         let mut stores = beginning.stores.iter();
+        let mut copies = beginning.copies.iter();
         let sites = [0, 1].map(|number| {
             let path = folder.path().join(format!("store-{number}"));
             let disk = Disk::new(&path);
             disk.put(stores.next().unwrap());
+            let desk = Workplace::new(folder.path().join(format!("copy-{number}")));
+            desk.disk.put(copies.next().unwrap());
             Mutex::new(Site {
                 clock: clock(),
                 path,
@@ -142,6 +149,7 @@ impl Office {
                 backup: None,
                 is_forgetful: false,
                 first: BTreeMap::new(),
+                desk,
             })
         });
         Arc::new(Self {
@@ -180,9 +188,13 @@ impl Office {
                 if matches!(what, Happening::Fault(Fault::PowerLoss)) && !of.may_lose_power() {
                     // What was written long ago has found its way.
                     of.disk.flush();
+                    of.desk.disk.flush();
                 }
                 of.expected.push((*point, *nth, what.clone()));
             }
+            Event::Enter(site, act) => self.enter(*site, act).await?,
+            Event::Online(site) => self.online(*site).await?,
+            Event::Answer(site) => self.answer(*site),
             Event::Claim(site) => self.claim(*site).await,
             Event::Backup(site) => {
                 let mut site = self.sites[*site].lock().unwrap();
@@ -237,7 +249,7 @@ impl Office {
         self.trace.lock().unwrap().push(what());
     }
 
-    fn pass(&self, time: Duration) {
+    pub fn pass(&self, time: Duration) {
         self.servers.clock.advance(time);
         for site in &self.sites {
             site.lock().unwrap().clock.advance(time);
@@ -245,7 +257,7 @@ impl Office {
     }
 
     /// A round of an installation; `None` when it died in it.
-    async fn round(self: &Arc<Self>, number: usize) -> std::result::Result<Option<Report>, String> {
+    pub async fn round(self: &Arc<Self>, number: usize) -> std::result::Result<Option<Report>, String> {
         let engine = self.start(number)?;
         self.sites[number].lock().unwrap().is_busy = true;
         let result = engine.sync(&CLASSES, "test").await;
@@ -257,14 +269,10 @@ impl Office {
         };
         if let Some(death) = death {
             self.note(|| format!("installation {number} died: {death:?}"));
-            let mut site = self.sites[number].lock().unwrap();
             match death {
                 // What it had committed is there for the next one, which finds the store as it is.
-                Death::Process => site.engine = None,
-                Death::Power => {
-                    site.end();
-                    site.disk.restore();
-                }
+                Death::Process => self.sites[number].lock().unwrap().engine = None,
+                Death::Power => self.power_fails(number),
             }
             return Ok(None);
         }
@@ -272,6 +280,22 @@ impl Office {
         self.note(|| summary(number, &report));
         self.approve(number, Approval::First);
         Ok(Some(report))
+    }
+
+    /// All that was written at an installation since it last promised anything is lost.
+    pub fn power_fails(&self, number: usize) {
+        let mut site = self.sites[number].lock().unwrap();
+        site.end();
+        site.disk.restore();
+        if site.desk.is_busy {
+            // In the middle of it: whoever works with the copy finds out.
+            site.desk.death = Some(Death::Power);
+            return;
+        }
+        site.desk.store = None;
+        site.desk.disk.restore();
+        drop(site);
+        self.ledger.lock().unwrap().forget_answers(number);
     }
 
     fn approve(&self, number: usize, approval: Approval) -> usize {
@@ -412,12 +436,12 @@ impl Office {
         }
     }
 
-    fn hit(&self, point: Point, fault: Fault) {
+    pub fn hit(&self, point: Point, fault: Fault) {
         self.tally.lock().unwrap().hit(point, fault);
     }
 
     /// Somebody does something. Where the thing is not, nothing happens.
-    fn act(&self, act: &Act) {
+    pub fn act(&self, act: &Act) {
         let (side, class) = (act.who.side(), act.class);
         let thing = (class, act.thing);
         let hand = self.hand(class);
@@ -562,7 +586,7 @@ impl Office {
     }
 
     /// Whether an installation knows the other half of what stands here.
-    fn knows(&self, number: usize, side: Side, class: Class, id: &ItemId) -> bool {
+    pub fn knows(&self, number: usize, side: Side, class: Class, id: &ItemId) -> bool {
         let Some(store) = self.store(number) else { return false };
         let found = store.read_blocking(|db| match side {
             Side::Mailbox => link::by_item(db, class, id),
@@ -604,6 +628,9 @@ impl Office {
             site.lock().unwrap().expected.clear();
         }
         self.servers.settle();
+        for number in [0, 1] {
+            self.clear_desk(number).await?;
+        }
         let holder = usize::from(self.servers.holder().as_deref() == Some("place 1"));
         self.rest(holder).await?;
         Ok(())
@@ -636,7 +663,7 @@ impl Office {
 
 impl Site {
     /// What is to happen here, this time.
-    fn come_by(&mut self, point: Point) -> Option<Happening> {
+    pub fn come_by(&mut self, point: Point) -> Option<Happening> {
         let mut now = None;
         for (number, (at, nth, _)) in self.expected.iter_mut().enumerate() {
             if *at != point {
@@ -651,7 +678,7 @@ impl Site {
         now.map(|number| self.expected.remove(number).2)
     }
 
-    fn may_lose_power(&self) -> bool {
+    pub fn may_lose_power(&self) -> bool {
         let is_loss = |what: &Happening| *what == Happening::Fault(Fault::PowerLoss);
         self.expected.iter().any(|(_, _, what)| is_loss(what))
     }
@@ -663,8 +690,7 @@ impl Site {
     }
 
     fn die(&mut self, fault: Fault) {
-        let death = if fault == Fault::PowerLoss { Death::Power } else { Death::Process };
-        self.death = Some(death);
+        self.death = Death::of(fault);
     }
 }
 
@@ -748,11 +774,13 @@ impl Beginning {
             nature: Nature::default(),
             events: Vec::new(),
         };
-        let blank = blank();
+        let blank = blank(Store::open);
+        let copy = self::blank(replica::open);
         let nothing = Self {
             content: Content::default(),
             ledger: Ledger::default(),
             stores: [blank.clone(), blank.clone()],
+            copies: [copy.clone(), copy],
             blank: blank.clone(),
         };
         let office = Office::with(&history, &nothing);
@@ -770,18 +798,24 @@ impl Beginning {
             office.pass(BREATH);
             office.round(round).await.unwrap();
         }
-        office.sites.iter().for_each(|site| site.lock().unwrap().end());
+        for site in [0, 1] {
+            office.online(site).await.unwrap();
+            let mut site = office.sites[site].lock().unwrap();
+            site.end();
+            site.desk.store = None;
+        }
+        let copies = [0, 1].map(|number| office.sites[number].lock().unwrap().desk.disk.files());
         let stores = [0, 1].map(|number| office.sites[number].lock().unwrap().disk.files());
         let ledger = office.ledger.lock().unwrap().clone();
-        Self { content: office.servers.content(), ledger, stores, blank }
+        Self { content: office.servers.content(), ledger, stores, copies, blank }
     }
 }
 
 /// A store that was just made.
-fn blank() -> Files {
+fn blank(open: fn(&Path) -> liaison::store::Result<Store>) -> Files {
     let folder = folder();
     let path = folder.path().join("store");
-    drop(Store::open(&path).unwrap());
+    drop(open(&path).unwrap());
     Disk::new(&path).files()
 }
 

@@ -11,6 +11,10 @@
 //! * O8 The journal knows every write that took place, for as long as it promises to.
 //! * O10 Nothing is deleted that nobody deleted on the other side.
 //! * O11 Properties that only the mailbox knows are as they were.
+//! * O12 What was entered away from the CRM, and acknowledged, took place, or is in a list that its author can look at (O1 says
+//!   the same of its words); nothing takes place that nobody entered.
+//! * O13 Nothing that was entered takes place twice.
+//! * O14 A copy of the CRM says what the CRM says, but for what was entered.
 //!
 //! (O9, that no secret is ever told, needs none of this: there are no secrets in memory. It is in `cli::privacy`.)
 
@@ -40,6 +44,8 @@ struct End<'o> {
     contested: BTreeSet<u32>,
     /// Both halves of pairs about which something is contested.
     disputed: BTreeSet<ItemId>,
+    /// Things that were entered, and are not made yet.
+    unmade: BTreeSet<Thing>,
 }
 
 /// For how long the journal knows a write: half a year, less the most that the clock of a computer is late.
@@ -57,6 +63,7 @@ pub fn judge(office: &Office, history: &History) -> Vec<String> {
     wrong.extend(end.effects());
     wrong.extend(end.open_writes());
     wrong.extend(end.own());
+    wrong.extend(end.ledger.wrong.iter().cloned());
     wrong
 }
 
@@ -81,8 +88,14 @@ impl<'o> End<'o> {
         }
         let mut contested: BTreeSet<u32> = office.contested(0).into_iter().collect();
         contested.extend(office.contested(1));
+        let mut unmade = BTreeSet::new();
+        for site in [0, 1] {
+            let (words, things) = office.listed(site);
+            contested.extend(words);
+            unmade.extend(things);
+        }
         let disputed = disputed(office, &ledger);
-        Self { office, history, ledger, there, strange, contested, disputed }
+        Self { office, history, ledger, there, strange, contested, disputed, unmade }
     }
 
     fn at(&self, thing: Thing, side: Side) -> Option<&Half> {
@@ -148,7 +161,8 @@ impl<'o> End<'o> {
                     wrong.push(format!("O2 {class} {number} is {count} times in the {side}"));
                 }
                 let deleted = SIDES.into_iter().any(|side| self.ledger.is_deleted(thing, side));
-                if count == 0 && !deleted && !self.is_apart(thing) {
+                let is_missed = !deleted && !self.unmade.contains(&thing);
+                if count == 0 && is_missed && !self.is_apart(thing) {
                     wrong.push(format!(
                         "O2 {class} {number}, made in the {made}, is not in the {side}"
                     ));
@@ -212,6 +226,9 @@ impl<'o> End<'o> {
         let holder = usize::from(self.office.servers.holder().as_deref() == Some("place 1"));
         for ((class, number), side) in &self.ledger.deletions {
             let thing = (*class, *number);
+            if self.ledger.is_remade(thing) {
+                continue;
+            }
             // Whoever did not know the pair meets what is left of it as something new: another installation that had not looked
             // since, or this one whose write had no answer yet. A write that arrived, and whose thing somebody deleted at once,
             // looks like one that never arrived; to make the thing again loses nothing, not to make it might lose it.

@@ -143,7 +143,7 @@ fn letter(class: Class) -> char {
 }
 
 /// Which thing this text is about.
-fn thing(class: Class, text: &str) -> Option<u32> {
+pub fn thing(class: Class, text: &str) -> Option<u32> {
     let start = format!("K{}", letter(class));
     text.match_indices(&start).find_map(|(place, found)| {
         let rest = &text[place + found.len()..];

@@ -32,6 +32,18 @@ pub enum Point {
     AfterCommit,
     /// After a commit that is on the disk.
     AfterPromise,
+    /// What was entered away from the CRM goes there: all of a request together, one change, one look.
+    Wave,
+    BeforeEdit(&'static str),
+    AfterEdit(&'static str),
+    Look,
+    /// The copy of the CRM is brought up to date.
+    CopyList,
+    CopyRows,
+    /// The copy's own commits.
+    CopyBeforeCommit,
+    CopyAfterCommit,
+    CopyAfterPromise,
 }
 
 /// What happens there.
@@ -57,6 +69,8 @@ pub enum Fault {
     Empty,
     /// The listing is that of the first look.
     Old,
+    /// A plug-in does not like it.
+    Refused,
 }
 
 impl Point {
@@ -66,13 +80,24 @@ impl Point {
             Self::BeforeWrite(..) => {
                 &[Fault::Die, Fault::PowerLoss, Fault::Stale, Fault::Throttled]
             }
-            Self::AfterWrite(..) | Self::BeforeCommit | Self::AfterCommit | Self::AfterPromise => {
-                &[Fault::Die, Fault::PowerLoss]
+            Self::BeforeEdit(_) => {
+                &[Fault::Die, Fault::PowerLoss, Fault::Stale, Fault::Throttled, Fault::Refused]
             }
-            Self::Batch(_) => &[Fault::Lost, Fault::Twice, Fault::Unreachable, Fault::Throttled],
+            Self::AfterWrite(..)
+            | Self::BeforeCommit
+            | Self::AfterCommit
+            | Self::AfterPromise
+            | Self::AfterEdit(_)
+            | Self::CopyBeforeCommit
+            | Self::CopyAfterCommit
+            | Self::CopyAfterPromise => &[Fault::Die, Fault::PowerLoss],
+            Self::Batch(_) | Self::Wave => {
+                &[Fault::Lost, Fault::Twice, Fault::Unreachable, Fault::Throttled]
+            }
             Self::List(_) => &[Fault::Unreachable, Fault::Cut, Fault::Empty, Fault::Old],
-            Self::Read(_) | Self::Ask => &[Fault::Unreachable, Fault::Throttled],
-            Self::LeaseLook => &[Fault::Unreachable],
+            Self::Read(_) | Self::Ask | Self::Look => &[Fault::Unreachable, Fault::Throttled],
+            Self::CopyList => &[Fault::Unreachable, Fault::Cut],
+            Self::LeaseLook | Self::CopyRows => &[Fault::Unreachable],
             Self::LeasePut => &[Fault::Unreachable, Fault::Lost, Fault::Stale],
         }
     }
@@ -84,6 +109,15 @@ impl Point {
             AFTER_COMMIT => Self::AfterCommit,
             AFTER_PROMISE => Self::AfterPromise,
             _ => panic!("nobody knows the stop point “{name}”"),
+        }
+    }
+
+    /// A stop point of the store that holds the copy of the CRM, by its name.
+    pub fn stop_of_copy(name: &str) -> Self {
+        match Self::stop(name) {
+            Self::BeforeCommit => Self::CopyBeforeCommit,
+            Self::AfterCommit => Self::CopyAfterCommit,
+            _ => Self::CopyAfterPromise,
         }
     }
 }
@@ -100,6 +134,15 @@ impl fmt::Display for Point {
             Self::BeforeCommit => f.write_str("store: before commit"),
             Self::AfterCommit => f.write_str("store: after commit"),
             Self::AfterPromise => f.write_str("store: after promise"),
+            Self::Wave => f.write_str("away: wave"),
+            Self::BeforeEdit(kind) => write!(f, "away: before {kind}"),
+            Self::AfterEdit(kind) => write!(f, "away: after {kind}"),
+            Self::Look => f.write_str("away: look"),
+            Self::CopyList => f.write_str("copy: list"),
+            Self::CopyRows => f.write_str("copy: rows"),
+            Self::CopyBeforeCommit => f.write_str("copy: before commit"),
+            Self::CopyAfterCommit => f.write_str("copy: after commit"),
+            Self::CopyAfterPromise => f.write_str("copy: after promise"),
             Self::LeaseLook => f.write_str("lease: look"),
             Self::LeasePut => f.write_str("lease: put"),
         }
@@ -128,6 +171,17 @@ struct State {
 pub enum Death {
     Process,
     Power,
+}
+
+impl Death {
+    /// What of a process is left after this: nothing, or a program that goes on.
+    pub fn of(fault: Fault) -> Option<Self> {
+        match fault {
+            Fault::Die => Some(Self::Process),
+            Fault::PowerLoss => Some(Self::Power),
+            _ => None,
+        }
+    }
 }
 
 /// What happens on the way.
@@ -222,7 +276,8 @@ pub fn unreachable() -> Error {
     Error::new(ErrorKind::Unreachable, "there is no answer")
 }
 
-fn throttled() -> Error {
+/// A pause is asked for.
+pub fn throttled() -> Error {
     Error::new(ErrorKind::Throttled(Duration::from_secs(5)), "asked to wait")
 }
 
