@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use liaison::connector::records::{Action, Found, Operation, Outcome, Records};
 use liaison::connector::Result;
+use liaison::connector::records::{Action, Found, Operation, Outcome, Records};
 use liaison::model::row::Values;
-use liaison::model::{Class, RowId};
+use liaison::model::{Class, ItemId, RowId};
 use liaison::offline::desk::Wish;
 use liaison::offline::filters::Chosen;
 use liaison::offline::outbox::{self, Entered};
@@ -97,9 +97,9 @@ impl Office {
 
     fn row(&self, number: usize, row: &RowId) -> (Option<view::View>, Vec<Edit>) {
         let row = row.clone();
-        let found = self.copy(number).read_blocking(move |db| {
-            Ok((view::get(db, &row)?, queue::of_row(db, &row)?))
-        });
+        let found = self
+            .copy(number)
+            .read_blocking(move |db| Ok((view::get(db, &row)?, queue::of_row(db, &row)?)));
         found.unwrap()
     }
 
@@ -176,7 +176,8 @@ impl Office {
             if matches!(retried, Ok(Ok(_)))
                 && edit.kind == Kind::Delete
                 && let Some(kept) = kept
-                && let Some(of) = class_of(&edit.row.table).and_then(|it| thing_of(it, &kept.values))
+                && let Some(of) =
+                    class_of(&edit.row.table).and_then(|it| thing_of(it, &kept.values))
             {
                 let was = seen(of.0, &kept.values);
                 self.ledger.lock().unwrap().enter_removal(number, of, was);
@@ -197,8 +198,7 @@ impl Office {
         };
         let saw = sight(self.row(number, &of.row).0);
         let chosen = (of.number, Choice::Mine);
-        let done =
-            store.promise_blocking(move |tx| outbox::choose(tx, &definition, chosen, now));
+        let done = store.promise_blocking(move |tx| outbox::choose(tx, &definition, chosen, now));
         let Sight::Token(token) = sight_of(&of.ours) else { return };
         let mut ledger = self.ledger.lock().unwrap();
         match done {
@@ -243,7 +243,9 @@ impl Office {
             let is_open = |id: &Uuid| entered.contains(&RowId::new(table, *id));
             let kept = kept.unwrap().into_iter().filter(|(id, _)| !is_open(id));
             if kept.collect::<BTreeMap<_, _>>() != there {
-                return Err(format!("O14 the copy of {number} is not what the CRM says of {table}"));
+                return Err(format!(
+                    "O14 the copy of {number} is not what the CRM says of {table}"
+                ));
             }
         }
         Ok(())
@@ -256,6 +258,13 @@ impl Office {
 
     fn collisions(&self, number: usize) -> Vec<Collision> {
         self.copy(number).read_blocking(|db| collision::list(db, false)).unwrap()
+    }
+
+    /// Whether a person finds their deletion of a row among what was entered.
+    pub fn lists_removal(&self, number: usize, id: &ItemId) -> bool {
+        let row = row_of(id);
+        let is_it = |edit: &Edit| edit.kind == Kind::Delete && Some(&edit.row) == row.as_ref();
+        self.queue(number).iter().any(is_it)
     }
 
     /// What a person finds in the lists of what was entered: words that wait or lost, and things that are not made yet.

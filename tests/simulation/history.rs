@@ -117,6 +117,9 @@ pub enum What {
     Rename,
     /// Saved without a change.
     Touch,
+    /// A mail of the user's is to be sent, or not after all.
+    Send,
+    TakeBack,
 }
 
 impl Who {

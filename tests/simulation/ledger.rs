@@ -32,6 +32,10 @@ pub struct Ledger {
     pub drafts: BTreeMap<Thing, Draft>,
     /// Deletions that were entered at an installation, and what their author had before them.
     pub removals: BTreeMap<(Thing, usize), Seen>,
+    /// Those of them that took place.
+    pub removed: BTreeSet<(Thing, usize)>,
+    /// Mails that the CRM wants sent; whether they were taken back.
+    pub mails: BTreeMap<u32, bool>,
     /// What went wrong at once, whatever comes of it.
     pub wrong: Vec<String>,
 }
@@ -130,12 +134,7 @@ impl Ledger {
         (thing, field): (Thing, &'static str),
         saw: Sight,
     ) {
-        if let Sight::Token(before) = saw
-            && self.entered.get(&before).is_some_and(|it| it.site == site && it.times == 0)
-        {
-            // What did not leave yet is made another.
-            self.replace(thing, field, saw);
-        }
+        self.take_over(site, (thing, field), saw);
         let (side, empties) = (Side::Crm, false);
         let edit = Edit { thing, side, field, empties, is_replaced: false, is_forfeit: false };
         self.edits.insert(number, edit);
@@ -143,11 +142,24 @@ impl Ledger {
         self.entered.insert(number, entered);
     }
 
+    /// What was entered here, and did not leave yet, is made another.
+    fn take_over(&mut self, site: usize, (thing, field): (Thing, &'static str), saw: Sight) {
+        if let Sight::Token(before) = saw
+            && self.entered.get(&before).is_some_and(|it| it.site == site && it.times == 0)
+        {
+            self.replace(thing, field, saw);
+        }
+    }
+
     /// Somebody wants it all the same, who saw what stands there by now.
     pub fn enter_again(&mut self, number: u32, saw: Sight) {
         if let Some(entered) = self.entered.get_mut(&number) {
             entered.saw.push(saw);
             entered.is_answered = false;
+            let site = entered.site;
+            if let Some(edit) = self.edits.get(&number).cloned() {
+                self.take_over(site, (edit.thing, edit.field), saw);
+            }
         }
     }
 
@@ -228,7 +240,10 @@ impl Ledger {
     /// A deletion that was entered took place.
     pub fn remove(&mut self, site: usize, thing: Thing) {
         match self.removals.get(&(thing, site)).cloned() {
-            Some(seen) => self.delete_seen(thing, Side::Crm, &seen),
+            Some(seen) => {
+                self.removed.insert((thing, site));
+                self.delete_seen(thing, Side::Crm, &seen);
+            }
             None => self.wrong.push(format!("O12 nobody deleted {} {}", thing.0, thing.1)),
         }
     }

@@ -13,6 +13,7 @@ mod ledger;
 mod nature;
 mod office;
 mod oracle;
+mod post;
 mod rows;
 mod servers;
 mod shrink;

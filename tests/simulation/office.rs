@@ -10,14 +10,17 @@ use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use liaison::clock::Clock;
 use liaison::connector::lease::{Instance, Looked};
+use liaison::connector::outgoing::Postbox;
 use liaison::connector::{Connector, Result};
 use liaison::filter::{email, track};
 use liaison::mapping::{Context, Lengths};
 use liaison::model::fields::Address;
 use liaison::model::{Class, Field, Fields, ItemId, Listing, Patch, RecordId, Side, Table, Value};
 use liaison::plan::guard::Limits;
+use liaison::store::outgoing::{self, Mail};
 use liaison::store::{AFTER_PROMISE, Probe, Store, conflict, journal, link, replica};
 use liaison::sync::fence::Fence;
+use liaison::sync::send::Sending;
 use liaison::sync::{ClassReport, ClassSettings, Engine, Filing, Report, Settings};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -26,6 +29,7 @@ use super::desk::Workplace;
 use super::history::{Act, CLASSES, Event, Happening, History, OLD, What};
 use super::ledger::{Edit, Ledger, Sight, sight, token, written};
 use super::nature::Nature;
+use super::post::Post;
 use super::servers::{Content, Register, Server, Servers, key};
 use super::tally::Tally;
 use crate::support::disk::{Disk, Files};
@@ -38,6 +42,12 @@ const NOW: &str = "2027-06-01T12:00:00Z";
 
 /// Between two events.
 const BREATH: Duration = Duration::from_mins(5);
+
+/// How long a mail without an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The code that sends mail.
+const SENDS: &str = "src/sync/send";
 
 /// More rounds than this without anybody doing anything are no coming to rest.
 pub const ROUNDS: usize = 12;
@@ -194,7 +204,10 @@ impl Office {
             }
             Event::Enter(site, act) => self.enter(*site, act).await?,
             Event::Online(site) => self.online(*site).await?,
-            Event::Answer(site) => self.answer(*site),
+            Event::Answer(site) => {
+                self.answer(*site);
+                self.say_whether_sent(*site);
+            }
             Event::Claim(site) => self.claim(*site).await,
             Event::Backup(site) => {
                 let mut site = self.sites[*site].lock().unwrap();
@@ -257,7 +270,10 @@ impl Office {
     }
 
     /// A round of an installation; `None` when it died in it.
-    pub async fn round(self: &Arc<Self>, number: usize) -> std::result::Result<Option<Report>, String> {
+    pub async fn round(
+        self: &Arc<Self>,
+        number: usize,
+    ) -> std::result::Result<Option<Report>, String> {
         let engine = self.start(number)?;
         self.sites[number].lock().unwrap().is_busy = true;
         let result = engine.sync(&CLASSES, "test").await;
@@ -347,6 +363,9 @@ impl Office {
         let lease =
             Arc::new(Register { all: Arc::clone(&self.servers), course: Arc::clone(&course) });
         let memory = (store.clone(), site.clock.clone());
+        let all = Arc::clone(&self.servers);
+        let office = Arc::downgrade(self);
+        let post = Arc::new(Post { site: number, all, office, course: Arc::clone(&course) });
         let engine = Engine {
             mailbox: CLASSES.map(|class| (class, end(Side::Mailbox, class))).into(),
             crm: end(Side::Crm, Class::Contact),
@@ -355,7 +374,12 @@ impl Office {
             settings: self.settings.clone(),
             fence: Some(Arc::new(Fence::new(lease, me, None, Looked::Untold, memory))),
             stop: liaison::sync::stop::Stop::default(),
-            sending: None,
+            sending: Some(Sending {
+                postbox: Arc::clone(&post) as Arc<dyn Postbox>,
+                courier: post,
+                patience: PATIENCE,
+                token: None,
+            }),
             progress: Arc::new(|_| ()),
         };
         site.engine = Some(engine.clone());
@@ -371,13 +395,13 @@ impl Office {
             if stop.name == AFTER_PROMISE && site.may_lose_power() {
                 site.disk.flush();
             }
-            let point = Point::stop(stop.name);
-            match site.come_by(point) {
-                Some(Happening::Fault(fault)) => {
+            let sends = stop.place.file().starts_with(SENDS);
+            let mail = sends.then(|| Point::stop_of_mail(stop.name));
+            for point in mail.into_iter().chain([Point::stop(stop.name)]) {
+                if let Some(Happening::Fault(fault)) = site.come_by(point) {
                     office.hit(point, fault);
                     site.die(fault);
                 }
-                Some(Happening::Act(_) | Happening::Other) | None => {}
             }
             site.death.is_none()
         })
@@ -444,6 +468,22 @@ impl Office {
     pub fn act(&self, act: &Act) {
         let (side, class) = (act.who.side(), act.class);
         let thing = (class, act.thing);
+        match act.what {
+            What::Send => {
+                self.servers.send_mail(act.thing);
+                let mut ledger = self.ledger.lock().unwrap();
+                ledger.things.insert(thing, side);
+                ledger.mails.insert(act.thing, false);
+                return;
+            }
+            What::TakeBack => {
+                if self.servers.take_back(act.thing) {
+                    self.ledger.lock().unwrap().mails.insert(act.thing, true);
+                }
+                return;
+            }
+            _ => {}
+        }
         let hand = self.hand(class);
         let id = self.servers.place(side, class, act.thing);
         if act.what == What::Make {
@@ -459,7 +499,7 @@ impl Office {
         let Some(Ok(fields)) = hand.fields(side, &id) else { return };
         let mut ledger = self.ledger.lock().unwrap();
         match &act.what {
-            What::Make => {}
+            What::Make | What::Send | What::TakeBack => {}
             What::Write { field, token: number, is_long } => {
                 let text = Value::Text(token(*number, *is_long));
                 let patch = Patch::from([(Field::of(field), Some(text))]);
@@ -476,8 +516,10 @@ impl Office {
                 let mut edit = edit(thing, side, field, true);
                 // Nothing tells whoever does not know the pair yet that there was something: then what the other side says fills what
                 // is empty. And what a write without an answer filled, somebody emptied before it was looked at: so it stood before.
+                // And what was filled and emptied between two looks, never was.
                 edit.is_forfeit = [0, 1].into_iter().any(|site| {
-                    !self.knows(site, side, class, &id) || self.is_in_doubt(site, side, &id)
+                    !self.agreed(site, side, class, &id).contains_key(&Field::of(field))
+                        || self.is_in_doubt(site, side, &id)
                 });
                 ledger.edit(*number, edit, sight(&fields, field));
             }
@@ -595,6 +637,23 @@ impl Office {
         found.unwrap().is_some()
     }
 
+    /// What stood here when an installation last agreed on it with what stands on the other side; nothing where it does not know that.
+    fn agreed(&self, number: usize, side: Side, class: Class, id: &ItemId) -> Fields {
+        let Some(store) = self.store(number) else { return Fields::new() };
+        let found = store.read_blocking(|db| {
+            let link = match side {
+                Side::Mailbox => link::by_item(db, class, id),
+                Side::Crm => link::by_record(db, class, id),
+            }?;
+            let bases = link.map(|link| link::bases(db, &[link.id])).transpose()?;
+            Ok(bases.and_then(|bases| bases.into_values().next()))
+        });
+        let bases = found.unwrap();
+        bases
+            .map(|bases| if side == Side::Crm { bases.record } else { bases.item })
+            .unwrap_or_default()
+    }
+
     /// Whether an installation wrote here, and knows no answer yet.
     fn is_in_doubt(&self, number: usize, side: Side, id: &ItemId) -> bool {
         let Some(store) = self.store(number) else { return false };
@@ -606,6 +665,30 @@ impl Office {
             };
             entry.intent.side == side && written.as_ref() == Some(id)
         })
+    }
+
+    /// A person says of the mails that they are asked about whether they were sent, as is true; of how many.
+    fn say_whether_sent(&self, number: usize) -> usize {
+        let asked = self.asked(number);
+        let Some(store) = self.store(number) else { return 0 };
+        let site = self.sites[number].lock().unwrap();
+        let now = site.clock.now();
+        for mail in &asked {
+            let (id, was_sent) = (mail.id, self.servers.taken(&mail.uid) > 0);
+            store.promise_blocking(move |tx| outgoing::answer(tx, id, was_sent, now)).unwrap();
+        }
+        if site.may_lose_power() {
+            site.disk.flush();
+        }
+        asked.len()
+    }
+
+    /// The mails that a person is asked about at an installation.
+    pub fn asked(&self, number: usize) -> Vec<Mail> {
+        let Some(store) = self.store(number) else { return Vec::new() };
+        let mut open = store.read_blocking(outgoing::open).unwrap();
+        open.retain(|mail| mail.state == outgoing::State::Unknown);
+        open
     }
 
     /// The store of an installation; `None` where its state folder is lost and it did not begin anew.
@@ -644,13 +727,15 @@ impl Office {
                 return Err("O5 it died although nothing happened".to_owned());
             };
             // A person looks at what waits, once it is clear that it does.
-            let approved = if round > 1 { self.approve(number, Approval::All) } else { 0 };
+            let mut approved = if round > 1 { self.approve(number, Approval::All) } else { 0 };
+            approved += self.say_whether_sent(number);
             let rests = |class: &ClassReport| {
                 class.error.is_none()
                     && class.partial.is_empty()
                     && class.operations == 0
                     && class.adopted == 0
                     && class.held == 0
+                    && class.outgoing.waiting == 0
             };
             if approved == 0 && round > 1 && report.classes.values().all(rests) {
                 return Ok(());

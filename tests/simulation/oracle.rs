@@ -15,12 +15,17 @@
 //!   the same of its words); nothing takes place that nobody entered.
 //! * O13 Nothing that was entered takes place twice.
 //! * O14 A copy of the CRM says what the CRM says, but for what was entered.
+//! * O15 No mail is handed in twice.
+//! * O16 No mail is passed over in silence: it was sent, and the CRM says so and the mailbox has it; or nobody got it, and the CRM
+//!   says that; or a person is asked.
 //!
 //! (O9, that no secret is ever told, needs none of this: there are no secrets in memory. It is in `cli::privacy`.)
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
+use liaison::connector::outgoing::Stage;
+use liaison::model::name::item_uid;
 use liaison::model::{Class, Field, Fields, ItemId, Side};
 use liaison::plan::DeleteRule;
 use liaison::store::{conflict, journal, link};
@@ -28,6 +33,9 @@ use liaison::store::{conflict, journal, link};
 use super::history::{CLASSES, History, fields};
 use super::ledger::{Ledger, Sight, Thing, sight};
 use super::office::{Office, says};
+use super::post::mail_of;
+use super::servers::Effect;
+use crate::support::world::ORGANISATION;
 
 /// Where a thing stands, and what it says if that can be read.
 type Half = (ItemId, Option<Fields>);
@@ -63,7 +71,9 @@ pub fn judge(office: &Office, history: &History) -> Vec<String> {
     wrong.extend(end.effects());
     wrong.extend(end.open_writes());
     wrong.extend(end.own());
+    wrong.extend(end.removals());
     wrong.extend(end.ledger.wrong.iter().cloned());
+    wrong.extend(end.mails());
     wrong
 }
 
@@ -161,7 +171,8 @@ impl<'o> End<'o> {
                     wrong.push(format!("O2 {class} {number} is {count} times in the {side}"));
                 }
                 let deleted = SIDES.into_iter().any(|side| self.ledger.is_deleted(thing, side));
-                let is_missed = !deleted && !self.unmade.contains(&thing);
+                let is_mail = *class == Class::Email && self.ledger.mails.contains_key(number);
+                let is_missed = !deleted && !is_mail && !self.unmade.contains(&thing);
                 if count == 0 && is_missed && !self.is_apart(thing) {
                     wrong.push(format!(
                         "O2 {class} {number}, made in the {made}, is not in the {side}"
@@ -299,11 +310,17 @@ impl<'o> End<'o> {
         wrong
     }
 
-    fn unexplained(&self, effects: &[super::servers::Effect]) -> Vec<String> {
+    fn unexplained(&self, effects: &[Effect]) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut counts: BTreeMap<(usize, Side, Class, &ItemId, &str), usize> = BTreeMap::new();
         let now = self.office.servers.clock.now();
-        for effect in effects.iter().filter(|effect| now.duration_since(effect.at) < REMEMBERED) {
+        // The copy of a mail that was sent is what its own state says.
+        let is_copy = |effect: &Effect| {
+            effect.side == Side::Mailbox && effect.class == Class::Email && effect.kind == "create"
+        };
+        let is_due =
+            |effect: &&Effect| now.duration_since(effect.at) < REMEMBERED && !is_copy(effect);
+        for effect in effects.iter().filter(is_due) {
             let key = (effect.site, effect.side, effect.class, &effect.id, effect.kind);
             *counts.entry(key).or_default() += 1;
         }
@@ -337,6 +354,56 @@ impl<'o> End<'o> {
         let open = open.into_iter().filter(|entry| entry.intent.class != Class::Email);
         open.map(|entry| format!("O7 nobody knows what became of {:?}", entry.intent.action))
             .collect()
+    }
+
+    /// O12, of deletions: they took place, or there is nothing left to delete, or they wait for a person.
+    fn removals(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (thing, site) in self.ledger.removals.keys() {
+            let Some((id, _)) = self.at(*thing, Side::Crm) else { continue };
+            // Where somebody else had deleted it, there was nothing left to do.
+            let is_done = self.ledger.removed.contains(&(*thing, *site))
+                || self.ledger.is_deleted(*thing, Side::Crm);
+            if !is_done && !self.office.lists_removal(*site, id) {
+                wrong.push(format!("O12 nobody deleted {id} for installation {site}"));
+            }
+        }
+        wrong
+    }
+
+    /// O15 and O16.
+    fn mails(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let asked: BTreeSet<ItemId> = [0, 1]
+            .iter()
+            .flat_map(|site| self.office.asked(*site))
+            .map(|mail| mail.record)
+            .collect();
+        for (number, is_taken_back) in &self.ledger.mails {
+            let record = mail_of(*number);
+            let times = self.office.servers.taken(&item_uid(ORGANISATION, record.guid));
+            if times > 1 {
+                wrong.push(format!("O15 mail {number} was handed in {times} times"));
+            }
+            let stage = self.office.servers.stage(*number);
+            let in_mailbox = self.at((Class::Email, *number), Side::Mailbox).is_some();
+            // Whoever lost what it knew cannot file what it sent, nor tell of what was taken back while it left.
+            let is_forgotten = self.office.is_forgetful();
+            let is_asked = is_forgotten || asked.contains(&record.item_id());
+            let is_told = match (times, stage) {
+                (0, Stage::Withdrawn) => !in_mailbox,
+                (0, _) => false,
+                (_, Stage::Sent) => in_mailbox || is_forgotten,
+                (_, Stage::Withdrawn) => *is_taken_back && is_asked,
+                (_, _) => false,
+            };
+            if !is_told {
+                wrong.push(format!(
+                    "O16 mail {number}: handed in {times} times, {stage:?} in the CRM, in the mailbox: {in_mailbox}"
+                ));
+            }
+        }
+        wrong
     }
 
     /// O11.

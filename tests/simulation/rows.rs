@@ -199,9 +199,8 @@ impl Records for Rows {
             };
             let of_table = rows.iter().filter_map(|id| row_of(&id.item_id()));
             let of_table = of_table.filter(|row| row.table == definition.logical);
-            let mut listed: BTreeMap<Uuid, String> = of_table
-                .filter_map(|row| Some((row.id, self.found(&row).ok()?.version)))
-                .collect();
+            let mut listed: BTreeMap<Uuid, String> =
+                of_table.filter_map(|row| Some((row.id, self.found(&row).ok()?.version))).collect();
             let mut broken = None;
             if fault == Some(Fault::Cut) {
                 let half = listed.len() / 2;

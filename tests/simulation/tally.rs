@@ -59,5 +59,5 @@ impl fmt::Display for Tally {
 }
 
 fn points() -> impl Iterator<Item = Point> {
-    history::points().into_iter().chain(away::points())
+    history::points().into_iter().chain(away::points()).chain(away::mail_points())
 }

@@ -44,6 +44,20 @@ pub enum Point {
     CopyBeforeCommit,
     CopyAfterCommit,
     CopyAfterPromise,
+    /// The mails that the CRM wants sent are asked for, read, taken and told of.
+    MailList,
+    MailRead,
+    BeforeTake,
+    AfterTake,
+    BeforeTell,
+    AfterTell,
+    /// One is handed in: up to its final full stop, with that, and when the server has it.
+    BeforeSubmit,
+    FinalStop,
+    AfterSubmit,
+    /// The commits of what sends.
+    MailBeforeCommit,
+    MailAfterPromise,
 }
 
 /// What happens there.
@@ -90,14 +104,36 @@ impl Point {
             | Self::AfterEdit(_)
             | Self::CopyBeforeCommit
             | Self::CopyAfterCommit
-            | Self::CopyAfterPromise => &[Fault::Die, Fault::PowerLoss],
+            | Self::CopyAfterPromise
+            | Self::MailBeforeCommit
+            | Self::MailAfterPromise => &[Fault::Die, Fault::PowerLoss],
+            Self::BeforeTake => &[Fault::Die, Fault::PowerLoss, Fault::Stale, Fault::Unreachable],
+            Self::BeforeTell => {
+                &[Fault::Die, Fault::PowerLoss, Fault::Throttled, Fault::Unreachable]
+            }
+            Self::AfterTake | Self::AfterTell | Self::AfterSubmit => {
+                &[Fault::Die, Fault::PowerLoss, Fault::Lost]
+            }
+            Self::BeforeSubmit => &[
+                Fault::Die,
+                Fault::PowerLoss,
+                Fault::Unreachable,
+                Fault::Throttled,
+                Fault::Refused,
+                Fault::Cut,
+            ],
+            Self::FinalStop => {
+                &[Fault::Die, Fault::PowerLoss, Fault::Throttled, Fault::Refused, Fault::Cut]
+            }
             Self::Batch(_) | Self::Wave => {
                 &[Fault::Lost, Fault::Twice, Fault::Unreachable, Fault::Throttled]
             }
             Self::List(_) => &[Fault::Unreachable, Fault::Cut, Fault::Empty, Fault::Old],
             Self::Read(_) | Self::Ask | Self::Look => &[Fault::Unreachable, Fault::Throttled],
             Self::CopyList => &[Fault::Unreachable, Fault::Cut],
-            Self::LeaseLook | Self::CopyRows => &[Fault::Unreachable],
+            Self::LeaseLook | Self::CopyRows | Self::MailList | Self::MailRead => {
+                &[Fault::Unreachable]
+            }
             Self::LeasePut => &[Fault::Unreachable, Fault::Lost, Fault::Stale],
         }
     }
@@ -109,6 +145,14 @@ impl Point {
             AFTER_COMMIT => Self::AfterCommit,
             AFTER_PROMISE => Self::AfterPromise,
             _ => panic!("nobody knows the stop point “{name}”"),
+        }
+    }
+
+    /// A stop point of the store in what sends mail, by its name.
+    pub fn stop_of_mail(name: &str) -> Self {
+        match Self::stop(name) {
+            Self::BeforeCommit => Self::MailBeforeCommit,
+            _ => Self::MailAfterPromise,
         }
     }
 
@@ -143,6 +187,17 @@ impl fmt::Display for Point {
             Self::CopyBeforeCommit => f.write_str("copy: before commit"),
             Self::CopyAfterCommit => f.write_str("copy: after commit"),
             Self::CopyAfterPromise => f.write_str("copy: after promise"),
+            Self::MailList => f.write_str("mail: list"),
+            Self::MailRead => f.write_str("mail: read"),
+            Self::BeforeTake => f.write_str("mail: before take"),
+            Self::AfterTake => f.write_str("mail: after take"),
+            Self::BeforeTell => f.write_str("mail: before tell"),
+            Self::AfterTell => f.write_str("mail: after tell"),
+            Self::BeforeSubmit => f.write_str("mail: before the stop"),
+            Self::FinalStop => f.write_str("mail: final stop"),
+            Self::AfterSubmit => f.write_str("mail: after the stop"),
+            Self::MailBeforeCommit => f.write_str("mail: before commit"),
+            Self::MailAfterPromise => f.write_str("mail: after promise"),
             Self::LeaseLook => f.write_str("lease: look"),
             Self::LeasePut => f.write_str("lease: put"),
         }
@@ -382,6 +437,10 @@ impl Connector for Faulty {
 
     fn address(&self, class: Class, uid: &Uid) -> ItemId {
         self.inner.address(class, uid)
+    }
+
+    async fn sent_place(&self, uid: &Uid) -> Result<Option<ItemId>> {
+        self.inner.sent_place(uid).await
     }
 
     async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {
