@@ -189,7 +189,7 @@ impl Weaver<'_> {
     }
 
     fn field(&mut self, class: Class) -> &'static str {
-        *self.dice.pick::<&str>(fields(class))
+        self.dice.pick::<&str>(fields(class))
     }
 
     fn token(&mut self) -> u32 {

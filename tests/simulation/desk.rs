@@ -9,11 +9,11 @@ use jiff::tz::TimeZone;
 use liaison::connector::Result;
 use liaison::connector::records::{Action, Found, Operation, Outcome, Records};
 use liaison::model::row::Values;
-use liaison::model::{Class, ItemId, RowId};
+use liaison::model::{Class, ItemId, RowId, Side};
 use liaison::offline::desk::Wish;
 use liaison::offline::filters::Chosen;
 use liaison::offline::outbox::{self, Entered};
-use liaison::offline::replay::{self, wave};
+use liaison::offline::replay;
 use liaison::offline::{Desk, replica, view};
 use liaison::store::replica::collision::{self, Choice, Collision};
 use liaison::store::replica::outbox::{self as queue, Edit, Kind, State};
@@ -66,7 +66,7 @@ impl Office {
         };
         let before = self.before(number, table, (act.class, act.thing));
         let Some((row, wish)) = wish(act, table, &before) else { return Ok(()) };
-        let desk = self.desk(number, None)?;
+        let desk = self.desk(number, None);
         let entered = desk.enter(table, vec![wish]).await;
         drop(desk);
         let died = self.bury(number);
@@ -134,7 +134,7 @@ impl Office {
     pub async fn online(self: &Arc<Self>, number: usize) -> std::result::Result<(), String> {
         let office = Arc::downgrade(self);
         let crm = Arc::new(Rows { site: number, all: Arc::clone(&self.servers), office });
-        let desk = self.desk(number, Some(Arc::clone(&crm) as Arc<dyn Records>))?;
+        let desk = self.desk(number, Some(Arc::clone(&crm) as Arc<dyn Records>));
         self.sites[number].lock().unwrap().desk.is_busy = true;
         let replayed = replay::replay(&desk, crm.as_ref(), &|_, _| ()).await;
         let mut refreshed = None;
@@ -219,8 +219,11 @@ impl Office {
         for _ in 0..ROUNDS {
             self.pass(std::time::Duration::from_hours(1));
             self.online(number).await?;
-            let next = wave::next(self.queue(number));
-            if next.looks.is_empty() && next.writes.is_empty() {
+            let queue = self.queue(number);
+            let waits = |edit: &Edit| edit.state == State::Parked;
+            // What is entered here refers to no other row: an edit rests on those of its row.
+            let rests = |edit: &Edit| queue.iter().any(|it| waits(it) && it.row == edit.row);
+            if queue.iter().all(|edit| waits(edit) || rests(edit)) {
                 return self.compare_copy(number);
             }
         }
@@ -236,7 +239,7 @@ impl Office {
             let ids = there.crm.rows.keys().filter_map(|id| {
                 let id = id.item_id();
                 let row = row_of(&id).filter(|row| row.table == table && !entered.contains(row))?;
-                let document = there.read(liaison::model::Side::Crm, &id).ok()?;
+                let document = there.read(Side::Crm, &id).ok()?;
                 Some((row.id, Some(document.version.as_str().to_owned())))
             });
             let there: BTreeMap<Uuid, Option<String>> = ids.collect();
@@ -302,24 +305,16 @@ impl Office {
         for (column, value) in values {
             if let Some(token) = number_of(value) {
                 let stood = was.get(column).map_or(Sight::Empty, sight_of);
-                ledger.take(token, stood);
+                ledger.take(token, stood, before.is_none());
             }
         }
         drop(ledger);
         if matches!(operation.action, Action::Delete { .. }) {
-            self.note_knowledge(of, &operation.row);
+            let id = record_of(&operation.row).item_id();
+            let mut ledger = self.ledger.lock().unwrap();
+            self.note_who_knew(&mut ledger, of, Side::Crm, &id);
         }
         self.note(|| format!("    {number}, entered: {:?} of {} {}", operation.action, of.0, of.1));
-    }
-
-    fn note_knowledge(&self, of: Thing, row: &RowId) {
-        let id = record_of(row).item_id();
-        for site in [0, 1] {
-            if self.knows(site, liaison::model::Side::Crm, of.0, &id) {
-                let knew = (of, liaison::model::Side::Crm, site);
-                self.ledger.lock().unwrap().knew.insert(knew);
-            }
-        }
     }
 
     /// The program was told what became of what it sent.
@@ -394,14 +389,10 @@ impl Office {
         site.desk.store.clone().unwrap()
     }
 
-    fn desk(
-        self: &Arc<Self>,
-        number: usize,
-        crm: Option<Arc<dyn Records>>,
-    ) -> std::result::Result<Desk, String> {
+    fn desk(self: &Arc<Self>, number: usize, crm: Option<Arc<dyn Records>>) -> Desk {
         let store = self.copy(number).with_probe(self.copy_probe(number));
         let clock = self.sites[number].lock().unwrap().clock.clone();
-        Ok(Desk { store, clock, crm, zone: TimeZone::UTC })
+        Desk { store, clock, crm, zone: TimeZone::UTC }
     }
 
     fn copy_probe(self: &Arc<Self>, number: usize) -> Probe {

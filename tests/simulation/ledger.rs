@@ -34,8 +34,8 @@ pub struct Ledger {
     pub removals: BTreeMap<(Thing, usize), Seen>,
     /// Those of them that took place.
     pub removed: BTreeSet<(Thing, usize)>,
-    /// Mails that the CRM wants sent; whether they were taken back.
-    pub mails: BTreeMap<u32, bool>,
+    /// Mails that the CRM wants sent.
+    pub mails: BTreeMap<u32, Wanted>,
     /// What went wrong at once, whatever comes of it.
     pub wrong: Vec<String>,
 }
@@ -47,12 +47,22 @@ pub type Seen = BTreeMap<&'static str, Sight>;
 #[derive(Debug, Clone)]
 pub struct Entered {
     pub site: usize,
-    /// What its author had before them, each time that they wanted it.
-    pub saw: Vec<Sight>,
+    /// How often its author wanted it.
+    pub wanted: usize,
+    /// What they had before them then, and what that was to replace if it never left.
+    pub saw: BTreeSet<Sight>,
     /// How often it took place.
     pub times: usize,
     /// The program was told that it did.
     pub is_answered: bool,
+}
+
+/// What people wanted of a mail.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// Sent once more, after it was taken back, although it had left.
+    pub again: usize,
+    pub is_taken_back: bool,
 }
 
 /// A thing that was made away from the CRM.
@@ -78,7 +88,7 @@ pub struct Edit {
 }
 
 /// What a field shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sight {
     Empty,
     Token(u32),
@@ -134,32 +144,42 @@ impl Ledger {
         (thing, field): (Thing, &'static str),
         saw: Sight,
     ) {
-        self.take_over(site, (thing, field), saw);
+        let (wanted, saw) = (1, self.take_over(site, (thing, field), saw));
         let (side, empties) = (Side::Crm, false);
         let edit = Edit { thing, side, field, empties, is_replaced: false, is_forfeit: false };
         self.edits.insert(number, edit);
-        let entered = Entered { site, saw: vec![saw], times: 0, is_answered: false };
+        let entered = Entered { site, wanted, saw, times: 0, is_answered: false };
         self.entered.insert(number, entered);
     }
 
-    /// What was entered here, and did not leave yet, is made another.
-    fn take_over(&mut self, site: usize, (thing, field): (Thing, &'static str), saw: Sight) {
+    /// Somebody enters something over this: what was entered here, and did not leave yet, is made another. What it is over then.
+    fn take_over(
+        &mut self,
+        site: usize,
+        (thing, field): (Thing, &'static str),
+        saw: Sight,
+    ) -> BTreeSet<Sight> {
+        let mut all = BTreeSet::from([saw]);
         if let Sight::Token(before) = saw
-            && self.entered.get(&before).is_some_and(|it| it.site == site && it.times == 0)
+            && let Some(before) = self.entered.get(&before)
+            && before.site == site
+            && before.times == 0
         {
+            all.extend(before.saw.iter().copied());
             self.replace(thing, field, saw);
         }
+        all
     }
 
     /// Somebody wants it all the same, who saw what stands there by now.
     pub fn enter_again(&mut self, number: u32, saw: Sight) {
+        let Some(edit) = self.edits.get(&number).cloned() else { return };
+        let Some(site) = self.entered.get(&number).map(|entered| entered.site) else { return };
+        let saw = self.take_over(site, (edit.thing, edit.field), saw);
         if let Some(entered) = self.entered.get_mut(&number) {
-            entered.saw.push(saw);
+            entered.saw.extend(saw);
+            entered.wanted += 1;
             entered.is_answered = false;
-            let site = entered.site;
-            if let Some(edit) = self.edits.get(&number).cloned() {
-                self.take_over(site, (edit.thing, edit.field), saw);
-            }
         }
     }
 
@@ -186,16 +206,17 @@ impl Ledger {
         self.removals.insert((thing, site), seen);
     }
 
-    /// An edit that was entered took place, where this stood. It may take place again only if nobody told the program that it did,
+    /// An edit that was entered took place, where this stood, or in a new thing. It may take place again only if nobody told the program that it did,
     /// and what its author saw stands there again: that nobody can tell from an edit that never arrived.
-    pub fn take(&mut self, number: u32, stood: Sight) {
+    pub fn take(&mut self, number: u32, stood: Sight, is_new: bool) {
         let Some(entered) = self.entered.get_mut(&number) else {
             self.wrong.push(format!("O12 nobody entered t{number}"));
             return;
         };
         entered.times += 1;
-        let is_alike = !entered.is_answered && entered.saw.contains(&stood);
-        if entered.times > entered.saw.len() && !is_alike {
+        let (is_open, saw_it) = (!entered.is_answered, entered.saw.contains(&stood));
+        let is_alike = is_open && (saw_it || is_new);
+        if entered.times > entered.wanted && !is_alike {
             self.wrong.push(format!("O13 t{number} took place {} times", entered.times));
         }
         let Some(edit) = self.edits.get(&number).cloned() else { return };

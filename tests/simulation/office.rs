@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 use super::desk::Workplace;
 use super::history::{Act, CLASSES, Event, Happening, History, OLD, What};
-use super::ledger::{Edit, Ledger, Sight, sight, token, written};
+use super::ledger::{Edit, Ledger, Sight, Thing, sight, token, written};
 use super::nature::Nature;
 use super::post::Post;
 use super::servers::{Content, Register, Server, Servers, key};
@@ -240,7 +240,6 @@ impl Office {
             let mut site = self.sites[number].lock().unwrap();
             site.end();
             site.disk.put(&files);
-            site.disk.flush();
             site.generation = generation;
             site.is_forgetful = true;
         }
@@ -470,15 +469,17 @@ impl Office {
         let thing = (class, act.thing);
         match act.what {
             What::Send => {
-                self.servers.send_mail(act.thing);
+                let is_sent = self.servers.send_mail(act.thing);
                 let mut ledger = self.ledger.lock().unwrap();
                 ledger.things.insert(thing, side);
-                ledger.mails.insert(act.thing, false);
+                let wanted = ledger.mails.entry(act.thing).or_default();
+                wanted.again += usize::from(is_sent && self.servers.handed_in(act.thing) > 0);
                 return;
             }
             What::TakeBack => {
                 if self.servers.take_back(act.thing) {
-                    self.ledger.lock().unwrap().mails.insert(act.thing, true);
+                    let mut ledger = self.ledger.lock().unwrap();
+                    ledger.mails.entry(act.thing).or_default().is_taken_back = true;
                 }
                 return;
             }
@@ -546,11 +547,7 @@ impl Office {
                 let ends = if side == Side::Crm { &hand.crm } else { &hand.mailbox };
                 ends.lock().unwrap().remove(side, &id);
                 ledger.delete(thing, side, &fields);
-                for site in [0, 1] {
-                    if self.knows(site, side, class, &id) {
-                        ledger.knew.insert((thing, side, site));
-                    }
-                }
+                self.note_who_knew(&mut ledger, thing, side, &id);
             }
             What::Leave | What::Return => {
                 let row = RecordId::parse(&id).unwrap();
@@ -628,13 +625,28 @@ impl Office {
     }
 
     /// Whether an installation knows the other half of what stands here.
-    pub fn knows(&self, number: usize, side: Side, class: Class, id: &ItemId) -> bool {
+    fn knows(&self, number: usize, side: Side, class: Class, id: &ItemId) -> bool {
         let Some(store) = self.store(number) else { return false };
         let found = store.read_blocking(|db| match side {
             Side::Mailbox => link::by_item(db, class, id),
             Side::Crm => link::by_record(db, class, id),
         });
         found.unwrap().is_some()
+    }
+
+    /// Writes down which installations know the other half of what is deleted here.
+    pub fn note_who_knew(&self, ledger: &mut Ledger, thing: Thing, side: Side, id: &ItemId) {
+        for number in [0, 1] {
+            if !self.knows(number, side, thing.0, id) {
+                continue;
+            }
+            ledger.knew.insert((thing, side, number));
+            let site = self.sites[number].lock().unwrap();
+            if site.may_lose_power() {
+                // What it knows has been on the disk for a while.
+                site.disk.flush();
+            }
+        }
     }
 
     /// What stood here when an installation last agreed on it with what stands on the other side; nothing where it does not know that.
@@ -684,11 +696,16 @@ impl Office {
     }
 
     /// The mails that a person is asked about at an installation.
-    pub fn asked(&self, number: usize) -> Vec<Mail> {
-        let Some(store) = self.store(number) else { return Vec::new() };
-        let mut open = store.read_blocking(outgoing::open).unwrap();
+    fn asked(&self, number: usize) -> Vec<Mail> {
+        let mut open = self.outgoing(number);
         open.retain(|mail| mail.state == outgoing::State::Unknown);
         open
+    }
+
+    /// The mails with which something is left to do at an installation.
+    pub fn outgoing(&self, number: usize) -> Vec<Mail> {
+        let store = self.store(number);
+        store.map(|store| store.read_blocking(outgoing::open).unwrap()).unwrap_or_default()
     }
 
     /// The store of an installation; `None` where its state folder is lost and it did not begin anew.

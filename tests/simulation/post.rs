@@ -9,6 +9,7 @@ use liaison::connector::header;
 use liaison::connector::outgoing::{Courier, Pending, Postbox, Stage, Take, Verdict, Waiting};
 use liaison::connector::smtp::{Outcome, Phase, Reply, Submission};
 use liaison::connector::{Error, ErrorKind, Result};
+use liaison::model::name::item_uid;
 use liaison::model::record::{Party, Role, State};
 use liaison::model::{
     Address, Body, Class, ItemId, Record, RecordId, RecordPatch, Side, Table, Uid, Version,
@@ -40,15 +41,16 @@ pub struct Post {
 }
 
 impl Servers {
-    /// Somebody clicks *Send*, in a new mail or in one that is a draft (again).
-    pub fn send_mail(&self, thing: u32) {
+    /// Somebody clicks *Send*, in a new mail or in one that is a draft (again); whether that could be.
+    pub fn send_mail(&self, thing: u32) -> bool {
         let id = mail_of(thing);
         let patch = match self.status(id) {
             None => fresh(thing),
             Some(DRAFT | FAILED) => RecordPatch { state: Some(PENDING), ..RecordPatch::default() },
-            Some(_) => return,
+            Some(_) => return false,
         };
         self.crm.lock().unwrap().crm.put(id, patch).unwrap();
+        true
     }
 
     /// Somebody takes a mail back that is not sent yet, as far as the CRM knows; whether that is so.
@@ -66,7 +68,12 @@ impl Servers {
         stage(self.status(mail_of(thing)))
     }
 
-    /// How often a mail was taken by the server.
+    /// How often a mail was handed in.
+    pub fn handed_in(&self, thing: u32) -> usize {
+        self.taken(&item_uid(ORGANISATION, mail_of(thing).guid))
+    }
+
+    /// How often the server took a message of this name.
     pub fn taken(&self, name: &Uid) -> usize {
         self.taken.lock().unwrap().get(name).copied().unwrap_or_default()
     }

@@ -206,4 +206,41 @@ mod tests {
             assert_eq!(word(&looked(&edit(kind), answer)), expected, "{told}");
         }
     }
+
+    #[test]
+    fn later_edits_follow_only_where_nobody_changed_anything() {
+        let column =
+            |kind| Column { kind, create: true, update: true, read: true, required: false };
+        let columns = [
+            ("jobtitle", column(Kinds::Text { max: None })),
+            ("telephone1", column(Kinds::Text { max: None })),
+            ("statecode", column(Kinds::Boolean)),
+        ];
+        let definition = Definition {
+            logical: "contact".to_owned(),
+            set: "contacts".to_owned(),
+            id: "contactid".to_owned(),
+            name: "fullname".to_owned(),
+            versioned: true,
+            columns: columns.map(|(name, column)| (name.to_owned(), column)).into(),
+        };
+        let says = |values: &[(&str, Json)]| -> Values {
+            values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+        };
+        let seen = says(&[("jobtitle", json!("old"))]);
+        let filled = says(&[("jobtitle", json!("old")), ("statecode", json!(false))]);
+        let theirs = says(&[("jobtitle", json!("old")), ("telephone1", json!("7"))]);
+        for (is_new, found, expected) in [
+            (false, &seen, true),
+            (false, &filled, false),
+            (true, &filled, true),
+            (true, &theirs, false),
+            (false, &theirs, false),
+        ] {
+            assert_eq!(is_untouched(&definition, is_new, &seen, found), expected, "{found:?}");
+        }
+        let edits = edit(Kind::Update).edits;
+        assert!(stands(&edits, &theirs));
+        assert!(!stands(&edits, &says(&[("jobtitle", json!("theirs"))])));
+    }
 }
