@@ -95,7 +95,8 @@ fn free(world: &World, side: Side) -> Free<'_> {
         .collect()
 }
 
-/// A half that is gone under its old id but stands under another with the same global id has only moved.
+/// A half that is gone under its old id but stands under another with the same global id has only moved. An item that somebody made
+/// anew from the record, who knew nothing of the pair, is the pair's, too: it has the record's name.
 fn follow_links<'w>(
     world: &'w World,
     items: &mut Free<'w>,
@@ -111,7 +112,13 @@ fn follow_links<'w>(
                 if *world.seen(side, old) != Seen::Gone {
                     return old;
                 }
-                let Some(new) = by_uid.remove(&link.uid) else { return old };
+                let named = match side {
+                    Side::Mailbox => RecordId::parse(&link.record),
+                    Side::Crm => None,
+                };
+                let named = named.map(|row| name::item_uid(world.organisation, row.guid));
+                let new = by_uid.remove(&link.uid);
+                let Some(new) = new.or_else(|| by_uid.remove(&named?)) else { return old };
                 free.remove(new);
                 new
             };

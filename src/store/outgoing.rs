@@ -101,6 +101,8 @@ pub struct Mail {
     /// Whether nothing is left to do in the CRM.
     pub told: bool,
     pub since: Timestamp,
+    /// When it came into this state.
+    pub changed: Timestamp,
 }
 
 impl fmt::Debug for Mail {
@@ -234,12 +236,12 @@ pub fn refused(tx: &Transaction<'_>, id: MailId, reason: &str, at: Timestamp) ->
     Ok(())
 }
 
-/// Notes that nobody knows whether it left.
+/// Notes that nobody knows whether it left, perhaps from another computer.
 ///
 /// # Errors
 /// [`ErrorKind::Missing`] when that is known.
 pub fn unknown(tx: &Transaction<'_>, id: MailId, reason: &str, at: Timestamp) -> Result<()> {
-    change(tx, id, State::Unknown, &[State::Sending, State::Unknown], reason, at)
+    change(tx, id, State::Unknown, &[State::Ready, State::Sending, State::Unknown], reason, at)
 }
 
 /// A person's word on a mail of which nobody knew whether it left: it did, or it is to be sent again.
@@ -298,7 +300,7 @@ pub fn withdraw(tx: &Transaction<'_>, id: MailId) -> Result<()> {
 /// Only the store's own.
 pub fn open(connection: &Connection) -> Result<Vec<Mail>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, record, uid, title, sender, recipients, length(message), state, reason, attempts, failures, due, copied, told, since
+        "SELECT id, record, uid, title, sender, recipients, length(message), state, reason, attempts, failures, due, copied, told, since, at
          FROM outgoing WHERE copied = 0 OR told = 0 ORDER BY id",
     )?;
     statement.query_and_then([], from_row)?.collect()
@@ -310,7 +312,7 @@ pub fn open(connection: &Connection) -> Result<Vec<Mail>> {
 /// Only the store's own.
 pub fn of(connection: &Connection, record: &ItemId) -> Result<Option<Mail>> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, record, uid, title, sender, recipients, length(message), state, reason, attempts, failures, due, copied, told, since
+        "SELECT id, record, uid, title, sender, recipients, length(message), state, reason, attempts, failures, due, copied, told, since, at
          FROM outgoing WHERE record = ?1",
     )?;
     statement.query_row([record.as_str()], |row| Ok(from_row(row))).optional()?.transpose()
@@ -403,5 +405,6 @@ fn from_row(row: &Row<'_>) -> Result<Mail> {
         copied: row.get(12)?,
         told: row.get(13)?,
         since: read_moment(row.get(14)?)?,
+        changed: read_moment(row.get(15)?)?,
     })
 }

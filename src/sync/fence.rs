@@ -130,6 +130,14 @@ impl Fence {
         self.keep().await
     }
 
+    /// Since when this installation is the one that syncs, if that is known.
+    pub(super) fn since(&self) -> Option<Timestamp> {
+        match self.role() {
+            Role::Holder(entry) => Some(entry.tenure.since),
+            Role::Free(_) | Role::Other(_) | Role::Unprotected | Role::Unknown => None,
+        }
+    }
+
     /// Why this installation does not sync, if it is known that it does not.
     pub fn standby(&self) -> Option<Failure> {
         match (self.role(), &self.reserve) {

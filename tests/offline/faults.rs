@@ -1,6 +1,8 @@
 //! An organisation that asks for pauses, lets tokens expire, and loses replies after doing the work: the same end, and nothing
 //! twice.
 
+use serde_json::json;
+
 use super::scene::{Scene, office};
 
 #[test]
@@ -44,4 +46,26 @@ fn without_an_answer_nothing_is_lost_and_the_next_one_settles_it() {
     assert_eq!(organisation.rows("contacts?$select=fullname").len(), 1);
     assert_eq!(organisation.audit()["contact"]["creates"], 1);
     anna.run(&["outbox", "list"]).ends(0).says("nothing waits");
+}
+
+/// A record was made, and nobody was told; a colleague fills a column of it before the user does.
+#[test]
+fn what_a_colleague_wrote_into_a_record_whose_making_had_no_answer_stays() {
+    let (organisation, anna) = office();
+    anna.run(&["offline"]).ends(0);
+    anna.run(&["record", "create", "contact", "firstname=Ann", "lastname=Smith"]).ends(0);
+    organisation
+        .steer("faults", r#"{"fault": "drop-reply", "path": "$batch", "count": 50, "skip": 1}"#);
+    anna.run(&["online"]).ends(75);
+    let there = organisation.rows("contacts?$select=fullname").remove(0);
+    let contact = there["contactid"].as_str().unwrap();
+    organisation.change(&format!("contacts({contact})"), r#"{"jobtitle": "Director"}"#);
+    // Still without an answer: it is made on what is kept.
+    anna.run(&["record", "update", "contact", contact, "jobtitle=Boss", "telephone1=1"]);
+    organisation.forget_faults();
+    anna.run(&["online"]).ends(5).says("1 contested");
+    let there = organisation.rows("contacts?$select=jobtitle,telephone1").remove(0);
+    assert_eq!((&there["jobtitle"], &there["telephone1"]), (&json!("Director"), &json!("1")));
+    let collision = &anna.json(&["outbox", "list"])["collisions"][0];
+    assert_eq!((&collision["ours"], &collision["theirs"]), (&json!("Boss"), &json!("Director")));
 }

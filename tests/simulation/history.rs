@@ -43,6 +43,12 @@ pub enum Event {
         nth: u32,
         what: Happening,
     },
+    /// The user enters something into the copy of an installation, away from the CRM.
+    Enter(usize, Act),
+    /// What was entered there goes to the CRM, and the copy is brought up to date.
+    Online(usize),
+    /// The user says what becomes of what waits for them there.
+    Answer(usize),
     /// The user makes this installation the one that syncs.
     Claim(usize),
     /// Its state folder is copied; the copy is put back; the folder is lost.
@@ -111,6 +117,9 @@ pub enum What {
     Rename,
     /// Saved without a change.
     Touch,
+    /// A mail of the user's is to be sent, or not after all.
+    Send,
+    TakeBack,
 }
 
 impl Who {
@@ -160,6 +169,9 @@ impl fmt::Display for Event {
         match self {
             Self::Act(act) => write!(f, "{act}"),
             Self::Round(site) => write!(f, "installation {site} looks"),
+            Self::Enter(site, act) => write!(f, "away, at {site}: {act}"),
+            Self::Online(site) => write!(f, "what was entered at {site} goes to the CRM"),
+            Self::Answer(site) => write!(f, "the user says what becomes of what waits at {site}"),
             Self::Expect { site, point, nth, what } => {
                 write!(f, "(expect, of {site}, {nth} more `{point}`, then {what})")
             }
@@ -241,7 +253,8 @@ impl Maker {
             }
             self.round();
         }
-        let Self { seed, events, .. } = self;
+        let Self { seed, events, things, .. } = self;
+        let events = super::away::weave(seed, &things, events);
         History { seed, conflict, deletes, nature, events }
     }
 

@@ -26,6 +26,51 @@ pub struct Ledger {
     pub astray: BTreeSet<Thing>,
     /// Properties that only the mailbox has.
     pub own: BTreeMap<u32, Thing>,
+    /// Edits that were entered away from the CRM, by what was written.
+    pub entered: BTreeMap<u32, Entered>,
+    /// Things that were made there, and how often that took place.
+    pub drafts: BTreeMap<Thing, Draft>,
+    /// Deletions that were entered at an installation, and what their author had before them.
+    pub removals: BTreeMap<(Thing, usize), Seen>,
+    /// Those of them that took place.
+    pub removed: BTreeSet<(Thing, usize)>,
+    /// Mails that the CRM wants sent.
+    pub mails: BTreeMap<u32, Wanted>,
+    /// What went wrong at once, whatever comes of it.
+    pub wrong: Vec<String>,
+}
+
+/// What somebody has before them, by field.
+pub type Seen = BTreeMap<&'static str, Sight>;
+
+/// An edit that was entered away from the CRM. It replaces what its author saw when it takes place, and nothing else.
+#[derive(Debug, Clone)]
+pub struct Entered {
+    pub site: usize,
+    /// How often its author wanted it.
+    pub wanted: usize,
+    /// What they had before them then, and what that was to replace if it never left.
+    pub saw: BTreeSet<Sight>,
+    /// How often it took place.
+    pub times: usize,
+    /// The program was told that it did.
+    pub is_answered: bool,
+}
+
+/// What people wanted of a mail.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// Sent once more, after it was taken back, although it had left.
+    pub again: usize,
+    pub is_taken_back: bool,
+}
+
+/// A thing that was made away from the CRM.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Draft {
+    pub site: usize,
+    pub times: usize,
+    pub is_answered: bool,
 }
 
 /// One edit of one field.
@@ -43,7 +88,7 @@ pub struct Edit {
 }
 
 /// What a field shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sight {
     Empty,
     Token(u32),
@@ -80,10 +125,168 @@ impl Ledger {
 
     /// Somebody deleted a thing that said this.
     pub fn delete(&mut self, thing: Thing, side: Side, fields: &Fields) {
-        for field in super::history::fields(thing.0) {
-            self.replace(thing, field, sight(fields, field));
+        let names = super::history::fields(thing.0).iter();
+        self.delete_seen(thing, side, &names.map(|name| (*name, sight(fields, name))).collect());
+    }
+
+    fn delete_seen(&mut self, thing: Thing, side: Side, seen: &Seen) {
+        for (field, sight) in seen {
+            self.supersede(thing, field, *sight);
         }
         self.deletions.insert((thing, side));
+    }
+
+    /// Somebody wrote something away from the CRM.
+    pub fn enter(
+        &mut self,
+        site: usize,
+        number: u32,
+        (thing, field): (Thing, &'static str),
+        saw: Sight,
+    ) {
+        let (wanted, saw) = (1, self.take_over(site, (thing, field), saw));
+        let (side, empties) = (Side::Crm, false);
+        let edit = Edit { thing, side, field, empties, is_replaced: false, is_forfeit: false };
+        self.edits.insert(number, edit);
+        let entered = Entered { site, wanted, saw, times: 0, is_answered: false };
+        self.entered.insert(number, entered);
+    }
+
+    /// Somebody enters something over this: what was entered here, and did not leave yet, is made another. What it is over then.
+    fn take_over(
+        &mut self,
+        site: usize,
+        (thing, field): (Thing, &'static str),
+        saw: Sight,
+    ) -> BTreeSet<Sight> {
+        let mut all = BTreeSet::from([saw]);
+        if let Sight::Token(before) = saw
+            && let Some(before) = self.entered.get(&before)
+            && before.site == site
+            && before.times == 0
+        {
+            all.extend(before.saw.iter().copied());
+            self.replace(thing, field, saw);
+        }
+        all
+    }
+
+    /// Somebody wants it all the same, who saw what stands there by now.
+    pub fn enter_again(&mut self, number: u32, saw: Sight) {
+        let Some(edit) = self.edits.get(&number).cloned() else { return };
+        let Some(site) = self.entered.get(&number).map(|entered| entered.site) else { return };
+        let saw = self.take_over(site, (edit.thing, edit.field), saw);
+        if let Some(entered) = self.entered.get_mut(&number) {
+            entered.saw.extend(saw);
+            entered.wanted += 1;
+            entered.is_answered = false;
+        }
+    }
+
+    /// Nobody asks for it any more.
+    pub fn forfeit(&mut self, number: u32) {
+        if let Some(edit) = self.edits.get_mut(&number) {
+            edit.is_forfeit = true;
+        }
+    }
+
+    pub fn enter_thing(&mut self, site: usize, thing: Thing) {
+        self.things.insert(thing, Side::Crm);
+        self.drafts.insert(thing, Draft { site, ..Draft::default() });
+    }
+
+    /// A thing that was only entered is taken back: it never was.
+    pub fn undo(&mut self, thing: Thing) {
+        self.things.remove(&thing);
+        self.drafts.remove(&thing);
+        self.edits.retain(|_, edit| edit.thing != thing);
+    }
+
+    pub fn enter_removal(&mut self, site: usize, thing: Thing, seen: Seen) {
+        self.removals.insert((thing, site), seen);
+    }
+
+    /// An edit that was entered took place, where this stood, or in a new thing. It may take place again only if nobody told the program that it did,
+    /// and what its author saw stands there again: that nobody can tell from an edit that never arrived.
+    pub fn take(&mut self, number: u32, stood: Sight, is_new: bool) {
+        let Some(entered) = self.entered.get_mut(&number) else {
+            self.wrong.push(format!("O12 nobody entered t{number}"));
+            return;
+        };
+        entered.times += 1;
+        let (is_open, saw_it) = (!entered.is_answered, entered.saw.contains(&stood));
+        let is_alike = is_open && (saw_it || is_new);
+        if entered.times > entered.wanted && !is_alike {
+            self.wrong.push(format!("O13 t{number} took place {} times", entered.times));
+        }
+        let Some(edit) = self.edits.get(&number).cloned() else { return };
+        for saw in self.entered[&number].saw.clone() {
+            self.supersede(edit.thing, edit.field, saw);
+        }
+    }
+
+    /// Somebody replaced this who saw it, and with it all that it was entered to replace.
+    fn supersede(&mut self, thing: Thing, field: &'static str, seen: Sight) {
+        let mut rest = vec![seen];
+        let mut known = BTreeSet::new();
+        while let Some(sight) = rest.pop() {
+            self.replace(thing, field, sight);
+            if let Sight::Token(number) = sight
+                && known.insert(number)
+            {
+                rest.extend(self.entered.get(&number).into_iter().flat_map(|it| it.saw.clone()));
+            }
+        }
+    }
+
+    /// A thing that was entered was made.
+    pub fn make(&mut self, thing: Thing) {
+        let is_deleted =
+            [Side::Mailbox, Side::Crm].into_iter().any(|side| self.is_deleted(thing, side));
+        let Some(draft) = self.drafts.get_mut(&thing) else {
+            self.wrong.push(format!("O12 nobody entered {} {}", thing.0, thing.1));
+            return;
+        };
+        draft.times += 1;
+        if draft.times > 1 && (draft.is_answered || !is_deleted) {
+            self.wrong.push(format!("O13 {} {} was made {} times", thing.0, thing.1, draft.times));
+        }
+    }
+
+    /// Whether a thing was made once more: somebody deleted it before the program was told that it was made.
+    pub fn is_remade(&self, thing: Thing) -> bool {
+        self.drafts.get(&thing).is_some_and(|draft| draft.times > 1)
+    }
+
+    /// A deletion that was entered took place.
+    pub fn remove(&mut self, site: usize, thing: Thing) {
+        match self.removals.get(&(thing, site)).cloned() {
+            Some(seen) => {
+                self.removed.insert((thing, site));
+                self.delete_seen(thing, Side::Crm, &seen);
+            }
+            None => self.wrong.push(format!("O12 nobody deleted {} {}", thing.0, thing.1)),
+        }
+    }
+
+    /// The program knows that this took place.
+    pub fn answer(&mut self, words: impl Iterator<Item = u32>, thing: Option<Thing>) {
+        for number in words {
+            if let Some(entered) = self.entered.get_mut(&number) {
+                entered.is_answered = true;
+            }
+        }
+        if let Some(draft) = thing.and_then(|thing| self.drafts.get_mut(&thing)) {
+            draft.is_answered = true;
+        }
+    }
+
+    /// An installation forgets what it was told since it last promised anything.
+    pub fn forget_answers(&mut self, site: usize) {
+        let entered = self.entered.values_mut().filter(|entered| entered.site == site);
+        entered.for_each(|entered| entered.is_answered = false);
+        let drafts = self.drafts.values_mut().filter(|draft| draft.site == site);
+        drafts.for_each(|draft| draft.is_answered = false);
     }
 
     fn replace(&mut self, thing: Thing, field: &'static str, before: Sight) {

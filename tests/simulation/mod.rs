@@ -6,11 +6,15 @@
 //! `LIAISON_HISTORIES` says how many; `LIAISON_SEED` with which seed they begin. A history that goes wrong is made smaller
 //! (`shrink`) and shown with the command that lets it take place again.
 
+mod away;
+mod desk;
 mod history;
 mod ledger;
 mod nature;
 mod office;
 mod oracle;
+mod post;
+mod rows;
 mod servers;
 mod shrink;
 mod tally;

@@ -2,7 +2,7 @@
 //! somebody moves it: here histories take place. All that happens is written down in the order in which it does.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
@@ -10,21 +10,26 @@ use async_trait::async_trait;
 use jiff::tz::TimeZone;
 use liaison::clock::Clock;
 use liaison::connector::lease::{Instance, Looked};
+use liaison::connector::outgoing::Postbox;
 use liaison::connector::{Connector, Result};
 use liaison::filter::{email, track};
 use liaison::mapping::{Context, Lengths};
 use liaison::model::fields::Address;
 use liaison::model::{Class, Field, Fields, ItemId, Listing, Patch, RecordId, Side, Table, Value};
 use liaison::plan::guard::Limits;
-use liaison::store::{AFTER_PROMISE, Probe, Store, conflict, journal, link};
+use liaison::store::outgoing::{self, Mail};
+use liaison::store::{AFTER_PROMISE, Probe, Store, conflict, journal, link, replica};
 use liaison::sync::fence::Fence;
+use liaison::sync::send::Sending;
 use liaison::sync::{ClassReport, ClassSettings, Engine, Filing, Report, Settings};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use super::desk::Workplace;
 use super::history::{Act, CLASSES, Event, Happening, History, OLD, What};
-use super::ledger::{Edit, Ledger, Sight, sight, token, written};
+use super::ledger::{Edit, Ledger, Sight, Thing, sight, token, written};
 use super::nature::Nature;
+use super::post::Post;
 use super::servers::{Content, Register, Server, Servers, key};
 use super::tally::Tally;
 use crate::support::disk::{Disk, Files};
@@ -38,8 +43,14 @@ const NOW: &str = "2027-06-01T12:00:00Z";
 /// Between two events.
 const BREATH: Duration = Duration::from_mins(5);
 
+/// How long a mail without an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The code that sends mail.
+const SENDS: &str = "src/sync/send";
+
 /// More rounds than this without anybody doing anything are no coming to rest.
-const ROUNDS: usize = 12;
+pub const ROUNDS: usize = 12;
 
 /// See the module.
 pub struct Office {
@@ -48,17 +59,17 @@ pub struct Office {
     pub trace: Mutex<Vec<String>>,
     pub tally: Mutex<Tally>,
     /// What went wrong in a round within a round.
-    problems: Mutex<Vec<String>>,
+    pub problems: Mutex<Vec<String>>,
     settings: Settings,
-    sites: [Mutex<Site>; 2],
+    pub sites: [Mutex<Site>; 2],
     /// A store in which nothing is.
     blank: Files,
     _folder: TempDir,
 }
 
 /// An installation.
-struct Site {
-    clock: Clock,
+pub struct Site {
+    pub clock: Clock,
     path: PathBuf,
     disk: Disk,
     /// Grows when the state folder is lost: what is made then is another installation.
@@ -75,6 +86,8 @@ struct Site {
     /// Its memory was lost or is an old one.
     is_forgetful: bool,
     first: BTreeMap<(Side, Class), Listing>,
+    /// Where its user works away from the CRM.
+    pub desk: Workplace,
 }
 
 /// What was there when a history begins: made once.
@@ -83,6 +96,7 @@ struct Beginning {
     content: Content,
     ledger: Ledger,
     stores: [Files; 2],
+    copies: [Files; 2],
     blank: Files,
 }
 
@@ -125,10 +139,13 @@ impl Office {
         let folder = folder();
         let clock = || Clock::manual(NOW.parse().unwrap());
         let mut stores = beginning.stores.iter();
+        let mut copies = beginning.copies.iter();
         let sites = [0, 1].map(|number| {
             let path = folder.path().join(format!("store-{number}"));
             let disk = Disk::new(&path);
             disk.put(stores.next().unwrap());
+            let desk = Workplace::new(folder.path().join(format!("copy-{number}")));
+            desk.disk.put(copies.next().unwrap());
             Mutex::new(Site {
                 clock: clock(),
                 path,
@@ -142,6 +159,7 @@ impl Office {
                 backup: None,
                 is_forgetful: false,
                 first: BTreeMap::new(),
+                desk,
             })
         });
         Arc::new(Self {
@@ -180,8 +198,15 @@ impl Office {
                 if matches!(what, Happening::Fault(Fault::PowerLoss)) && !of.may_lose_power() {
                     // What was written long ago has found its way.
                     of.disk.flush();
+                    of.desk.disk.flush();
                 }
                 of.expected.push((*point, *nth, what.clone()));
+            }
+            Event::Enter(site, act) => self.enter(*site, act).await?,
+            Event::Online(site) => self.online(*site).await?,
+            Event::Answer(site) => {
+                self.answer(*site);
+                self.say_whether_sent(*site);
             }
             Event::Claim(site) => self.claim(*site).await,
             Event::Backup(site) => {
@@ -215,7 +240,6 @@ impl Office {
             let mut site = self.sites[number].lock().unwrap();
             site.end();
             site.disk.put(&files);
-            site.disk.flush();
             site.generation = generation;
             site.is_forgetful = true;
         }
@@ -237,7 +261,7 @@ impl Office {
         self.trace.lock().unwrap().push(what());
     }
 
-    fn pass(&self, time: Duration) {
+    pub fn pass(&self, time: Duration) {
         self.servers.clock.advance(time);
         for site in &self.sites {
             site.lock().unwrap().clock.advance(time);
@@ -245,7 +269,10 @@ impl Office {
     }
 
     /// A round of an installation; `None` when it died in it.
-    async fn round(self: &Arc<Self>, number: usize) -> std::result::Result<Option<Report>, String> {
+    pub async fn round(
+        self: &Arc<Self>,
+        number: usize,
+    ) -> std::result::Result<Option<Report>, String> {
         let engine = self.start(number)?;
         self.sites[number].lock().unwrap().is_busy = true;
         let result = engine.sync(&CLASSES, "test").await;
@@ -257,14 +284,10 @@ impl Office {
         };
         if let Some(death) = death {
             self.note(|| format!("installation {number} died: {death:?}"));
-            let mut site = self.sites[number].lock().unwrap();
             match death {
                 // What it had committed is there for the next one, which finds the store as it is.
-                Death::Process => site.engine = None,
-                Death::Power => {
-                    site.end();
-                    site.disk.restore();
-                }
+                Death::Process => self.sites[number].lock().unwrap().engine = None,
+                Death::Power => self.power_fails(number),
             }
             return Ok(None);
         }
@@ -272,6 +295,22 @@ impl Office {
         self.note(|| summary(number, &report));
         self.approve(number, Approval::First);
         Ok(Some(report))
+    }
+
+    /// All that was written at an installation since it last promised anything is lost.
+    pub fn power_fails(&self, number: usize) {
+        let mut site = self.sites[number].lock().unwrap();
+        site.end();
+        site.disk.restore();
+        if site.desk.is_busy {
+            // In the middle of it: whoever works with the copy finds out.
+            site.desk.death = Some(Death::Power);
+            return;
+        }
+        site.desk.store = None;
+        site.desk.disk.restore();
+        drop(site);
+        self.ledger.lock().unwrap().forget_answers(number);
     }
 
     fn approve(&self, number: usize, approval: Approval) -> usize {
@@ -323,6 +362,9 @@ impl Office {
         let lease =
             Arc::new(Register { all: Arc::clone(&self.servers), course: Arc::clone(&course) });
         let memory = (store.clone(), site.clock.clone());
+        let all = Arc::clone(&self.servers);
+        let office = Arc::downgrade(self);
+        let post = Arc::new(Post { site: number, all, office, course: Arc::clone(&course) });
         let engine = Engine {
             mailbox: CLASSES.map(|class| (class, end(Side::Mailbox, class))).into(),
             crm: end(Side::Crm, Class::Contact),
@@ -331,7 +373,12 @@ impl Office {
             settings: self.settings.clone(),
             fence: Some(Arc::new(Fence::new(lease, me, None, Looked::Untold, memory))),
             stop: liaison::sync::stop::Stop::default(),
-            sending: None,
+            sending: Some(Sending {
+                postbox: Arc::clone(&post) as Arc<dyn Postbox>,
+                courier: post,
+                patience: PATIENCE,
+                token: None,
+            }),
             progress: Arc::new(|_| ()),
         };
         site.engine = Some(engine.clone());
@@ -347,13 +394,13 @@ impl Office {
             if stop.name == AFTER_PROMISE && site.may_lose_power() {
                 site.disk.flush();
             }
-            let point = Point::stop(stop.name);
-            match site.come_by(point) {
-                Some(Happening::Fault(fault)) => {
+            let sends = stop.place.file().starts_with(SENDS);
+            let mail = sends.then(|| Point::stop_of_mail(stop.name));
+            for point in mail.into_iter().chain([Point::stop(stop.name)]) {
+                if let Some(Happening::Fault(fault)) = site.come_by(point) {
                     office.hit(point, fault);
                     site.die(fault);
                 }
-                Some(Happening::Act(_) | Happening::Other) | None => {}
             }
             site.death.is_none()
         })
@@ -412,14 +459,32 @@ impl Office {
         }
     }
 
-    fn hit(&self, point: Point, fault: Fault) {
+    pub fn hit(&self, point: Point, fault: Fault) {
         self.tally.lock().unwrap().hit(point, fault);
     }
 
     /// Somebody does something. Where the thing is not, nothing happens.
-    fn act(&self, act: &Act) {
+    pub fn act(&self, act: &Act) {
         let (side, class) = (act.who.side(), act.class);
         let thing = (class, act.thing);
+        match act.what {
+            What::Send => {
+                let is_sent = self.servers.send_mail(act.thing);
+                let mut ledger = self.ledger.lock().unwrap();
+                ledger.things.insert(thing, side);
+                let wanted = ledger.mails.entry(act.thing).or_default();
+                wanted.again += usize::from(is_sent && self.servers.handed_in(act.thing) > 0);
+                return;
+            }
+            What::TakeBack => {
+                if self.servers.take_back(act.thing) {
+                    let mut ledger = self.ledger.lock().unwrap();
+                    ledger.mails.entry(act.thing).or_default().is_taken_back = true;
+                }
+                return;
+            }
+            _ => {}
+        }
         let hand = self.hand(class);
         let id = self.servers.place(side, class, act.thing);
         if act.what == What::Make {
@@ -435,7 +500,7 @@ impl Office {
         let Some(Ok(fields)) = hand.fields(side, &id) else { return };
         let mut ledger = self.ledger.lock().unwrap();
         match &act.what {
-            What::Make => {}
+            What::Make | What::Send | What::TakeBack => {}
             What::Write { field, token: number, is_long } => {
                 let text = Value::Text(token(*number, *is_long));
                 let patch = Patch::from([(Field::of(field), Some(text))]);
@@ -452,8 +517,10 @@ impl Office {
                 let mut edit = edit(thing, side, field, true);
                 // Nothing tells whoever does not know the pair yet that there was something: then what the other side says fills what
                 // is empty. And what a write without an answer filled, somebody emptied before it was looked at: so it stood before.
+                // And what was filled and emptied between two looks, never was.
                 edit.is_forfeit = [0, 1].into_iter().any(|site| {
-                    !self.knows(site, side, class, &id) || self.is_in_doubt(site, side, &id)
+                    !self.agreed(site, side, class, &id).contains_key(&Field::of(field))
+                        || self.is_in_doubt(site, side, &id)
                 });
                 ledger.edit(*number, edit, sight(&fields, field));
             }
@@ -480,11 +547,7 @@ impl Office {
                 let ends = if side == Side::Crm { &hand.crm } else { &hand.mailbox };
                 ends.lock().unwrap().remove(side, &id);
                 ledger.delete(thing, side, &fields);
-                for site in [0, 1] {
-                    if self.knows(site, side, class, &id) {
-                        ledger.knew.insert((thing, side, site));
-                    }
-                }
+                self.note_who_knew(&mut ledger, thing, side, &id);
             }
             What::Leave | What::Return => {
                 let row = RecordId::parse(&id).unwrap();
@@ -571,6 +634,38 @@ impl Office {
         found.unwrap().is_some()
     }
 
+    /// Writes down which installations know the other half of what is deleted here.
+    pub fn note_who_knew(&self, ledger: &mut Ledger, thing: Thing, side: Side, id: &ItemId) {
+        for number in [0, 1] {
+            if !self.knows(number, side, thing.0, id) {
+                continue;
+            }
+            ledger.knew.insert((thing, side, number));
+            let site = self.sites[number].lock().unwrap();
+            if site.may_lose_power() {
+                // What it knows has been on the disk for a while.
+                site.disk.flush();
+            }
+        }
+    }
+
+    /// What stood here when an installation last agreed on it with what stands on the other side; nothing where it does not know that.
+    fn agreed(&self, number: usize, side: Side, class: Class, id: &ItemId) -> Fields {
+        let Some(store) = self.store(number) else { return Fields::new() };
+        let found = store.read_blocking(|db| {
+            let link = match side {
+                Side::Mailbox => link::by_item(db, class, id),
+                Side::Crm => link::by_record(db, class, id),
+            }?;
+            let bases = link.map(|link| link::bases(db, &[link.id])).transpose()?;
+            Ok(bases.and_then(|bases| bases.into_values().next()))
+        });
+        let bases = found.unwrap();
+        bases
+            .map(|bases| if side == Side::Crm { bases.record } else { bases.item })
+            .unwrap_or_default()
+    }
+
     /// Whether an installation wrote here, and knows no answer yet.
     fn is_in_doubt(&self, number: usize, side: Side, id: &ItemId) -> bool {
         let Some(store) = self.store(number) else { return false };
@@ -582,6 +677,35 @@ impl Office {
             };
             entry.intent.side == side && written.as_ref() == Some(id)
         })
+    }
+
+    /// A person says of the mails that they are asked about whether they were sent, as is true; of how many.
+    fn say_whether_sent(&self, number: usize) -> usize {
+        let asked = self.asked(number);
+        let Some(store) = self.store(number) else { return 0 };
+        let site = self.sites[number].lock().unwrap();
+        let now = site.clock.now();
+        for mail in &asked {
+            let (id, was_sent) = (mail.id, self.servers.taken(&mail.uid) > 0);
+            store.promise_blocking(move |tx| outgoing::answer(tx, id, was_sent, now)).unwrap();
+        }
+        if site.may_lose_power() {
+            site.disk.flush();
+        }
+        asked.len()
+    }
+
+    /// The mails that a person is asked about at an installation.
+    fn asked(&self, number: usize) -> Vec<Mail> {
+        let mut open = self.outgoing(number);
+        open.retain(|mail| mail.state == outgoing::State::Unknown);
+        open
+    }
+
+    /// The mails with which something is left to do at an installation.
+    pub fn outgoing(&self, number: usize) -> Vec<Mail> {
+        let store = self.store(number);
+        store.map(|store| store.read_blocking(outgoing::open).unwrap()).unwrap_or_default()
     }
 
     /// The store of an installation; `None` where its state folder is lost and it did not begin anew.
@@ -604,6 +728,9 @@ impl Office {
             site.lock().unwrap().expected.clear();
         }
         self.servers.settle();
+        for number in [0, 1] {
+            self.clear_desk(number).await?;
+        }
         let holder = usize::from(self.servers.holder().as_deref() == Some("place 1"));
         self.rest(holder).await?;
         Ok(())
@@ -617,13 +744,15 @@ impl Office {
                 return Err("O5 it died although nothing happened".to_owned());
             };
             // A person looks at what waits, once it is clear that it does.
-            let approved = if round > 1 { self.approve(number, Approval::All) } else { 0 };
+            let mut approved = if round > 1 { self.approve(number, Approval::All) } else { 0 };
+            approved += self.say_whether_sent(number);
             let rests = |class: &ClassReport| {
                 class.error.is_none()
                     && class.partial.is_empty()
                     && class.operations == 0
                     && class.adopted == 0
                     && class.held == 0
+                    && class.outgoing.waiting == 0
             };
             if approved == 0 && round > 1 && report.classes.values().all(rests) {
                 return Ok(());
@@ -636,7 +765,7 @@ impl Office {
 
 impl Site {
     /// What is to happen here, this time.
-    fn come_by(&mut self, point: Point) -> Option<Happening> {
+    pub fn come_by(&mut self, point: Point) -> Option<Happening> {
         let mut now = None;
         for (number, (at, nth, _)) in self.expected.iter_mut().enumerate() {
             if *at != point {
@@ -651,7 +780,7 @@ impl Site {
         now.map(|number| self.expected.remove(number).2)
     }
 
-    fn may_lose_power(&self) -> bool {
+    pub fn may_lose_power(&self) -> bool {
         let is_loss = |what: &Happening| *what == Happening::Fault(Fault::PowerLoss);
         self.expected.iter().any(|(_, _, what)| is_loss(what))
     }
@@ -663,8 +792,7 @@ impl Site {
     }
 
     fn die(&mut self, fault: Fault) {
-        let death = if fault == Fault::PowerLoss { Death::Power } else { Death::Process };
-        self.death = Some(death);
+        self.death = Death::of(fault);
     }
 }
 
@@ -748,11 +876,13 @@ impl Beginning {
             nature: Nature::default(),
             events: Vec::new(),
         };
-        let blank = blank();
+        let blank = blank(Store::open);
+        let copy = self::blank(replica::open);
         let nothing = Self {
             content: Content::default(),
             ledger: Ledger::default(),
             stores: [blank.clone(), blank.clone()],
+            copies: [copy.clone(), copy],
             blank: blank.clone(),
         };
         let office = Office::with(&history, &nothing);
@@ -770,18 +900,24 @@ impl Beginning {
             office.pass(BREATH);
             office.round(round).await.unwrap();
         }
-        office.sites.iter().for_each(|site| site.lock().unwrap().end());
+        for site in [0, 1] {
+            office.online(site).await.unwrap();
+            let mut site = office.sites[site].lock().unwrap();
+            site.end();
+            site.desk.store = None;
+        }
+        let copies = [0, 1].map(|number| office.sites[number].lock().unwrap().desk.disk.files());
         let stores = [0, 1].map(|number| office.sites[number].lock().unwrap().disk.files());
         let ledger = office.ledger.lock().unwrap().clone();
-        Self { content: office.servers.content(), ledger, stores, blank }
+        Self { content: office.servers.content(), ledger, stores, copies, blank }
     }
 }
 
 /// A store that was just made.
-fn blank() -> Files {
+fn blank(open: fn(&Path) -> liaison::store::Result<Store>) -> Files {
     let folder = folder();
     let path = folder.path().join("store");
-    drop(Store::open(&path).unwrap());
+    drop(open(&path).unwrap());
     Disk::new(&path).files()
 }
 

@@ -11,12 +11,20 @@
 //! * O8 The journal knows every write that took place, for as long as it promises to.
 //! * O10 Nothing is deleted that nobody deleted on the other side.
 //! * O11 Properties that only the mailbox knows are as they were.
+//! * O12 What was entered away from the CRM, and acknowledged, took place, or is in a list that its author can look at (O1 says
+//!   the same of its words); nothing takes place that nobody entered.
+//! * O13 Nothing that was entered takes place twice.
+//! * O14 A copy of the CRM says what the CRM says, but for what was entered.
+//! * O15 No mail is handed in twice, unless somebody took it back who could not know that it had left, and sent it again.
+//! * O16 No mail is passed over in silence: it was sent, and the CRM says so and the mailbox has it; or nobody got it, and the CRM
+//!   says that; or a person is asked.
 //!
 //! (O9, that no secret is ever told, needs none of this: there are no secrets in memory. It is in `cli::privacy`.)
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
+use liaison::connector::outgoing::Stage;
 use liaison::model::{Class, Field, Fields, ItemId, Side};
 use liaison::plan::DeleteRule;
 use liaison::store::{conflict, journal, link};
@@ -24,6 +32,8 @@ use liaison::store::{conflict, journal, link};
 use super::history::{CLASSES, History, fields};
 use super::ledger::{Ledger, Sight, Thing, sight};
 use super::office::{Office, says};
+use super::post::mail_of;
+use super::servers::Effect;
 
 /// Where a thing stands, and what it says if that can be read.
 type Half = (ItemId, Option<Fields>);
@@ -40,6 +50,8 @@ struct End<'o> {
     contested: BTreeSet<u32>,
     /// Both halves of pairs about which something is contested.
     disputed: BTreeSet<ItemId>,
+    /// Things that were entered, and are not made yet.
+    unmade: BTreeSet<Thing>,
 }
 
 /// For how long the journal knows a write: half a year, less the most that the clock of a computer is late.
@@ -57,6 +69,9 @@ pub fn judge(office: &Office, history: &History) -> Vec<String> {
     wrong.extend(end.effects());
     wrong.extend(end.open_writes());
     wrong.extend(end.own());
+    wrong.extend(end.removals());
+    wrong.extend(end.ledger.wrong.iter().cloned());
+    wrong.extend(end.mails());
     wrong
 }
 
@@ -81,8 +96,14 @@ impl<'o> End<'o> {
         }
         let mut contested: BTreeSet<u32> = office.contested(0).into_iter().collect();
         contested.extend(office.contested(1));
+        let mut unmade = BTreeSet::new();
+        for site in [0, 1] {
+            let (words, things) = office.listed(site);
+            contested.extend(words);
+            unmade.extend(things);
+        }
         let disputed = disputed(office, &ledger);
-        Self { office, history, ledger, there, strange, contested, disputed }
+        Self { office, history, ledger, there, strange, contested, disputed, unmade }
     }
 
     fn at(&self, thing: Thing, side: Side) -> Option<&Half> {
@@ -148,7 +169,9 @@ impl<'o> End<'o> {
                     wrong.push(format!("O2 {class} {number} is {count} times in the {side}"));
                 }
                 let deleted = SIDES.into_iter().any(|side| self.ledger.is_deleted(thing, side));
-                if count == 0 && !deleted && !self.is_apart(thing) {
+                let is_mail = *class == Class::Email && self.ledger.mails.contains_key(number);
+                let is_missed = !deleted && !is_mail && !self.unmade.contains(&thing);
+                if count == 0 && is_missed && !self.is_apart(thing) {
                     wrong.push(format!(
                         "O2 {class} {number}, made in the {made}, is not in the {side}"
                     ));
@@ -212,6 +235,9 @@ impl<'o> End<'o> {
         let holder = usize::from(self.office.servers.holder().as_deref() == Some("place 1"));
         for ((class, number), side) in &self.ledger.deletions {
             let thing = (*class, *number);
+            if self.ledger.is_remade(thing) {
+                continue;
+            }
             // Whoever did not know the pair meets what is left of it as something new: another installation that had not looked
             // since, or this one whose write had no answer yet. A write that arrived, and whose thing somebody deleted at once,
             // looks like one that never arrived; to make the thing again loses nothing, not to make it might lose it.
@@ -282,11 +308,17 @@ impl<'o> End<'o> {
         wrong
     }
 
-    fn unexplained(&self, effects: &[super::servers::Effect]) -> Vec<String> {
+    fn unexplained(&self, effects: &[Effect]) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut counts: BTreeMap<(usize, Side, Class, &ItemId, &str), usize> = BTreeMap::new();
         let now = self.office.servers.clock.now();
-        for effect in effects.iter().filter(|effect| now.duration_since(effect.at) < REMEMBERED) {
+        // The copy of a mail that was sent is what its own state says.
+        let is_copy = |effect: &Effect| {
+            effect.side == Side::Mailbox && effect.class == Class::Email && effect.kind == "create"
+        };
+        let is_due =
+            |effect: &&Effect| now.duration_since(effect.at) < REMEMBERED && !is_copy(effect);
+        for effect in effects.iter().filter(is_due) {
             let key = (effect.site, effect.side, effect.class, &effect.id, effect.kind);
             *counts.entry(key).or_default() += 1;
         }
@@ -320,6 +352,55 @@ impl<'o> End<'o> {
         let open = open.into_iter().filter(|entry| entry.intent.class != Class::Email);
         open.map(|entry| format!("O7 nobody knows what became of {:?}", entry.intent.action))
             .collect()
+    }
+
+    /// O12, of deletions: they took place, or there is nothing left to delete, or they wait for a person.
+    fn removals(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (thing, site) in self.ledger.removals.keys() {
+            let Some((id, _)) = self.at(*thing, Side::Crm) else { continue };
+            // Where somebody else had deleted it, there was nothing left to do.
+            let is_done = self.ledger.removed.contains(&(*thing, *site))
+                || self.ledger.is_deleted(*thing, Side::Crm);
+            if !is_done && !self.office.lists_removal(*site, id) {
+                wrong.push(format!("O12 nobody deleted {id} for installation {site}"));
+            }
+        }
+        wrong
+    }
+
+    /// O15 and O16.
+    fn mails(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        // At an installation that is not the one that syncs, a question waits, and so does the copy of what it sent.
+        let open: BTreeSet<ItemId> = [0, 1]
+            .iter()
+            .flat_map(|site| self.office.outgoing(*site))
+            .map(|mail| mail.record)
+            .collect();
+        for (number, wanted) in &self.ledger.mails {
+            let times = self.office.servers.handed_in(*number);
+            if times > 1 + wanted.again {
+                wrong.push(format!("O15 mail {number} was handed in {times} times"));
+            }
+            let stage = self.office.servers.stage(*number);
+            let in_mailbox = self.at((Class::Email, *number), Side::Mailbox).is_some();
+            // Whoever lost what it knew cannot file what it sent, nor tell of what was taken back while it left.
+            let is_open = self.office.is_forgetful() || open.contains(&mail_of(*number).item_id());
+            let is_told = match (times, stage) {
+                (0, Stage::Withdrawn) => !in_mailbox,
+                (0, _) => false,
+                (_, Stage::Sent) => in_mailbox || is_open,
+                (_, Stage::Withdrawn) => wanted.is_taken_back && is_open,
+                (_, _) => false,
+            };
+            if !is_told {
+                wrong.push(format!(
+                    "O16 mail {number}: handed in {times} times, {stage:?} in the CRM, in the mailbox: {in_mailbox}"
+                ));
+            }
+        }
+        wrong
     }
 
     /// O11.

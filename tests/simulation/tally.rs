@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::history::points;
+use super::{away, history};
 use crate::support::faults::{Fault, Point};
 
 /// See the module.
@@ -56,4 +56,8 @@ impl fmt::Display for Tally {
         }
         Ok(())
     }
+}
+
+fn points() -> impl Iterator<Item = Point> {
+    history::points().into_iter().chain(away::points()).chain(away::mail_points())
 }

@@ -60,11 +60,17 @@ impl Disk {
 
     /// Power is back. The store must be closed.
     pub fn restore(&self) {
-        self.put(&self.flushed.lock().unwrap());
+        self.write(&self.flushed.lock().unwrap());
     }
 
-    /// These files and no others. The store must be closed.
+    /// These files and no others, and on the disk. The store must be closed.
     pub fn put(&self, files: &Files) {
+        self.write(files);
+        // Their log may begin as the one that was there, and go on otherwise.
+        self.flushed.lock().unwrap().clone_from(files);
+    }
+
+    fn write(&self, files: &Files) {
         for part in PARTS.into_iter().chain(["-shm"]) {
             // It may not be there.
             drop(fs::remove_file(self.file(part)));

@@ -32,6 +32,32 @@ pub enum Point {
     AfterCommit,
     /// After a commit that is on the disk.
     AfterPromise,
+    /// What was entered away from the CRM goes there: all of a request together, one change, one look.
+    Wave,
+    BeforeEdit(&'static str),
+    AfterEdit(&'static str),
+    Look,
+    /// The copy of the CRM is brought up to date.
+    CopyList,
+    CopyRows,
+    /// The copy's own commits.
+    CopyBeforeCommit,
+    CopyAfterCommit,
+    CopyAfterPromise,
+    /// The mails that the CRM wants sent are asked for, read, taken and told of.
+    MailList,
+    MailRead,
+    BeforeTake,
+    AfterTake,
+    BeforeTell,
+    AfterTell,
+    /// One is handed in: up to its final full stop, with that, and when the server has it.
+    BeforeSubmit,
+    FinalStop,
+    AfterSubmit,
+    /// The commits of what sends.
+    MailBeforeCommit,
+    MailAfterPromise,
 }
 
 /// What happens there.
@@ -57,6 +83,8 @@ pub enum Fault {
     Empty,
     /// The listing is that of the first look.
     Old,
+    /// A plug-in does not like it.
+    Refused,
 }
 
 impl Point {
@@ -66,13 +94,46 @@ impl Point {
             Self::BeforeWrite(..) => {
                 &[Fault::Die, Fault::PowerLoss, Fault::Stale, Fault::Throttled]
             }
-            Self::AfterWrite(..) | Self::BeforeCommit | Self::AfterCommit | Self::AfterPromise => {
-                &[Fault::Die, Fault::PowerLoss]
+            Self::BeforeEdit(_) => {
+                &[Fault::Die, Fault::PowerLoss, Fault::Stale, Fault::Throttled, Fault::Refused]
             }
-            Self::Batch(_) => &[Fault::Lost, Fault::Twice, Fault::Unreachable, Fault::Throttled],
+            Self::AfterWrite(..)
+            | Self::BeforeCommit
+            | Self::AfterCommit
+            | Self::AfterPromise
+            | Self::AfterEdit(_)
+            | Self::CopyBeforeCommit
+            | Self::CopyAfterCommit
+            | Self::CopyAfterPromise
+            | Self::MailBeforeCommit
+            | Self::MailAfterPromise => &[Fault::Die, Fault::PowerLoss],
+            Self::BeforeTake => &[Fault::Die, Fault::PowerLoss, Fault::Stale, Fault::Unreachable],
+            Self::BeforeTell => {
+                &[Fault::Die, Fault::PowerLoss, Fault::Throttled, Fault::Unreachable]
+            }
+            Self::AfterTake | Self::AfterTell | Self::AfterSubmit => {
+                &[Fault::Die, Fault::PowerLoss, Fault::Lost]
+            }
+            Self::BeforeSubmit => &[
+                Fault::Die,
+                Fault::PowerLoss,
+                Fault::Unreachable,
+                Fault::Throttled,
+                Fault::Refused,
+                Fault::Cut,
+            ],
+            Self::FinalStop => {
+                &[Fault::Die, Fault::PowerLoss, Fault::Throttled, Fault::Refused, Fault::Cut]
+            }
+            Self::Batch(_) | Self::Wave => {
+                &[Fault::Lost, Fault::Twice, Fault::Unreachable, Fault::Throttled]
+            }
             Self::List(_) => &[Fault::Unreachable, Fault::Cut, Fault::Empty, Fault::Old],
-            Self::Read(_) | Self::Ask => &[Fault::Unreachable, Fault::Throttled],
-            Self::LeaseLook => &[Fault::Unreachable],
+            Self::Read(_) | Self::Ask | Self::Look => &[Fault::Unreachable, Fault::Throttled],
+            Self::CopyList => &[Fault::Unreachable, Fault::Cut],
+            Self::LeaseLook | Self::CopyRows | Self::MailList | Self::MailRead => {
+                &[Fault::Unreachable]
+            }
             Self::LeasePut => &[Fault::Unreachable, Fault::Lost, Fault::Stale],
         }
     }
@@ -84,6 +145,23 @@ impl Point {
             AFTER_COMMIT => Self::AfterCommit,
             AFTER_PROMISE => Self::AfterPromise,
             _ => panic!("nobody knows the stop point “{name}”"),
+        }
+    }
+
+    /// A stop point of the store in what sends mail, by its name.
+    pub fn stop_of_mail(name: &str) -> Self {
+        match Self::stop(name) {
+            Self::BeforeCommit => Self::MailBeforeCommit,
+            _ => Self::MailAfterPromise,
+        }
+    }
+
+    /// A stop point of the store that holds the copy of the CRM, by its name.
+    pub fn stop_of_copy(name: &str) -> Self {
+        match Self::stop(name) {
+            Self::BeforeCommit => Self::CopyBeforeCommit,
+            Self::AfterCommit => Self::CopyAfterCommit,
+            _ => Self::CopyAfterPromise,
         }
     }
 }
@@ -100,6 +178,26 @@ impl fmt::Display for Point {
             Self::BeforeCommit => f.write_str("store: before commit"),
             Self::AfterCommit => f.write_str("store: after commit"),
             Self::AfterPromise => f.write_str("store: after promise"),
+            Self::Wave => f.write_str("away: wave"),
+            Self::BeforeEdit(kind) => write!(f, "away: before {kind}"),
+            Self::AfterEdit(kind) => write!(f, "away: after {kind}"),
+            Self::Look => f.write_str("away: look"),
+            Self::CopyList => f.write_str("copy: list"),
+            Self::CopyRows => f.write_str("copy: rows"),
+            Self::CopyBeforeCommit => f.write_str("copy: before commit"),
+            Self::CopyAfterCommit => f.write_str("copy: after commit"),
+            Self::CopyAfterPromise => f.write_str("copy: after promise"),
+            Self::MailList => f.write_str("mail: list"),
+            Self::MailRead => f.write_str("mail: read"),
+            Self::BeforeTake => f.write_str("mail: before take"),
+            Self::AfterTake => f.write_str("mail: after take"),
+            Self::BeforeTell => f.write_str("mail: before tell"),
+            Self::AfterTell => f.write_str("mail: after tell"),
+            Self::BeforeSubmit => f.write_str("mail: before the stop"),
+            Self::FinalStop => f.write_str("mail: final stop"),
+            Self::AfterSubmit => f.write_str("mail: after the stop"),
+            Self::MailBeforeCommit => f.write_str("mail: before commit"),
+            Self::MailAfterPromise => f.write_str("mail: after promise"),
             Self::LeaseLook => f.write_str("lease: look"),
             Self::LeasePut => f.write_str("lease: put"),
         }
@@ -128,6 +226,17 @@ struct State {
 pub enum Death {
     Process,
     Power,
+}
+
+impl Death {
+    /// What of a process is left after this: nothing, or a program that goes on.
+    pub fn of(fault: Fault) -> Option<Self> {
+        match fault {
+            Fault::Die => Some(Self::Process),
+            Fault::PowerLoss => Some(Self::Power),
+            _ => None,
+        }
+    }
 }
 
 /// What happens on the way.
@@ -222,7 +331,8 @@ pub fn unreachable() -> Error {
     Error::new(ErrorKind::Unreachable, "there is no answer")
 }
 
-fn throttled() -> Error {
+/// A pause is asked for.
+pub fn throttled() -> Error {
     Error::new(ErrorKind::Throttled(Duration::from_secs(5)), "asked to wait")
 }
 
@@ -327,6 +437,10 @@ impl Connector for Faulty {
 
     fn address(&self, class: Class, uid: &Uid) -> ItemId {
         self.inner.address(class, uid)
+    }
+
+    async fn sent_place(&self, uid: &Uid) -> Result<Option<ItemId>> {
+        self.inner.sent_place(uid).await
     }
 
     async fn resolve(&self, addresses: &[Address]) -> Result<BTreeMap<Address, PartyRef>> {

@@ -319,10 +319,7 @@ fn one(
             finish(tx, &edit, now, applied)
         }
         Verdict::Agreed { found, collisions } => {
-            // Later edits of the row were made on this one: they follow only if it stands there as it was meant.
-            if settle::says(&found, &edit.edits) {
-                edits::rebase(tx, &edit.row, &edit.version, &found.version)?;
-            }
+            follow(tx, definition, &edit, &found)?;
             seen(tx, definition, &edit.row, &found)?;
             contest(tx, &edit, collisions, (now, applied))?;
             finish(tx, &edit, now, applied)
@@ -358,6 +355,46 @@ fn one(
     }
 }
 
+/// Later edits of the row were made on this one: they follow if it stands there as it was meant, and nobody changed meanwhile what
+/// they change. The others find out by the version, and are merged.
+fn follow(
+    tx: &Transaction<'_>,
+    definition: &Definition,
+    edit: &Edit,
+    found: &Found,
+) -> store::Result<()> {
+    if !settle::says(found, &edit.edits) {
+        return Ok(());
+    }
+    let mut kept = rows::get(tx, &edit.row)?.filter(|kept| kept.version == edit.version);
+    if let Some(kept) = &mut kept {
+        lay(&mut kept.values, &edit.edits);
+    }
+    let was_seen = |kept: &rows::Kept| {
+        settle::is_untouched(definition, edit.kind == Kind::Create, &kept.values, &found.values)
+    };
+    let is_untouched = kept.as_ref().is_some_and(was_seen);
+    let mut stands = found.values.clone();
+    let later = edits::of_row(tx, &edit.row)?.into_iter();
+    for mut later in later.filter(|it| it.number > edit.number && it.version == edit.version) {
+        let follows = match later.kind {
+            Kind::Delete => is_untouched,
+            Kind::Create | Kind::Update => settle::stands(&later.edits, &stands),
+        };
+        if !follows {
+            break;
+        }
+        lay(&mut stands, &later.edits);
+        later.version.clone_from(&found.version);
+        edits::update(tx, &later)?;
+    }
+    Ok(())
+}
+
+fn lay(values: &mut Values, edits: &row::Edits) {
+    values.extend(edits.iter().map(|(column, change)| (column.clone(), change.ours.clone())));
+}
+
 fn finish(
     tx: &Transaction<'_>,
     edit: &Edit,
@@ -379,9 +416,7 @@ fn there(
     let kept = rows::get(tx, &edit.row)?;
     let is_new = kept.is_none();
     let mut values = kept.map(|kept| kept.values).unwrap_or_default();
-    for (column, change) in &edit.edits {
-        values.insert(column.clone(), change.ours.clone());
-    }
+    lay(&mut values, &edit.edits);
     let name = view::name(definition, &values);
     rows::put(tx, &edit.row, version, &values, (&name, true))?;
     if is_new { search::index(tx, definition, &edit.row) } else { Ok(()) }

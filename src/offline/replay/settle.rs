@@ -1,9 +1,11 @@
 //! What an answer means for an edit. Pure: the edit and what came back in, a verdict out. An edit whose fate is not known is
 //! looked at, never repeated; a colleague's value is never overwritten, and the user's never lost.
 
-use crate::connector::records::{Found, Outcome};
+use serde_json::Value as Json;
+
+use crate::connector::records::{Column, Definition, Found, Kind as Kinds, Outcome};
 use crate::connector::{Error, ErrorKind, Result};
-use crate::model::row::{Edits, same};
+use crate::model::row::{Edits, Values, same};
 use crate::plan::patch::{self, Collision};
 use crate::store::replica::outbox::{Edit, Kind};
 
@@ -92,9 +94,25 @@ fn park(error: &Error) -> Verdict {
 
 /// Whether a row that was found says all that an edit says: then edits of the same row that were made on it may follow.
 pub fn says(found: &Found, edits: &Edits) -> bool {
-    edits.iter().all(|(column, change)| {
-        same(found.values.get(column).unwrap_or(&serde_json::Value::Null), &change.ours)
-    })
+    edits.iter().all(|(column, change)| agree(found.values.get(column), Some(&change.ours)))
+}
+
+/// Whether all that an edit changes is still what it was made on.
+pub fn stands(edits: &Edits, values: &Values) -> bool {
+    edits.iter().all(|(column, change)| agree(values.get(column), Some(&change.base)))
+}
+
+/// Whether nobody changed anything of a row since it was seen that people can change. What a new row says besides what it was made
+/// with, the service may have filled in; it makes no texts.
+pub fn is_untouched(definition: &Definition, is_new: bool, seen: &Values, found: &Values) -> bool {
+    let counts =
+        |column: &Column| column.update && (!is_new || matches!(column.kind, Kinds::Text { .. }));
+    let columns = definition.columns.iter().filter(|(_, column)| counts(column));
+    columns.map(|(name, _)| name).all(|name| agree(seen.get(name), found.get(name)))
+}
+
+fn agree(one: Option<&Json>, other: Option<&Json>) -> bool {
+    same(one.unwrap_or(&Json::Null), other.unwrap_or(&Json::Null))
 }
 
 #[cfg(test)]
@@ -187,5 +205,42 @@ mod tests {
             let told = format!("{kind:?} {answer:?}");
             assert_eq!(word(&looked(&edit(kind), answer)), expected, "{told}");
         }
+    }
+
+    #[test]
+    fn later_edits_follow_only_where_nobody_changed_anything() {
+        let column =
+            |kind| Column { kind, create: true, update: true, read: true, required: false };
+        let columns = [
+            ("jobtitle", column(Kinds::Text { max: None })),
+            ("telephone1", column(Kinds::Text { max: None })),
+            ("statecode", column(Kinds::Boolean)),
+        ];
+        let definition = Definition {
+            logical: "contact".to_owned(),
+            set: "contacts".to_owned(),
+            id: "contactid".to_owned(),
+            name: "fullname".to_owned(),
+            versioned: true,
+            columns: columns.map(|(name, column)| (name.to_owned(), column)).into(),
+        };
+        let says = |values: &[(&str, Json)]| -> Values {
+            values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+        };
+        let seen = says(&[("jobtitle", json!("old"))]);
+        let filled = says(&[("jobtitle", json!("old")), ("statecode", json!(false))]);
+        let theirs = says(&[("jobtitle", json!("old")), ("telephone1", json!("7"))]);
+        for (is_new, found, expected) in [
+            (false, &seen, true),
+            (false, &filled, false),
+            (true, &filled, true),
+            (true, &theirs, false),
+            (false, &theirs, false),
+        ] {
+            assert_eq!(is_untouched(&definition, is_new, &seen, found), expected, "{found:?}");
+        }
+        let edits = edit(Kind::Update).edits;
+        assert!(stands(&edits, &theirs));
+        assert!(!stands(&edits, &says(&[("jobtitle", json!("theirs"))])));
     }
 }

@@ -2,7 +2,8 @@
 //! the one place that says when a mail may be handed in.
 //!
 //! A mail leaves in one state only, *ready*, and is *sending* on the disk before its first byte does. Whatever was sending when
-//! the program ended, or when an answer did not come, may have left: then only the mailbox or a person can tell.
+//! the program ended, or when an answer did not come, may have left: then only the mailbox or a person can tell. So may what was
+//! taken here before another computer had its turn.
 
 use jiff::Timestamp;
 
@@ -28,6 +29,8 @@ pub struct Facts<'a> {
     pub fresh: bool,
     /// Whether a copy could not be filed in this round.
     pub unfiled: bool,
+    /// Since when this installation is the one that sends, if there are others.
+    pub tenure: Option<Timestamp>,
     pub now: Timestamp,
 }
 
@@ -109,6 +112,12 @@ fn ready(mail: &Mail, facts: Facts<'_>) -> Step {
         (_, Found::There) => Step::Believe,
         (Stage::Pending, _) if facts.fresh => Step::Take,
         (Stage::Pending, _) => Step::Freeze,
+        // Another computer had its turn meanwhile: it may have sent what was taken here, and not told of it yet.
+        (Stage::Sending, Found::Nowhere)
+            if facts.tenure.is_some_and(|since| since > mail.changed) =>
+        {
+            Step::Ask
+        }
         // A person wants it sent again of which only the name was left.
         (Stage::Sending, Found::Nowhere) if mail.size == 0 => Step::Freeze,
         (Stage::Sending, Found::Nowhere) if facts.now >= mail.due => Step::Submit,

@@ -129,6 +129,7 @@ impl Job {
             found: self.found,
             fresh: self.fresh,
             unfiled: self.unfiled,
+            tenure: engine.fence.as_ref().and_then(|fence| fence.since()),
             now: engine.clock.now(),
         })
     }
@@ -298,7 +299,11 @@ impl Round<'_> {
                     self.outgoing.sent += 1;
                 }
                 Step::Ask => {
-                    let reason = "the program ended while it was being sent";
+                    let reason = if mail.state == State::Ready {
+                        "another computer had its turn after it was taken here"
+                    } else {
+                        "the program ended while it was being sent"
+                    };
                     self.keep(move |tx| outgoing::unknown(tx, id, reason, now)).await?;
                 }
                 Step::Withdraw => self.keep(move |tx| outgoing::withdraw(tx, id)).await?,

@@ -29,12 +29,13 @@ fn mail(state: State, copied: bool, told: bool) -> Mail {
         copied,
         told,
         since: Timestamp::UNIX_EPOCH,
+        changed: Timestamp::UNIX_EPOCH,
     }
 }
 
 fn step(stored: Option<&Mail>, stage: Stage, found: Found, fresh: bool) -> Step {
     let (unfiled, now) = (false, Timestamp::UNIX_EPOCH);
-    decide(Facts { stored, stage, found, fresh, unfiled, now })
+    decide(Facts { stored, stage, found, fresh, unfiled, tenure: None, now })
 }
 
 /// Everything that can be known.
@@ -73,6 +74,24 @@ fn only_what_certainly_did_not_leave_is_handed_in() {
         }
     });
     assert!(times > 0);
+}
+
+#[test]
+fn what_another_computer_may_have_sent_meanwhile_is_asked_about() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let ready = Mail { changed: at(5), ..mail(State::Ready, false, false) };
+    for (since, expected) in [(4, Step::Submit), (5, Step::Submit), (6, Step::Ask)] {
+        let facts = Facts {
+            stored: Some(&ready),
+            stage: Stage::Sending,
+            found: Found::Nowhere,
+            fresh: false,
+            unfiled: false,
+            tenure: Some(at(since)),
+            now: at(9),
+        };
+        assert_eq!(decide(facts), expected, "{since}");
+    }
 }
 
 #[test]
