@@ -261,9 +261,11 @@ impl Series {
             .collect())
     }
 
-    /// The day in the series' zone that a time falls on.
+    /// The day in the series' zone that a time falls on. One of no zone is meant by the series' own clock: it was to be written as
+    /// that writes its start (RFC 5545 §3.8.4.4).
     fn day(&self, calendar: &Calendar<'_>, when: &When) -> Result<Date, Unreadable> {
-        if when.form == time::Form::Date || when.form == self.first.form {
+        let by_own_clock = matches!(when.form, time::Form::Date | time::Form::Floating);
+        if by_own_clock || when.form == self.first.form {
             return Ok(when.civil.date());
         }
         Ok(self.zone.to_datetime(calendar.moment(when)?).date())
