@@ -62,7 +62,7 @@ pub(super) async fn run(
             return Ok(());
         }
     }
-    if report.error.is_none() && look.is_due {
+    if report.error.is_none() {
         let now = look.world.now;
         engine.store.write(move |tx| quarantine::remove_due(tx, class, now)).await?;
     }

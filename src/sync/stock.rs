@@ -21,8 +21,6 @@ pub(super) struct Stock {
     pub(super) items: BTreeMap<ItemId, Head>,
     pub(super) records: BTreeMap<ItemId, Head>,
     pub(super) quarantined: BTreeMap<(Side, ItemId), Version>,
-    /// Whether something that was set aside is to be tried again.
-    pub(super) is_due: bool,
     pub(super) decisions: BTreeMap<ItemId, Decision>,
     pub(super) marks: BTreeMap<Uid, bool>,
     pub(super) choices: BTreeMap<(LinkId, Field), Option<Value>>,
@@ -43,15 +41,11 @@ impl Stock {
         kept: Option<&BTreeSet<ItemId>>,
         now: Timestamp,
     ) -> store::Result<Self> {
-        let (mut quarantined, mut due) = (BTreeMap::new(), 0);
+        let mut quarantined = BTreeMap::new();
         for side in [Side::Mailbox, Side::Crm] {
             let is_due = |entry: &Quarantined| entry.due.is_some_and(|due| due <= now);
-            for entry in quarantine::all(db, side, class)? {
-                if is_due(&entry) {
-                    due += 1;
-                } else {
-                    quarantined.insert((side, entry.id), entry.version);
-                }
+            for entry in quarantine::all(db, side, class)?.into_iter().filter(|it| !is_due(it)) {
+                quarantined.insert((side, entry.id), entry.version);
             }
         }
         let (mut choices, mut verdicts) = (BTreeMap::new(), BTreeMap::new());
@@ -77,7 +71,6 @@ impl Stock {
             },
             records: observation::heads(db, Side::Crm, class)?,
             quarantined,
-            is_due: due > 0,
             decisions: match kept {
                 // Decisions over messages were made before.
                 Some(_) => BTreeMap::new(),

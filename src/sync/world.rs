@@ -34,8 +34,6 @@ pub struct Look {
     pub selected: Vec<Selected>,
     /// Whether it is remembered that the filters are these, and found this.
     pub filters_are_known: bool,
-    /// Whether something that was set aside is to be tried again.
-    pub is_due: bool,
     /// What messages are filed with.
     pub filing: BTreeMap<Uid, Filing>,
     /// Messages that are to be given the keyword of tracked ones, and those that are to lose it.
@@ -247,7 +245,6 @@ impl Engine {
             absent,
             selected,
             filters_are_known,
-            is_due: stored.is_due,
             filing,
             to_tag,
             to_untag,
