@@ -78,7 +78,8 @@ async fn window<C: Connector + ?Sized>(
     Ok(documents)
 }
 
-fn is_nameless(document: &Document) -> bool {
+/// Whether a message has no `Message-ID`, by its head.
+pub(super) fn is_nameless(document: &Document) -> bool {
     match &document.body {
         Body::Bytes(head) => header::message_id(head).is_none(),
         Body::Record(_) | Body::Patch(_) => false,

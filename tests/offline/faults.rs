@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::scene::{Scene, office};
+use crate::cli::installation::{Installation, Organisation};
 
 #[test]
 fn pauses_expired_tokens_and_lost_replies_change_nothing() {
@@ -30,14 +31,20 @@ fn pauses_expired_tokens_and_lost_replies_change_nothing() {
     scene.check();
 }
 
-#[test]
-fn without_an_answer_nothing_is_lost_and_the_next_one_settles_it() {
+/// A record was made, and nobody was told: what was entered waits.
+fn made_without_an_answer() -> (Organisation, Installation) {
     let (organisation, anna) = office();
     anna.run(&["offline"]).ends(0);
     anna.run(&["record", "create", "contact", "firstname=Ann", "lastname=Smith"]).ends(0);
     organisation
         .steer("faults", r#"{"fault": "drop-reply", "path": "$batch", "count": 50, "skip": 1}"#);
     anna.run(&["online"]).ends(75).says("1 edit in the outbox");
+    (organisation, anna)
+}
+
+#[test]
+fn without_an_answer_nothing_is_lost_and_the_next_one_settles_it() {
+    let (organisation, anna) = made_without_an_answer();
     anna.run(&["outbox", "list"]).ends(0).says("looked up first");
     assert_eq!(organisation.rows("contacts?$select=fullname").len(), 1);
     let (status, _) = organisation.forget_faults();
@@ -48,15 +55,10 @@ fn without_an_answer_nothing_is_lost_and_the_next_one_settles_it() {
     anna.run(&["outbox", "list"]).ends(0).says("nothing waits");
 }
 
-/// A record was made, and nobody was told; a colleague fills a column of it before the user does.
+/// A colleague fills a column of it before the user does.
 #[test]
 fn what_a_colleague_wrote_into_a_record_whose_making_had_no_answer_stays() {
-    let (organisation, anna) = office();
-    anna.run(&["offline"]).ends(0);
-    anna.run(&["record", "create", "contact", "firstname=Ann", "lastname=Smith"]).ends(0);
-    organisation
-        .steer("faults", r#"{"fault": "drop-reply", "path": "$batch", "count": 50, "skip": 1}"#);
-    anna.run(&["online"]).ends(75);
+    let (organisation, anna) = made_without_an_answer();
     let there = organisation.rows("contacts?$select=fullname").remove(0);
     let contact = there["contactid"].as_str().unwrap();
     organisation.change(&format!("contacts({contact})"), r#"{"jobtitle": "Director"}"#);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 use liaison::connector::Result;
 use liaison::connector::records::{Action, Found, Operation, Outcome, Records};
@@ -24,11 +25,11 @@ use uuid::Uuid;
 
 use super::history::{Act, Happening, What, fields};
 use super::ledger::{Seen, Sight, Thing, token, written};
-use super::office::{Office, ROUNDS};
+use super::office::{Office, ROUNDS, SLOWLY};
 use super::rows::{Rows, TABLES, definition, record_of, row_of, title};
 use super::servers::{key, thing};
 use crate::support::disk::Disk;
-use crate::support::faults::{Death, Fault, Point, unreachable};
+use crate::support::faults::{Death, Fault, Point};
 use crate::support::world::ORGANISATION;
 
 /// Where somebody works away from the CRM.
@@ -338,46 +339,17 @@ impl Office {
     /// When the process is dead, or dies here.
     pub async fn reach_desk(self: Arc<Self>, number: usize, point: Point) -> Result<Option<Fault>> {
         if self.servers.nature.slow {
-            self.pass(std::time::Duration::from_secs(7));
+            self.pass(SLOWLY);
         }
-        loop {
-            let happening = {
-                let mut site = self.sites[number].lock().unwrap();
-                if site.desk.death.is_some() {
-                    return Err(unreachable());
-                }
-                site.come_by(point)
-            };
-            match happening {
-                None => return Ok(None),
-                Some(Happening::Fault(fault)) => {
-                    self.note(|| format!("    {number} at `{point}`: {fault:?}"));
-                    self.hit(point, fault);
-                    let mut site = self.sites[number].lock().unwrap();
-                    if let Some(death) = Death::of(fault) {
-                        site.desk.death = Some(death);
-                        return Err(unreachable());
-                    }
-                    return Ok(Some(fault));
-                }
-                Some(Happening::Act(act)) => {
-                    self.note(|| format!("    {number} at `{point}`: {act}"));
-                    self.act(&act);
-                }
-                Some(Happening::Other) => {
-                    self.note(|| format!("    {number} at `{point}`: it looks"));
-                    let office = Arc::clone(&self);
-                    let round: futures_util::future::BoxFuture<'_, Result<()>> =
-                        Box::pin(async move {
-                            if let Err(problem) = office.round(number).await {
-                                office.problems.lock().unwrap().push(problem);
-                            }
-                            Ok(())
-                        });
-                    round.await?;
-                }
-            }
-        }
+        self.come_by((number, point), |site| &mut site.desk.death, Self::looks).await
+    }
+
+    /// The program itself has a round meanwhile.
+    fn looks(self: Arc<Self>, number: usize, point: Point) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.note(|| format!("    {number} at `{point}`: it looks"));
+            self.round_within(number).await;
+        })
     }
 
     /// The copy of an installation, without stop points: for people and for the oracle.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use jiff::tz::TimeZone;
 use liaison::clock::Clock;
 use liaison::connector::lease::{Instance, Looked};
@@ -45,6 +46,9 @@ const BREATH: Duration = Duration::from_mins(5);
 
 /// How long a mail without an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a slow server takes for everything.
+pub const SLOWLY: Duration = Duration::from_secs(7);
 
 /// The code that sends mail.
 const SENDS: &str = "src/sync/send";
@@ -399,7 +403,7 @@ impl Office {
             for point in mail.into_iter().chain([Point::stop(stop.name)]) {
                 if let Some(Happening::Fault(fault)) = site.come_by(point) {
                     office.hit(point, fault);
-                    site.die(fault);
+                    site.death = Death::of(fault);
                 }
             }
             site.death.is_none()
@@ -408,13 +412,30 @@ impl Office {
 
     async fn reach(self: Arc<Self>, number: usize, point: Point) -> Result<Option<Fault>> {
         if self.servers.nature.slow {
-            tokio::time::sleep(Duration::from_secs(7)).await;
-            self.pass(Duration::from_secs(7));
+            tokio::time::sleep(SLOWLY).await;
+            self.pass(SLOWLY);
         }
+        let fault = self.come_by((number, point), |site| &mut site.death, Self::taken_over).await?;
+        if let (Point::List(Side::Mailbox), Some(Fault::Empty | Fault::Old)) = (point, fault) {
+            let mut ledger = self.ledger.lock().unwrap();
+            let moved: Vec<_> = ledger.moved.iter().map(|(it, ..)| *it).collect();
+            ledger.astray.extend(moved);
+        }
+        Ok(fault)
+    }
+
+    /// All that is to happen at a point does: `Err` when whoever comes by is dead, or dies here, which is written into `death`.
+    /// `other` is what happens where the other program comes by, too.
+    pub async fn come_by(
+        self: &Arc<Self>,
+        (number, point): (usize, Point),
+        death: fn(&mut Site) -> &mut Option<Death>,
+        other: fn(Arc<Self>, usize, Point) -> BoxFuture<'static, ()>,
+    ) -> Result<Option<Fault>> {
         loop {
             let happening = {
                 let mut site = self.sites[number].lock().unwrap();
-                if site.death.is_some() {
+                if death(&mut site).is_some() {
                     return Err(unreachable());
                 }
                 site.come_by(point)
@@ -424,38 +445,35 @@ impl Office {
                 Some(Happening::Fault(fault)) => {
                     self.note(|| format!("    {number} at `{point}`: {fault:?}"));
                     self.hit(point, fault);
-                    if let (Point::List(Side::Mailbox), Fault::Empty | Fault::Old) = (point, fault)
-                    {
-                        let mut ledger = self.ledger.lock().unwrap();
-                        let moved: Vec<_> = ledger.moved.iter().map(|(it, ..)| *it).collect();
-                        ledger.astray.extend(moved);
-                    }
-                    let mut site = self.sites[number].lock().unwrap();
-                    if matches!(fault, Fault::Die | Fault::PowerLoss) {
-                        site.die(fault);
-                        return Err(unreachable());
-                    }
-                    return Ok(Some(fault));
+                    let Some(fatal) = Death::of(fault) else { return Ok(Some(fault)) };
+                    *death(&mut self.sites[number].lock().unwrap()) = Some(fatal);
+                    return Err(unreachable());
                 }
                 Some(Happening::Act(act)) => {
                     self.note(|| format!("    {number} at `{point}`: {act}"));
                     self.act(&act);
                 }
-                Some(Happening::Other) => {
-                    self.note(|| format!("    {number} at `{point}`: the other takes over"));
-                    let other = 1 - number;
-                    if !self.sites[other].lock().unwrap().is_busy {
-                        let office = Arc::clone(&self);
-                        let round: futures_util::future::BoxFuture<'_, ()> = Box::pin(async move {
-                            office.claim(other).await;
-                            if let Err(problem) = office.round(other).await {
-                                office.problems.lock().unwrap().push(problem);
-                            }
-                        });
-                        round.await;
-                    }
-                }
+                Some(Happening::Other) => other(Arc::clone(self), number, point).await,
             }
+        }
+    }
+
+    /// The other installation becomes the one that syncs, in the middle of a round of this one.
+    fn taken_over(self: Arc<Self>, number: usize, point: Point) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.note(|| format!("    {number} at `{point}`: the other takes over"));
+            let other = 1 - number;
+            if !self.sites[other].lock().unwrap().is_busy {
+                self.claim(other).await;
+                self.round_within(other).await;
+            }
+        })
+    }
+
+    /// A round while something else is under way.
+    pub async fn round_within(self: &Arc<Self>, number: usize) {
+        if let Err(problem) = self.round(number).await {
+            self.problems.lock().unwrap().push(problem);
         }
     }
 
@@ -789,10 +807,6 @@ impl Site {
     fn end(&mut self) {
         self.engine = None;
         self.store = None;
-    }
-
-    fn die(&mut self, fault: Fault) {
-        self.death = Death::of(fault);
     }
 }
 

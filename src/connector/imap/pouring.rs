@@ -8,9 +8,9 @@ use super::fetch::Fetched;
 use super::read::{self, Wanted, missing};
 use super::session::Session;
 use super::{SIZE_LIMIT, item_id, place, set};
-use crate::connector::pour::PORTION;
-use crate::connector::{Documents, Portions, Result, header};
-use crate::model::{Body, Document, ItemId};
+use crate::connector::pour::{PORTION, is_nameless};
+use crate::connector::{Documents, Portions, Result};
+use crate::model::ItemId;
 
 /// What readers of heads look at, and what tells a machine's letter from a person's. A message without a `Message-ID` is read
 /// whole: what it is called by is made from its body, too.
@@ -28,7 +28,7 @@ pub(super) struct Pouring<'a> {
     /// What was not answered yet.
     wanted: Wanted,
     /// Heads without a name.
-    unnamed: Wanted,
+    nameless: Wanted,
     found: Documents,
     /// Without anybody to hand them on to, all are kept.
     to: Option<&'a Portions>,
@@ -54,7 +54,7 @@ impl<'a> Pouring<'a> {
         }
         let wanted = |(place, uids): &(Place, Vec<u32>)| (place.clone(), set_of(uids));
         let wanted = order.iter().map(wanted).collect();
-        Self { order, wanted, unnamed: Wanted::new(), found, to, is_wanted: true }
+        Self { order, wanted, nameless: Wanted::new(), found, to, is_wanted: true }
     }
 
     /// Reads what is left, and hands it on.
@@ -62,13 +62,13 @@ impl<'a> Pouring<'a> {
     /// # Errors
     /// When the connection is lost.
     pub(super) async fn go(&mut self, session: &mut Session) -> Result<()> {
-        self.unnamed.clear();
+        self.nameless.clear();
         let asks = self.asks();
         let ended = across::fetch(session, asks, (HEAD, IN_FLIGHT), self).await?;
         if !self.is_wanted {
             return Ok(());
         }
-        let bodies = read::bodies(session, &self.unnamed, SIZE_LIMIT).await?;
+        let bodies = read::bodies(session, &self.nameless, SIZE_LIMIT).await?;
         for (place, found) in bodies {
             let Some(wanted) = self.wanted.get_mut(&place) else { continue };
             for (uid, document) in found {
@@ -125,8 +125,8 @@ impl Sink for Pouring<'_> {
             return;
         };
         let Some((_, document)) = read::document(place, fetched) else { return };
-        if is_unnamed(&document) {
-            self.unnamed.entry(place.clone()).or_default().insert(uid);
+        if is_nameless(&document) {
+            self.nameless.entry(place.clone()).or_default().insert(uid);
         } else {
             wanted.remove(&uid);
             self.found.insert(document.id.clone(), Ok(document));
@@ -138,13 +138,6 @@ impl Sink for Pouring<'_> {
             self.hand_on().await;
         }
         self.is_wanted
-    }
-}
-
-fn is_unnamed(document: &Document) -> bool {
-    match &document.body {
-        Body::Bytes(bytes) => header::message_id(bytes).is_none(),
-        Body::Record(_) | Body::Patch(_) => false,
     }
 }
 
