@@ -250,11 +250,13 @@ impl<'o> End<'o> {
             });
             // What is not listed, and was moved from where it was, is taken for gone for good when its other half was deleted.
             let is_astray = *side == Side::Crm && self.ledger.astray.contains(&thing);
-            if self.at(thing, *side).is_some()
-                && maker.is_none_or(|effect| knows(effect.site))
-                && !is_astray
-            {
-                wrong.push(format!("O3 {class} {number} was deleted in the {side} and is back"));
+            if self.at(thing, *side).is_some() {
+                // Made anew by somebody who could not know, it is a pair again.
+                if maker.is_none_or(|effect| knows(effect.site)) && !is_astray {
+                    wrong
+                        .push(format!("O3 {class} {number} was deleted in the {side} and is back"));
+                }
+                continue;
             }
             let stands = self.ledger.standing().any(|(_, edit)| edit.thing == thing);
             if self.history.deletes == DeleteRule::Propagate
@@ -278,12 +280,21 @@ impl<'o> End<'o> {
         let mut wrong = Vec::new();
         let effects = self.office.servers.effects.lock().unwrap().clone();
         let mut made: BTreeMap<(Side, ItemId), usize> = BTreeMap::new();
-        for effect in &effects {
+        for (number, effect) in effects.iter().enumerate() {
+            // For somebody who deleted the other half, or with an installation that did so for somebody: it met what that had not
+            // got to yet as something new.
+            let followed = || {
+                effects[..number].iter().any(|before| {
+                    (before.kind, before.site) == ("delete", 1 - effect.site)
+                        && (before.class, before.thing) == (effect.class, effect.thing)
+                        && before.side == effect.side.other()
+                })
+            };
             let thing = effect.thing.map(|number| (effect.class, number));
             let deleted =
                 |side| thing.is_some_and(|thing| self.ledger.deletions.contains(&(thing, side)));
             match effect.kind {
-                "delete" if !deleted(effect.side.other()) => {
+                "delete" if !deleted(effect.side.other()) && !followed() => {
                     wrong.push(format!(
                         "O10 {} was deleted in the {} by installation {}",
                         effect.id, effect.side, effect.site
