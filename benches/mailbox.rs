@@ -37,13 +37,12 @@ fn main() -> ExitCode {
 /// `deliver` waits for news of the mail and runs one.
 fn engine(config: PathBuf, state: PathBuf) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    // As the program itself does: on a thread of the runtime.
-    let serving = runtime.spawn(async {
+    runtime.block_on(async {
         let common = Common { config: Some(config), state: Some(state), json: true, verbose: 0 };
         let here = Installation::find(&common).expect("an installation");
         let (opened, _lock) = here.open(Arc::new(|_| ())).await.expect("an engine");
         println!("{}", json!({ "opened": true }));
-        for line in std::iter::from_fn(|| std::io::stdin().lines().next()) {
+        for line in std::io::stdin().lines() {
             let line = line.expect("a line");
             match line.split(' ').collect::<Vec<_>>().as_slice() {
                 ["sync", classes] => rounds(&opened, &named(classes), 1).await,
@@ -55,7 +54,6 @@ fn engine(config: PathBuf, state: PathBuf) {
             }
         }
     });
-    runtime.block_on(serving).expect("rounds");
 }
 
 fn named(words: &str) -> Vec<Class> {

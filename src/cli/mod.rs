@@ -233,25 +233,10 @@ pub fn run() -> ExitCode {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
     let answer = match runtime {
-        Ok(runtime) => {
-            runtime.block_on(on_worker(execute(arguments, std::env::args_os().collect())))
-        }
+        Ok(runtime) => runtime.block_on(execute(arguments, std::env::args_os().collect())),
         Err(error) => Err(error.into()),
     };
     output::finish(answer, json)
-}
-
-/// Does this on a thread of the runtime: what waits for the network goes on where its news arrive, and no other thread is woken.
-async fn on_worker<T: Send + 'static>(
-    work: impl Future<Output = anyhow::Result<T>> + Send + 'static,
-) -> anyhow::Result<T> {
-    match tokio::spawn(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(stopped) => Err(stopped.into()),
-        },
-    }
 }
 
 async fn execute(arguments: Arguments, words: Vec<OsString>) -> anyhow::Result<Answer> {

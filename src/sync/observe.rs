@@ -3,6 +3,7 @@
 //! An item that cannot be read is set aside with its reason and never stops the others. An error is never an empty list.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -201,7 +202,7 @@ impl Looker<'_> {
             self.store(judged, look, sieve.as_deref_mut())
         );
         stored?;
-        if let Err(error) = judged.and(poured) {
+        if let Err(error) = judged?.and(poured) {
             return Ok(Err(error));
         }
         let last = match sieve {
@@ -219,34 +220,20 @@ impl Looker<'_> {
         self.connector.pour(self.class, ids, &to).await
     }
 
-    /// Judging keeps a processor busy: it goes on beside the reading, in one place, which costs less memory than in many.
-    async fn judge(
-        &self,
-        mut from: Receiver<Documents>,
-        to: Sender<Judged>,
-    ) -> connector::Result<()> {
-        let (side, class, context) = (self.side, self.class, self.engine.context());
-        let judging = tokio::spawn(async move {
-            while let Some(mut documents) = from.recv().await {
-                if let Some(error) = of_all(&mut documents) {
-                    return Err(error);
-                }
-                if to.send(judge(side, class, documents, &context)).await.is_err() {
-                    break;
-                }
+    async fn judge(&self, mut from: Receiver<Documents>, to: Sender<Judged>) -> Stored<()> {
+        let (side, class) = (self.side, self.class);
+        let context = Arc::new(self.engine.context());
+        while let Some(mut documents) = from.recv().await {
+            if let Some(error) = of_all(&mut documents) {
+                return Ok(Err(error));
             }
-            Ok(())
-        });
-        match judging.await {
-            Ok(judged) => judged,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is going down, and nothing was heard to its end.
-                Err(_) => {
-                    Err(connector::Error::new(ErrorKind::Unreachable, "the program is ending"))
-                }
-            },
+            let context = Arc::clone(&context);
+            let judged = store::aside(move || Ok(judge(side, class, documents, &context))).await?;
+            if to.send(judged).await.is_err() {
+                break;
+            }
         }
+        Ok(Ok(()))
     }
 
     async fn store(
