@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import pathlib
 import statistics
 import subprocess
 import sys
@@ -60,14 +61,23 @@ def run(command, log, **options):
     return Cost(wall, usage.ru_utime + usage.ru_stime, highest[0])
 
 
+def of_unit():
+    """The environment that the service manager starts Liaison with."""
+    unit = pathlib.Path(__file__).resolve().parent.parent.parent / "packaging/systemd/liaison.service"
+    lines = unit.read_text().splitlines()
+    settings = (line.removeprefix("Environment=") for line in lines if line.startswith("Environment="))
+    return dict(setting.split("=", 1) for setting in settings)
+
+
 class Engine:
-    """Liaison in a process that stays until it is told to end."""
+    """Liaison in a process that stays until it is told to end, in the environment of its unit."""
 
     def __init__(self, bench, config, state, log):
         self.started = time.monotonic()
         self.log = log
         self.process = subprocess.Popen([str(bench), "engine", str(config), str(state)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=open(log, "ab"), text=True)
+                                        stdout=subprocess.PIPE, stderr=open(log, "ab"), text=True,
+                                        env={**os.environ, **of_unit()})
         self.hear()
 
     def hear(self):

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "benches/mailbox"))
 
 import clients  # noqa: E402
 import generate  # noqa: E402
+import measure  # noqa: E402
 import servers  # noqa: E402
 
 PROGRAM = os.environ.get("LIAISON", str(ROOT / "target/release/liaison"))
@@ -50,13 +51,6 @@ def memory(process):
     return of_status(pathlib.Path(f"/proc/{process}"), "VmRSS") / 1024
 
 
-def of_unit():
-    """The environment that the service manager starts it with."""
-    lines = (ROOT / "packaging/systemd/liaison.service").read_text().splitlines()
-    settings = (line.removeprefix("Environment=") for line in lines if line.startswith("Environment="))
-    return dict(setting.split("=", 1) for setting in settings)
-
-
 class Installation:
     def __init__(self, folder, organisation, mail):
         self.folder = folder
@@ -81,7 +75,7 @@ def ready(installation, folder):
     manager.settimeout(60)
     log = open(folder / "log", "ab")
     start = time.perf_counter()
-    environment = {**os.environ, **of_unit(), "NOTIFY_SOCKET": str(address)}
+    environment = {**os.environ, **measure.of_unit(), "NOTIFY_SOCKET": str(address)}
     service = subprocess.Popen(installation.command("run"), env=environment, stdout=log, stderr=log)
     while b"READY=1" not in manager.recv(4096):
         pass
