@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::{Error, ErrorKind, Result};
@@ -217,6 +218,8 @@ fn connect(path: &Path, patience: Duration) -> Result<Connection> {
 fn prepare(connection: &Connection, patience: Duration) -> Result<()> {
     connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Plans go by the tables alone: else a statement is prepared anew for each value that it is asked with.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // `temp_store`: content stays out of temporary files. `trusted_schema`: a tampered file runs no functions.
     // `fullfsync`: elsewhere `fsync` is enough, on macOS it is not.
     connection.execute_batch(
