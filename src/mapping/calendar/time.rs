@@ -122,6 +122,9 @@ pub fn read(line: &Line, value: &str, calendar: &Calendar<'_>) -> Result<When, U
     let value = value.trim();
     let broken = || Unreadable(format!("its {} is not a time", line.name()));
     if value.len() == 8 {
+        if !is_of_digits(value) {
+            return Err(broken());
+        }
         let date = Date::strptime("%Y%m%d", value).map_err(|_| broken())?;
         return Ok(When { civil: date.to_datetime(Time::midnight()), form: Form::Date });
     }
@@ -152,10 +155,16 @@ fn civil(text: &str) -> Option<DateTime> {
         Some(minute) if text.len() == 15 => format!("{minute}59"),
         _ => text.to_owned(),
     };
-    if text.len() != 15 {
+    let (date, time) = text.split_at_checked(8)?;
+    if text.len() != 15 || !is_of_digits(date) || !is_of_digits(time.get(1..)?) {
         return None;
     }
     DateTime::strptime("%Y%m%dT%H%M%S", &text).ok()
+}
+
+/// Signs and blanks make another year of it than the four digits of RFC 5545 §3.3.4.
+fn is_of_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A duration; `None` when it is none.

@@ -156,16 +156,17 @@ impl<'a> Card<'a> {
     /// # Errors
     /// As for [`Card::content`].
     pub fn uid(&self) -> Result<Uid, Unreadable> {
-        let uids: Vec<String> = self
-            .all("UID")
-            .map(|line| self.dialect.unescape(line.value()).trim().to_owned())
-            .filter(|uid| !uid.is_empty())
-            .collect();
-        match uids.as_slice() {
+        match self.uids().as_slice() {
             [uid] => Ok(Uid::new(uid)),
             [] => self.derived_uid(),
             _ => Err(Unreadable("it has more than one UID".to_owned())),
         }
+    }
+
+    /// What its `UID`s say, where they say anything.
+    pub fn uids(&self) -> Vec<String> {
+        let said = |line: &Line| self.dialect.unescape(line.value()).trim().to_owned();
+        self.all("UID").map(said).filter(|uid| !uid.is_empty()).collect()
     }
 
     pub fn line(&self, index: usize) -> Option<&Line> {

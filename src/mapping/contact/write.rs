@@ -72,7 +72,7 @@ type Slots = BTreeMap<usize, Option<Line>>;
 
 impl Writer<'_> {
     fn uid(&mut self, uid: &Uid) {
-        if self.card.first("UID").is_some() {
+        if !self.card.uids().is_empty() {
             return;
         }
         let line = Line::new("UID", self.card.dialect.escape(uid.as_str()));
