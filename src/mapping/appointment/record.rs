@@ -89,13 +89,12 @@ pub fn exceptions(
     let all = rows.iter().map(|(original, _)| *original).chain(deleted.iter().copied());
     let starts = Starts::of(series, recurrence, user, all);
     let mut exceptions: BTreeMap<Timestamp, Exception> = BTreeMap::new();
-    // What the pattern does not have needs no deletion.
-    for original in deleted.into_iter().filter_map(|original| starts.same_day(original)) {
+    for original in deleted.into_iter().map(|original| starts.meant(original)) {
         let occurrence = Some(Occurrence::Cancelled);
         exceptions.insert(original, Exception { original, occurrence, own: Fields::new() });
     }
     for (original, row) in rows {
-        let original = starts.same_day(original).unwrap_or(original);
+        let original = starts.meant(original);
         let mut own = plain(row, Table::Appointment, &context.lengths)?;
         let (from, to) = times(row)?;
         set_times(&mut own, from, to, user)?;
@@ -131,9 +130,11 @@ impl<'a> Starts<'a> {
     }
 
     /// The start of the same day: when a series was moved, its exceptions still name the old hour.
-    fn same_day(&self, original: Timestamp) -> Option<Timestamp> {
-        let civil = self.on.get(&self.user.to_datetime(original).date())?;
-        zone::moment(*civil, self.user)
+    fn meant(&self, original: Timestamp) -> Timestamp {
+        self.on
+            .get(&self.user.to_datetime(original).date())
+            .and_then(|civil| zone::moment(*civil, self.user))
+            .unwrap_or(original)
     }
 }
 
