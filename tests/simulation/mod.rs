@@ -35,7 +35,7 @@ use crate::support::number;
 const HISTORIES: u64 = 60;
 
 /// In so many histories, each fault is to happen at each point where it can at least [`HITS`] times.
-const MANY: u64 = 20_000;
+const MANY: u64 = 3000;
 const HITS: u64 = 50;
 
 /// What came of a history.
