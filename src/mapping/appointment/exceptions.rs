@@ -65,6 +65,13 @@ pub fn write(
                 continue;
             }
             Fate::StaysAs(key) => key,
+            // The new pattern may have what it calls off.
+            Fate::FollowsTheSeries if there.idle => {
+                if restarted {
+                    edits.remove(component.lines.clone());
+                }
+                continue;
+            }
             Fate::FollowsTheSeries => move_of(there.key),
         };
         stay.insert(key);

@@ -58,7 +58,7 @@ pub fn read(record: &Record, context: &Context) -> Result<Content, Unreadable> {
 pub struct Exception {
     /// The start in the pattern.
     pub original: Timestamp,
-    /// `None` when it is as the pattern has it all the same.
+    /// `None` when it is as the pattern has it all the same, or is called off where the pattern has nothing.
     pub occurrence: Option<Occurrence>,
     /// What its row says.
     pub own: Fields,
@@ -89,16 +89,19 @@ pub fn exceptions(
     let all = rows.iter().map(|(original, _)| *original).chain(deleted.iter().copied());
     let starts = Starts::of(series, recurrence, user, all);
     let mut exceptions: BTreeMap<Timestamp, Exception> = BTreeMap::new();
-    for original in deleted.into_iter().map(|original| starts.meant(original)) {
+    // What the pattern does not have needs no deletion.
+    for original in deleted.into_iter().filter_map(|original| starts.same_day(original)) {
         let occurrence = Some(Occurrence::Cancelled);
         exceptions.insert(original, Exception { original, occurrence, own: Fields::new() });
     }
     for (original, row) in rows {
-        let original = starts.meant(original);
+        let start = starts.same_day(original);
+        let original = start.unwrap_or(original);
         let mut own = plain(row, Table::Appointment, &context.lengths)?;
         let (from, to) = times(row)?;
         set_times(&mut own, from, to, user)?;
-        let occurrence = occurrence(own.clone(), series, original, user);
+        let occurrence = occurrence(own.clone(), series, original, user)
+            .filter(|is| start.is_some() || *is != Occurrence::Cancelled);
         exceptions.entry(original).or_insert(Exception { original, occurrence, own });
     }
     Ok(exceptions.into_values().collect())
@@ -130,11 +133,9 @@ impl<'a> Starts<'a> {
     }
 
     /// The start of the same day: when a series was moved, its exceptions still name the old hour.
-    fn meant(&self, original: Timestamp) -> Timestamp {
-        self.on
-            .get(&self.user.to_datetime(original).date())
-            .and_then(|civil| zone::moment(*civil, self.user))
-            .unwrap_or(original)
+    fn same_day(&self, original: Timestamp) -> Option<Timestamp> {
+        let civil = self.on.get(&self.user.to_datetime(original).date())?;
+        zone::moment(*civil, self.user)
     }
 }
 

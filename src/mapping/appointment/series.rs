@@ -95,6 +95,8 @@ pub struct Override<'a> {
     /// The start that it has in the pattern.
     pub original: Timestamp,
     pub component: &'a Component,
+    /// Whether it calls off what the series does not have, and so says nothing.
+    pub idle: bool,
 }
 
 /// How an appointment repeats, as its text has it: by the clock of its own zone.
@@ -255,8 +257,11 @@ impl Series {
         Ok(days
             .into_iter()
             .map(|(day, moment, component)| match (start(&day), self.key(day)) {
-                (Some(original), Some(key)) => Override { key, original, component },
-                _ => Override { key: moment, original: moment, component },
+                (Some(original), Some(key)) => Override { key, original, component, idle: false },
+                _ => {
+                    let idle = Show::read(calendar.text, component) == Show::Canceled;
+                    Override { key: moment, original: moment, component, idle }
+                }
             })
             .collect())
     }
@@ -312,7 +317,7 @@ fn exceptions(
         .iter()
         .map(|key| (Field::exception(*key), Value::Occurrence(Occurrence::Cancelled)))
         .collect();
-    for Override { key, original, component } in overrides {
+    for Override { key, original, component, .. } in overrides.iter().filter(|one| !one.idle) {
         let times = event::times(calendar, component)?;
         let own = event::fields(calendar, component, &times);
         if let Some(occurrence) = occurrence(own, series, *original, calendar.user()) {

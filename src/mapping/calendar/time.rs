@@ -155,16 +155,15 @@ fn civil(text: &str) -> Option<DateTime> {
         Some(minute) if text.len() == 15 => format!("{minute}59"),
         _ => text.to_owned(),
     };
-    let (date, time) = text.split_at_checked(8)?;
-    if text.len() != 15 || !is_of_digits(date) || !is_of_digits(time.get(1..)?) {
+    if text.len() != 15 || !is_of_digits(&text) {
         return None;
     }
     DateTime::strptime("%Y%m%dT%H%M%S", &text).ok()
 }
 
-/// Signs and blanks make another year of it than the four digits of RFC 5545 §3.3.4.
+/// All but what stands between date and time: signs and blanks make another year of it than the four digits of RFC 5545 §3.3.4.
 fn is_of_digits(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit())
+    text.bytes().enumerate().all(|(at, byte)| at == 8 || byte.is_ascii_digit())
 }
 
 /// A duration; `None` when it is none.

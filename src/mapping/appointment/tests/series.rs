@@ -94,6 +94,45 @@ fn exceptions_come_and_go() {
 }
 
 #[test]
+fn what_does_not_take_place_anyway_is_not_called_off() {
+    let called_off =
+        "RECURRENCE-ID:20260107T110000Z\nDTSTART:20260107T110000Z\nSUMMARY:S\nSTATUS:CANCELLED\n";
+    let events = ["DTSTART:20260105T110000Z\nRRULE:FREQ=WEEKLY;BYDAY=MO\nSUMMARY:S\n", called_off];
+    let exceptions = |says: &Fields| says.keys().filter_map(Field::original_start).count();
+    assert_eq!(exceptions(&fields(&events)), 0);
+    let written = patched(&events, &[(SUBJECT, text("T"))]);
+    assert!(written.contains(called_off), "{written}");
+    // A series of all days has that one too, and nobody called it off.
+    let daily = fields(&["DTSTART:20260105T110000Z\nRRULE:FREQ=DAILY\nSUMMARY:S\n"]);
+    let written = patched(&events, &[(RECURRENCE, daily.get(&RECURRENCE).cloned())]);
+    assert!(!written.contains("CANCELLED"), "{written}");
+
+    let mut series = row(
+        Table::RecurringAppointmentMaster,
+        json!({"starttime": "2026-01-05T11:00:00Z", "recurrencepatterntype": 1, "daysofweekmask": 2, "duration": 30,
+            "deletedexceptionslist": "2026-01-07T11:00:00Z"}),
+    );
+    let one = |status| {
+        let Json::Object(columns) = json!({"originalstartdate": "2026-01-08T11:00:00Z", "scheduledstart": "2026-01-08T11:00:00Z",
+            "statecode": 3, "statuscode": status})
+        else {
+            panic!("columns")
+        };
+        columns
+    };
+    series.exceptions = vec![one(4)];
+    assert_eq!(exceptions(&read_record(&series, &context()).unwrap().fields), 0);
+    // One that takes place by its row alone is called off by that row.
+    series.exceptions = vec![one(5)];
+    let mut says = read_record(&series, &context()).unwrap().fields;
+    let key = exception("2026-01-08T11:00:00Z");
+    assert!(says.remove(&key).is_some());
+    let patch = Patch::from([(key, None)]);
+    let patch = write_row(Table::RecurringAppointmentMaster, &says, &patch, Some(&series));
+    assert!(matches!(patch.exceptions.as_slice(), [one] if one.columns.is_none()));
+}
+
+#[test]
 fn a_series_in_another_zone_keeps_it_and_speaks_of_the_users_days() {
     let event = "DTSTART;TZID=America/New_York:20260105T200000\nDTEND;TZID=America/New_York:20260105T210000\n\
         RRULE:FREQ=WEEKLY;BYDAY=MO,WE;UNTIL=20260401T035959Z\nEXDATE;TZID=America/New_York:20260316T200000\n";
