@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use liaison::mapping::text::{Edits, Text};
 use liaison::mapping::{self, Change, Context, Lengths, Unwritable};
 use liaison::model::record::PartyRef;
@@ -161,22 +161,13 @@ fn is_held(name: &Field, value: &Value) -> bool {
     }
 }
 
-/// What can be told on either side: where nobody else comes there are no guests and no organiser, and a single occurrence is named
-/// by the hour at which the others begin.
+/// What can be told on either side: where nobody else comes there are no guests and no organiser.
 pub(super) fn told(fields: &Fields, context: &Context) -> Fields {
     let mut told = fields.clone();
     if is_alone(fields, context) {
         let people = ["organizer", "requiredattendees", "optionalattendees", "resources"];
         told.retain(|name, _| !people.contains(&name.as_str()));
     }
-    let hour = |moment: &Timestamp| moment.to_zoned(context.zone.clone()).time();
-    let begins = match fields.get(&Field::of("scheduledstart")) {
-        Some(Value::Moment(start)) => Some(hour(start)),
-        _ => None,
-    };
-    told.retain(|name, _| {
-        name.original_start().is_none_or(|original| Some(hour(&original)) == begins)
-    });
     told
 }
 

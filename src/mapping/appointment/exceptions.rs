@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::series::{Object, Override, Series};
+use super::status::Show;
 use super::{START, by_pattern};
 use crate::mapping::calendar::{Calendar, end_of_properties, set};
 use crate::mapping::text::{Edits, Line};
@@ -54,41 +55,45 @@ pub fn write(
     let known = object.overrides.iter().map(|there| move_of(there.key));
     let originals =
         series.originals(known.chain(change.whole.keys().filter_map(Field::original_start)));
-    let original = |key: Timestamp| originals.get(&key).copied().unwrap_or(key);
     let mut overrides = Overrides::default();
     let mut stay = BTreeSet::new();
     for there in &object.overrides {
         let component = there.component;
         let key = match fate(there.key, object, change) {
-            Fate::Goes => {
-                edits.remove(component.lines.clone());
-                continue;
-            }
-            Fate::StaysAs(key) => key,
-            // The new pattern may have what it calls off.
-            Fate::FollowsTheSeries if there.idle => {
-                if restarted {
-                    edits.remove(component.lines.clone());
+            Fate::StaysAs(key) => Some(key),
+            Fate::FollowsTheSeries if there.takes_place => Some(move_of(there.key)),
+            Fate::FollowsTheSeries if !restarted => {
+                if Show::read(calendar.text, component) != Show::Canceled {
+                    let says = by_pattern(change.whole, there.original, user);
+                    overrides.say.insert(there.key, says);
                 }
                 continue;
             }
-            Fate::FollowsTheSeries => move_of(there.key),
+            // The new pattern may have what it called off.
+            Fate::Goes | Fate::FollowsTheSeries => None,
+        };
+        // A pattern that has no such start any more takes the occurrence along.
+        let start = key.and_then(|key| Some((key, *originals.get(&key)?)));
+        let Some((key, original)) = start else {
+            edits.remove(component.lines.clone());
+            continue;
         };
         stay.insert(key);
         if restarted || key != there.key {
             let line = calendar.text.property(component, "RECURRENCE-ID").map(|(_, line)| line);
             let line = line.cloned().unwrap_or_else(|| Line::new("RECURRENCE-ID", ""));
-            let line = series.first.form.written(line, original(key), user);
+            let line = series.first.form.written(line, original, user);
             set(edits, calendar.text, component, "RECURRENCE-ID", Some(line));
         }
         // What was as the pattern had it stays so when the pattern changes.
         if !object.fields.contains_key(&Field::exception(there.key)) {
-            overrides.say.insert(key, by_pattern(change.whole, original(key), user));
+            overrides.say.insert(key, by_pattern(change.whole, original, user));
         }
     }
     for (key, fields) in changed(change.patch) {
+        let Some(original) = originals.get(&key) else { continue };
         if !stay.contains(&key) {
-            overrides.new.push(original(key));
+            overrides.new.push(*original);
         }
         overrides.say.insert(key, fields.clone());
     }
@@ -156,7 +161,7 @@ struct Taken<'a> {
     restarted: bool,
     /// The overrides that stay, among them those that are cancelled.
     stay: &'a BTreeSet<Timestamp>,
-    /// Original starts by key.
+    /// Original starts by key, of what the series has.
     originals: &'a BTreeMap<Timestamp, Timestamp>,
 }
 
@@ -180,14 +185,14 @@ fn write_taken_out(
         None => Vec::new(),
     };
     let line = |key: &Timestamp| {
-        let original = taken.originals.get(key).unwrap_or(key);
-        series.first.form.line("EXDATE", *original, calendar.user())
+        let original = taken.originals.get(key)?;
+        Some(series.first.form.line("EXDATE", *original, calendar.user()))
     };
     let end = end_of_properties(object.master);
     if taken.restarted {
         if !there.is_empty() || !wanted.is_empty() {
             set(edits, calendar.text, object.master, "EXDATE", None);
-            edits.insert(end, wanted.iter().map(line));
+            edits.insert(end, wanted.iter().filter_map(line));
         }
         return Ok(());
     }
@@ -212,6 +217,6 @@ fn write_taken_out(
         }
     }
     let known: BTreeSet<Timestamp> = there.iter().filter_map(|out| out.key).collect();
-    edits.insert(end, wanted.difference(&known).map(line));
+    edits.insert(end, wanted.difference(&known).filter_map(line));
     Ok(())
 }

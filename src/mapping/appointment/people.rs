@@ -61,6 +61,8 @@ impl Found {
     /// the CRM must name one, and a calendar does not. Guests whom nobody is said to have asked were asked by the user: so the
     /// CRM has it, and the file must not be made an invitation of ours on that ground.
     fn fields(mut self, me: &BTreeSet<Address>) -> Fields {
+        let user = |address: &Address| Person { name: String::new(), address: address.clone() };
+        self.organizer = self.organizer.or_else(|| me.first().map(user));
         if let Some(organizer) = &self.organizer {
             self.required.remove(organizer);
             self.optional.remove(organizer);
@@ -68,9 +70,6 @@ impl Found {
         self.optional.retain(|person| !self.required.contains(person));
         if self.required.is_empty() && self.optional.is_empty() {
             self.organizer = self.organizer.filter(|organizer| !me.contains(&organizer.address));
-        } else if self.organizer.is_none() {
-            let user = |address: &Address| Person { name: String::new(), address: address.clone() };
-            self.organizer = me.first().map(user);
         }
         [
             (ORGANIZER, People::from_iter(self.organizer).value()),

@@ -58,7 +58,7 @@ pub fn read(record: &Record, context: &Context) -> Result<Content, Unreadable> {
 pub struct Exception {
     /// The start in the pattern.
     pub original: Timestamp,
-    /// `None` when it is as the pattern has it all the same, or is called off where the pattern has nothing.
+    /// `None` when it is as the pattern has it all the same.
     pub occurrence: Option<Occurrence>,
     /// What its row says.
     pub own: Fields,
@@ -89,19 +89,17 @@ pub fn exceptions(
     let all = rows.iter().map(|(original, _)| *original).chain(deleted.iter().copied());
     let starts = Starts::of(series, recurrence, user, all);
     let mut exceptions: BTreeMap<Timestamp, Exception> = BTreeMap::new();
-    // What the pattern does not have needs no deletion.
+    // What the pattern does not have is no occurrence: it was one before the pattern changed.
     for original in deleted.into_iter().filter_map(|original| starts.same_day(original)) {
         let occurrence = Some(Occurrence::Cancelled);
         exceptions.insert(original, Exception { original, occurrence, own: Fields::new() });
     }
     for (original, row) in rows {
-        let start = starts.same_day(original);
-        let original = start.unwrap_or(original);
+        let Some(original) = starts.same_day(original) else { continue };
         let mut own = plain(row, Table::Appointment, &context.lengths)?;
         let (from, to) = times(row)?;
         set_times(&mut own, from, to, user)?;
-        let occurrence = occurrence(own.clone(), series, original, user)
-            .filter(|is| start.is_some() || *is != Occurrence::Cancelled);
+        let occurrence = occurrence(own.clone(), series, original, user);
         exceptions.entry(original).or_insert(Exception { original, occurrence, own });
     }
     Ok(exceptions.into_values().collect())

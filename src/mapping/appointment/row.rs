@@ -206,8 +206,6 @@ fn exception_patches(
                 }
                 Some(columns)
             }
-            // It took place by its row alone.
-            None if !anew && asked && row.is_some_and(|row| row.occurrence.is_some()) => None,
             Some(_) | None => continue,
         };
         patches.push(ExceptionPatch { original_start: original, columns });

@@ -25,6 +25,9 @@ pub fn read(bytes: &[u8], context: &Context) -> Result<Content, Unreadable> {
     let text = Text::parse(bytes)?;
     let calendar = Calendar::of(&text, &context.zone)?;
     let object = Object::of(&calendar, &context.me)?;
+    if object.strays {
+        return Err(no_form("an occurrence that its rule does not have"));
+    }
     let traits = calendar::traits(&text, object.master);
     Ok(Content { uid: object.uid.clone(), fields: object.fields, traits })
 }
@@ -40,6 +43,8 @@ pub struct Object<'a> {
     pub overrides: Vec<Override<'a>>,
     /// All it says, exceptions included.
     pub fields: Fields,
+    /// Whether something takes place that the series does not have.
+    pub strays: bool,
 }
 
 impl<'a> Object<'a> {
@@ -69,13 +74,15 @@ impl<'a> Object<'a> {
         let series = Series::of(calendar, master, &times)?;
         let overridden: Vec<&Component> = events.iter().filter(is_override).copied().collect();
         let mut overrides = Vec::new();
+        let mut strays = false;
         match &series {
             Some(series) => {
                 let recurrence = series.recurrence_by_user()?;
                 let cancelled = series.taken_out(calendar, master)?;
                 let cancelled = cancelled.iter().filter_map(|taken| taken.key).collect();
                 overrides = series.place(calendar, &overridden)?;
-                let exceptions = exceptions(calendar, &fields, &cancelled, &overrides)?;
+                let (exceptions, astray) = exceptions(calendar, &fields, &cancelled, &overrides)?;
+                strays = astray;
                 fields.insert(RECURRENCE, Value::Recurrence(Box::new(recurrence)));
                 fields.extend(exceptions);
             }
@@ -83,7 +90,7 @@ impl<'a> Object<'a> {
             None => return Err(Unreadable("it has occurrences but does not repeat".to_owned())),
         }
         fields.extend(people::read_lines(text, master, me));
-        Ok(Self { uid, master, times, series, overrides, fields })
+        Ok(Self { uid, master, times, series, overrides, fields, strays })
     }
 }
 
@@ -95,8 +102,8 @@ pub struct Override<'a> {
     /// The start that it has in the pattern.
     pub original: Timestamp,
     pub component: &'a Component,
-    /// Whether it calls off what the series does not have, and so says nothing.
-    pub idle: bool,
+    /// Whether the series has such a start. Programs that end a series leave overrides of what took place later behind.
+    pub takes_place: bool,
 }
 
 /// How an appointment repeats, as its text has it: by the clock of its own zone.
@@ -131,8 +138,6 @@ impl Series {
         master: &Component,
         times: &Times,
     ) -> Result<Option<Self>, Unreadable> {
-        let no_form =
-            |what: &str| Unreadable(format!("its recurrence ({what}) has no form in the CRM"));
         let mut rules = Vec::new();
         for (_, line) in calendar.text.properties(master) {
             match line.name() {
@@ -168,12 +173,8 @@ impl Series {
 
     /// The recurrence by the calendar of the user.
     fn recurrence_by_user(&self) -> Result<Recurrence, Unreadable> {
-        let mut recurrence = moved(&self.recurrence, self.ahead()).ok_or_else(|| {
-            Unreadable(
-                "its recurrence (by days of the month in another zone) has no form in the CRM"
-                    .to_owned(),
-            )
-        })?;
+        let mut recurrence = moved(&self.recurrence, self.ahead())
+            .ok_or_else(|| no_form("by days of the month in another zone"))?;
         recurrence.zone = zone::name(&self.user);
         Ok(recurrence)
     }
@@ -202,7 +203,7 @@ impl Series {
             .collect())
     }
 
-    /// The original start of each of these keys: on the same day by the series' own clock. A key that names no start is its own.
+    /// The original start of each of these keys: on the same day by the series' own clock. A key that names no start has none.
     pub fn originals(
         &self,
         keys: impl Iterator<Item = Timestamp>,
@@ -212,10 +213,7 @@ impl Series {
         let keys: BTreeMap<Timestamp, Option<Date>> = keys.map(|key| (key, day(key))).collect();
         let starts = self.starts_on(&keys.values().flatten().copied().collect());
         keys.into_iter()
-            .map(|(key, day)| {
-                let start = day.and_then(|day| starts.get(&day));
-                (key, start.and_then(|civil| zone::moment(*civil, &self.zone)).unwrap_or(key))
-            })
+            .filter_map(|(key, day)| Some((key, zone::moment(*starts.get(&day?)?, &self.zone)?)))
             .collect()
     }
 
@@ -244,10 +242,7 @@ impl Series {
                 continue;
             };
             if line.param("RANGE").is_some() {
-                return Err(Unreadable(
-                    "its recurrence (a change of all later occurrences) has no form in the CRM"
-                        .to_owned(),
-                ));
+                return Err(no_form("a change of all later occurrences"));
             }
             let when = calendar.when(line)?;
             days.push((self.day(calendar, &when)?, calendar.moment(&when)?, *component));
@@ -257,11 +252,10 @@ impl Series {
         Ok(days
             .into_iter()
             .map(|(day, moment, component)| match (start(&day), self.key(day)) {
-                (Some(original), Some(key)) => Override { key, original, component, idle: false },
-                _ => {
-                    let idle = Show::read(calendar.text, component) == Show::Canceled;
-                    Override { key: moment, original: moment, component, idle }
+                (Some(original), Some(key)) => {
+                    Override { key, original, component, takes_place: true }
                 }
+                _ => Override { key: moment, original: moment, component, takes_place: false },
             })
             .collect())
     }
@@ -288,6 +282,10 @@ impl Series {
     }
 }
 
+fn no_form(what: &str) -> Unreadable {
+    Unreadable(format!("its recurrence ({what}) has no form in the CRM"))
+}
+
 /// The rule of a series that starts so.
 ///
 /// # Errors
@@ -306,25 +304,31 @@ pub fn days_between(from: Date, to: Date) -> i64 {
     from.until(to).map_or(0, |span| i64::from(span.get_days()))
 }
 
-/// The fields of the occurrences that are not as the pattern has them.
+/// The fields of the occurrences that are not as the pattern has them, and whether there are others that the series does not have.
 fn exceptions(
     calendar: &Calendar<'_>,
     series: &Fields,
     cancelled: &BTreeSet<Timestamp>,
     overrides: &[Override<'_>],
-) -> Result<Fields, Unreadable> {
+) -> Result<(Fields, bool), Unreadable> {
+    let mut strays = false;
     let mut fields: Fields = cancelled
         .iter()
         .map(|key| (Field::exception(*key), Value::Occurrence(Occurrence::Cancelled)))
         .collect();
-    for Override { key, original, component, .. } in overrides.iter().filter(|one| !one.idle) {
+    for Override { key, original, component, takes_place } in overrides {
         let times = event::times(calendar, component)?;
         let own = event::fields(calendar, component, &times);
-        if let Some(occurrence) = occurrence(own, series, *original, calendar.user()) {
-            fields.entry(Field::exception(*key)).or_insert(Value::Occurrence(occurrence));
+        match occurrence(own, series, *original, calendar.user()) {
+            Some(occurrence) if *takes_place => {
+                fields.entry(Field::exception(*key)).or_insert(Value::Occurrence(occurrence));
+            }
+            Some(Occurrence::Changed(_)) => strays = true,
+            // To call off what the series does not have says nothing.
+            Some(Occurrence::Cancelled) | None => {}
         }
     }
-    Ok(fields)
+    Ok((fields, strays))
 }
 
 /// What an occurrence with these fields is to its series; `None` when it is as the pattern has it. One that is called off by

@@ -219,14 +219,18 @@ impl<'a> Physical<'a> {
     fn next_logical(&mut self) -> Option<(Span, Cow<'a, [u8]>)> {
         let (start, number) = (self.at, self.number);
         let mut content = Cow::Borrowed(self.take_line()?);
-        let quoted_printable = is_quoted_printable(&content);
+        let mut quoted_printable = None;
         loop {
             match self.bytes.get(self.at) {
                 Some(b' ' | b'\t') => {
                     let more = self.take_line().and_then(|line| line.get(1..)).unwrap_or_default();
                     content.to_mut().extend_from_slice(more);
                 }
-                Some(_) if quoted_printable && content.ends_with(b"=") && !self.at_boundary() => {
+                Some(_) if content.ends_with(b"=") && !self.at_boundary() => {
+                    let parse = || Line::parse(&content).is_quoted_printable();
+                    if !*quoted_printable.get_or_insert_with(parse) {
+                        break;
+                    }
                     content.to_mut().pop();
                     let more = self.take_line().unwrap_or_default();
                     content.to_mut().extend_from_slice(more);
@@ -257,10 +261,4 @@ impl<'a> Physical<'a> {
             rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
         })
     }
-}
-
-fn is_quoted_printable(line: &[u8]) -> bool {
-    const WORD: &[u8] = b"QUOTED-PRINTABLE";
-    let head = line.split(|byte| *byte == b':').next().unwrap_or_default();
-    head.windows(WORD.len()).any(|window| window.eq_ignore_ascii_case(WORD))
 }

@@ -120,16 +120,29 @@ fn what_does_not_take_place_anyway_is_not_called_off() {
         };
         columns
     };
-    series.exceptions = vec![one(4)];
-    assert_eq!(exceptions(&read_record(&series, &context()).unwrap().fields), 0);
-    // One that takes place by its row alone is called off by that row.
-    series.exceptions = vec![one(5)];
-    let mut says = read_record(&series, &context()).unwrap().fields;
-    let key = exception("2026-01-08T11:00:00Z");
-    assert!(says.remove(&key).is_some());
-    let patch = Patch::from([(key, None)]);
-    let patch = write_row(Table::RecurringAppointmentMaster, &says, &patch, Some(&series));
-    assert!(matches!(patch.exceptions.as_slice(), [one] if one.columns.is_none()));
+    for status in [4, 5] {
+        series.exceptions = vec![one(status)];
+        assert_eq!(exceptions(&read_record(&series, &context()).unwrap().fields), 0);
+    }
+}
+
+#[test]
+fn a_new_rule_takes_along_what_it_does_not_have() {
+    let weekly = "DTSTART:20260105T110000Z\nRRULE:FREQ=WEEKLY;BYDAY=MO\nSUMMARY:S\n";
+    let wednesdays = "DTSTART:20260107T110000Z\nRRULE:FREQ=WEEKLY;BYDAY=WE\nSUMMARY:S\n";
+    // Just as the rule has it, but for what the CRM does not hear of.
+    let own = "RECURRENCE-ID:20260112T110000Z\nDTSTART:20260112T110000Z\nSUMMARY:S\nATTENDEE;PARTSTAT=DECLINED:mailto:a@x.example\n";
+    let says = fields(&[wednesdays]);
+    let patch = [START, END, RECURRENCE].map(|field| (field.clone(), says.get(&field).cloned()));
+    let written = patched(&[weekly, own], &patch);
+    assert!(!written.contains("RECURRENCE-ID"), "{written}");
+    // A program left it behind: it goes on to say what the series says, and must not say anything else.
+    let written = patched(&[wednesdays, own], &[(SUBJECT, text("T"))]);
+    assert_eq!(written.matches("SUMMARY:T").count(), 2);
+    assert_eq!(
+        refusal(&[wednesdays, &own.replace("SUMMARY:S", "SUMMARY:T")]),
+        "its recurrence (an occurrence that its rule does not have) has no form in the CRM"
+    );
 }
 
 #[test]
