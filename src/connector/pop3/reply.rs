@@ -53,6 +53,21 @@ impl Status {
             )),
         }
     }
+
+    /// What it means where nothing is to be asked back: a yes or a no.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreachable`] when the server asks back all the same.
+    pub(super) fn verdict(self) -> Result<Result<(), Refusal>> {
+        match self {
+            Self::Ok => Ok(Ok(())),
+            Self::No(refusal) => Ok(Err(refusal)),
+            Self::Challenge(_) => {
+                let message = "the server asks back where a yes or a no was due";
+                Err(Error::new(ErrorKind::Unreachable, message))
+            }
+        }
+    }
 }
 
 impl Refusal {

@@ -67,7 +67,7 @@ impl Session {
                 let mut lines = Lines::new(tcp, PATIENCE);
                 greeting(&mut lines).await?;
                 // What a server says before TLS may be anybody's words: only its yes to TLS counts.
-                if let Status::No(refusal) = ask(&mut lines, "STLS").await? {
+                if let Err(refusal) = ask(&mut lines, "STLS").await?.verdict()? {
                     let error = refusal.error(ErrorKind::Unsupported, "begin TLS");
                     return Err(
                         error.hint("with security = \"tls\" most servers listen on port 995")
@@ -198,15 +198,11 @@ impl Session {
         if user.is_empty() || user.contains(char::is_control) {
             return Err(Error::new(ErrorKind::Unauthorised, "the user's name is none"));
         }
-        if let Status::No(refusal) = self.ask(&format!("USER {user}")).await? {
+        if let Err(refusal) = self.ask(&format!("USER {user}")).await?.verdict()? {
             return Ok(Err(refusal));
         }
         let command = Secret::new(format!("PASS {}", secret.expose()));
-        Ok(match self.ask(command.expose()).await? {
-            Status::No(refusal) => Err(refusal),
-            Status::Ok => Ok(()),
-            Status::Challenge(_) => return Err(wrong("the server asks back after the password")),
-        })
+        self.ask(command.expose()).await?.verdict()
     }
 
     /// All messages by number and unique id, in the server's order.
@@ -214,24 +210,20 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Unsupported`] when the server has no unique ids: then nothing tells a new message from an old one.
     pub(super) async fn uidl(&mut self) -> Result<Vec<(u32, String)>> {
-        let listed = match self.ask("UIDL").await? {
-            Status::No(refusal) => {
-                return Err(refusal
-                    .error(ErrorKind::Unsupported, "list the messages by unique id (UIDL)")
-                    .hint(
-                        "without unique ids nothing tells a new message from an old one: use IMAP",
-                    ));
-            }
-            Status::Ok | Status::Challenge(_) => self.numbered(reply::uidl).await?,
-        };
-        Ok(listed.into_iter().collect())
+        if let Err(refusal) = self.ask("UIDL").await?.verdict()? {
+            let error =
+                refusal.error(ErrorKind::Unsupported, "list the messages by unique id (UIDL)");
+            return Err(error
+                .hint("without unique ids nothing tells a new message from an old one: use IMAP"));
+        }
+        Ok(self.numbered(reply::uidl).await?.into_iter().collect())
     }
 
     /// How large the server says that each message is, in bytes.
     pub(super) async fn sizes(&mut self) -> Result<BTreeMap<u32, u64>> {
-        match self.ask("LIST").await? {
-            Status::No(refusal) => Err(refusal.error(ErrorKind::Unreachable, "list the sizes")),
-            Status::Ok | Status::Challenge(_) => self.numbered(reply::size).await,
+        match self.ask("LIST").await?.verdict()? {
+            Err(refusal) => Err(refusal.error(ErrorKind::Unreachable, "list the sizes")),
+            Ok(()) => self.numbered(reply::size).await,
         }
     }
 
@@ -313,11 +305,10 @@ impl Session {
 
     /// A status and, if it is good, the lines that follow it: up to a lone full stop, with doubled ones made single (RFC 1939 §3).
     pub(super) async fn answer(&mut self, limit: usize) -> Result<Answer> {
-        match status(&mut self.lines).await? {
+        match status(&mut self.lines).await?.verdict()? {
             // Whatever it is, another message may do, and this one another time.
-            Status::No(refusal) => Ok(Err(refusal.error(ErrorKind::Rejected, "read a message"))),
-            Status::Challenge(_) => Err(wrong("the server asks back where a message was due")),
-            Status::Ok => self.body(limit).await,
+            Err(refusal) => Ok(Err(refusal.error(ErrorKind::Rejected, "read a message"))),
+            Ok(()) => self.body(limit).await,
         }
     }
 
@@ -371,11 +362,8 @@ fn cut(mut message: Vec<u8>) -> Vec<u8> {
 }
 
 async fn greeting<S: AsyncRead + AsyncWrite + Unpin>(lines: &mut Lines<S>) -> Result<()> {
-    match status(lines).await? {
-        Status::No(refusal) => Err(refusal.error(ErrorKind::Unreachable, "be let in")),
-        Status::Ok => Ok(()),
-        Status::Challenge(_) => Err(wrong("the server answered something that is no POP3")),
-    }
+    let verdict = status(lines).await?.verdict()?;
+    verdict.map_err(|refusal| refusal.error(ErrorKind::Unreachable, "be let in"))
 }
 
 async fn ask<S>(lines: &mut Lines<S>, command: &str) -> Result<Status>

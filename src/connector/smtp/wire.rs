@@ -128,6 +128,10 @@ impl Guard {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
+        // Lettre takes it for granted that a line of more than its code has a word.
+        while line.len() > 4 && line.last() == Some(&b' ') {
+            line.pop();
+        }
         // For lettre only ASCII is text, and a code alone is none.
         let shown = |byte: u8| if byte == b' ' || byte.is_ascii_graphic() { byte } else { b'?' };
         self.ready.extend(line.iter().copied().map(shown));
