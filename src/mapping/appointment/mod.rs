@@ -17,6 +17,8 @@
 //! * A pattern speaks of the days of the user's zone. The zone itself is not carried: the CRM has no column for it, and an
 //!   item keeps the one it has.
 //! * An occurrence that is cancelled does not take place, in whatever way a side says so.
+//! * What the pattern does not have is no occurrence: to call it off says nothing, and an override that says something else than
+//!   the series does has no form in the CRM.
 
 use super::{Change, Context, Unreadable, Unwritable};
 use crate::model::{Content, Field, Fields, Record, RecordPatch, Table, Value};
