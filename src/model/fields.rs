@@ -171,7 +171,7 @@ impl fmt::Display for Value {
 pub struct Address(String);
 
 impl Address {
-    /// The address without `mailto:` and white space; `None` when that is nothing.
+    /// The address without `mailto:` and white space; `None` when that is nothing, or no line could hold it.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let bare = match text.get(..7) {
@@ -181,7 +181,8 @@ impl Address {
             _ => text,
         };
         let bare = bare.trim().to_lowercase();
-        (!bare.is_empty()).then_some(Self(bare))
+        let fits = !bare.is_empty() && !bare.contains(char::is_control);
+        fits.then_some(Self(bare))
     }
 
     pub fn as_str(&self) -> &str {
