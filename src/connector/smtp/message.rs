@@ -98,9 +98,7 @@ fn is_blind_copy(line: &[u8]) -> bool {
 /// An address as SMTP has it. The domain goes in its ASCII form, which every server knows (RFC 5890 §2.3.2.1).
 fn mailbox(address: &Address) -> Result<Mailbox> {
     let text = address.as_str();
-    let parts = text.rsplit_once('@').filter(|_| {
-        text.len() <= ADDRESS_LIMIT && !text.contains(|letter: char| letter.is_control())
-    });
+    let parts = text.rsplit_once('@').filter(|_| text.len() <= ADDRESS_LIMIT);
     let mailbox = parts.and_then(|(user, domain)| {
         if domain.is_ascii() {
             return Mailbox::new(user, domain).ok();
