@@ -259,3 +259,36 @@ async fn a_round_that_had_to_stop_before_the_world_came_to_rest_is_not_in_step()
     }
     assert_eq!(world.rows("contacts?$select=contactid").await.len(), CARDS + 2);
 }
+
+/// Whoever asks for it, and whether the user is asked by name or by a list: it stays theirs, and after a reinstall too.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_of_a_stranger_stays_his() {
+    let anna = "ATTENDEE;PARTSTAT=ACCEPTED:mailto:anna@example.org\r\n";
+    let list = "ATTENDEE:mailto:all@list.example\r\n";
+    for guests in [anna.to_owned(), format!("{anna}{list}"), list.to_owned(), String::new()] {
+        let mut world = World::new().await;
+        let event = format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nBEGIN:VEVENT\r\nUID:lunch\r\n\
+             DTSTAMP:20260101T000000Z\r\nDTSTART;TZID=Europe/Berlin:20370105T120000\r\n\
+             DTEND;TZID=Europe/Berlin:20370105T130000\r\nSUMMARY:Lunch\r\n\
+             ORGANIZER:mailto:carla@customer.example\r\n{guests}END:VEVENT\r\nEND:VCALENDAR\r\n"
+        );
+        world.put("calendar/lunch.ics", &event);
+        world.first_sync(&[Class::Appointment]).await;
+        let settled = async |world: &World| {
+            let quiet = world.sync(&[Class::Appointment]).await;
+            let report = &quiet.classes[&Class::Appointment];
+            assert_eq!((report.operations, report.linked, report.hidden), (0, 1, 0), "{report:?}");
+            let verdict = world.engine.verify(Class::Appointment).await.unwrap();
+            assert!(verdict.findings.is_empty() && verdict.pairs == 1, "{guests}: {verdict:?}");
+            let text = std::fs::read_to_string(world.path("calendar/lunch.ics")).unwrap();
+            assert_eq!(text, event);
+        };
+        settled(&world).await;
+        world.forget(2).await;
+        let again = world.first_sync(&[Class::Appointment]).await;
+        let report = &again.classes[&Class::Appointment];
+        assert_eq!((report.adopted, report.updated.get(&Side::Mailbox)), (1, None), "{report:?}");
+        settled(&world).await;
+    }
+}

@@ -114,20 +114,15 @@ fn item(class: Class, bytes: &[u8]) {
     match write(&all_of(says), says, None) {
         Ok(new) => {
             let again = read(&new).unwrap_or_else(|why| panic!("{why}: {}", show(&new)));
-            let (again, says) = (told(&again.fields, &context), told(says, &context));
-            assert_eq!(shown(&again), shown(&says), "made new: {}", show(&new));
+            assert_eq!(shown(&again.fields), shown(says), "made new: {}", show(&new));
         }
         Err(Unwritable(why)) => assert!(!why.is_empty()),
     }
     // The other side can say it, and what comes back changes nothing here.
     if let Ok(row) = to_row(class, uid, says, &context) {
         let back = mapping::read_record(&row, &context).expect("our own row").fields;
-        let (mut back, mut held) = (told(&back, &context), told(says, &context));
+        let mut held = says.clone();
         held.retain(|name, value| is_held(name, value));
-        // A meeting there has an organiser: the user, where no other can be.
-        if !held.contains_key(&Field::of("organizer")) {
-            back.remove(&Field::of("organizer"));
-        }
         assert_eq!(shown(&back), shown(&held), "through the CRM: {:?}", row.columns);
         assert_eq!(write(&all_of(&back), &back, Some(bytes)).as_deref(), Ok(bytes), "and back");
     }
@@ -159,25 +154,6 @@ fn is_held(name: &Field, value: &Value) -> bool {
         }
         _ => true,
     }
-}
-
-/// What can be told on either side: where nobody else comes there are no guests and no organiser.
-pub(super) fn told(fields: &Fields, context: &Context) -> Fields {
-    let mut told = fields.clone();
-    if is_alone(fields, context) {
-        let people = ["organizer", "requiredattendees", "optionalattendees", "resources"];
-        told.retain(|name, _| !people.contains(&name.as_str()));
-    }
-    told
-}
-
-/// Whether nobody is named but the user.
-fn is_alone(fields: &Fields, context: &Context) -> bool {
-    let people = fields.values().filter_map(|value| match value {
-        Value::People(people) => Some(people),
-        _ => None,
-    });
-    people.flatten().all(|person| context.me.contains(&person.address))
 }
 
 fn read(class: Class, bytes: &[u8], context: &Context) -> Result<Content, String> {

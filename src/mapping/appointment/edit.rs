@@ -99,7 +99,7 @@ impl Pass<'_> {
             object.times.start.clone()
         };
         write_plain(&mut edits, &calendar, object.master, whole, |field| patch.contains_key(field));
-        people::write_lines(&mut edits, &text, object.master, patch, whole);
+        people::write_lines(&mut edits, &text, object.master, patch, whole, &self.context.me);
         let series = if let Some(Value::Recurrence(recurrence)) = whole.get(&RECURRENCE) {
             let recurrence = self.by_series(recurrence, &start)?;
             if timed {

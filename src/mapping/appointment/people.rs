@@ -57,19 +57,27 @@ impl Found {
         };
     }
 
-    /// Who is both required and optional is required. An appointment that the user has with nobody else has no organizer:
-    /// the CRM must name one, and a calendar does not. Guests whom nobody is said to have asked were asked by the user: so the
-    /// CRM has it, and the file must not be made an invitation of ours on that ground.
+    /// Who is both required and optional is required, and who organises is no guest. An appointment that the user has with nobody
+    /// else has no organizer: the CRM must name one, and a calendar does not. Guests whom nobody is said to have asked were asked
+    /// by the user: so the CRM has it, and the file must not be made an invitation of ours on that ground. Where the user is a
+    /// guest himself, somebody else asked, whom the CRM cannot name when he is no user of it. The user is a guest wherever
+    /// somebody else asks: by a list or another address of his.
     fn fields(mut self, me: &BTreeSet<Address>) -> Fields {
-        let user = |address: &Address| Person { name: String::new(), address: address.clone() };
-        self.organizer = self.organizer.or_else(|| me.first().map(user));
+        let mine = |person: &Person| me.contains(&person.address);
+        let user = || me.first().map(|me| Person { name: String::new(), address: me.clone() });
+        let invited = self.required.iter().chain(&self.optional).any(mine);
+        match &self.organizer {
+            None if !invited => self.organizer = user(),
+            Some(organizer) if !invited && !mine(organizer) => self.required.extend(user()),
+            _ => {}
+        }
         if let Some(organizer) = &self.organizer {
             self.required.remove(organizer);
             self.optional.remove(organizer);
         }
         self.optional.retain(|person| !self.required.contains(person));
         if self.required.is_empty() && self.optional.is_empty() {
-            self.organizer = self.organizer.filter(|organizer| !me.contains(&organizer.address));
+            self.organizer = self.organizer.filter(|organizer| !mine(organizer));
         }
         [
             (ORGANIZER, People::from_iter(self.organizer).value()),
@@ -91,10 +99,13 @@ pub fn write_lines(
     component: &Component,
     patch: &Patch,
     whole: &Fields,
+    me: &BTreeSet<Address>,
 ) {
     if !touched(patch) {
         return;
     }
+    let mine = |person: &Person| me.contains(&person.address);
+    let asked = text.property(component, "ORGANIZER").and_then(|(_, line)| person(line));
     if patch.contains_key(&ORGANIZER) {
         let old = text.property(component, "ORGANIZER").map(|(_, line)| line);
         let line = people(whole, &ORGANIZER).next().map(|organizer| {
@@ -122,8 +133,13 @@ pub fn write_lines(
         }
         there.insert(person);
     }
-    let new =
-        wanted.iter().filter(|(person, _)| !there.contains(**person)).map(|(person, role)| {
+    // The invitation that reached the user in another way goes on saying so.
+    let unnamed = [asked.as_ref(), organizer].iter().all(|it| it.is_some_and(|it| !mine(it)));
+    let new = wanted
+        .iter()
+        .filter(|(person, _)| !there.contains(**person))
+        .filter(|(person, role)| !(unnamed && mine(person) && **role == Role::Required))
+        .map(|(person, role)| {
             with_role(addressed("ATTENDEE", person), *role)
                 .with_param("PARTSTAT", "NEEDS-ACTION")
                 .with_param("SCHEDULE-AGENT", "CLIENT")
@@ -170,7 +186,10 @@ pub fn parties(whole: &Fields, old: &[Party], context: &Context) -> Vec<Party> {
             parties.extend(old.iter().filter(|party| party.role == Role::Organizer).cloned());
         }
     }
-    if organizer.is_none() && !parties.iter().any(|party| party.role == Role::Organizer) {
+    let mut guests = people(whole, &REQUIRED).chain(people(whole, &OPTIONAL));
+    let invited = guests.any(|person| context.me.contains(&person.address));
+    let asked = parties.iter().any(|party| party.role == Role::Organizer);
+    if organizer.is_none() && !asked && !invited {
         parties.extend(myself(context));
     }
     parties.extend(people(whole, &REQUIRED).map(|person| party(person, Role::Required)));

@@ -18,7 +18,7 @@ use crate::mapping::column::{Columns, closed, moment_column, set_text};
 use crate::mapping::recurrence::starts;
 use crate::mapping::{Change, Context, Lengths, Unwritable, zone};
 use crate::model::fields::Occurrence;
-use crate::model::record::{ExceptionPatch, State};
+use crate::model::record::{ExceptionPatch, Party, State};
 use crate::model::time::Recurrence;
 use crate::model::{Field, Fields, Patch, Record, RecordPatch, Table, Uid, Value};
 
@@ -66,9 +66,12 @@ pub fn write(
         None => Vec::new(),
     };
     let parties = match old {
-        Some(old) if people::touched(patch) => Some(people::parties(whole, &old.parties, context)),
-        Some(_) => None,
-        None => Some(people::parties(whole, &[], context)).filter(|parties| !parties.is_empty()),
+        Some(_) if !people::touched(patch) => None,
+        old => {
+            let old = old.map_or(&[][..], |old| &old.parties);
+            let set = |parties: &[Party]| parties.iter().cloned().collect::<BTreeSet<_>>();
+            Some(people::parties(whole, old, context)).filter(|parties| set(parties) != set(old))
+        }
     };
     let writes = !columns.is_empty() || parties.is_some() || !exceptions.is_empty();
     let state = state(patch, whole, old, writes)?;
