@@ -61,6 +61,8 @@ impl Desktop {
         let log = home.join("screen.log");
         let mut screen = Command::new(program(&["/usr/bin/Xvfb"]));
         screen.args(["-displayfd", "1", "-screen", "0", "640x200x24", "-nolisten", "tcp"]);
+        // It would begin anew whenever its last client left, and hang up on whoever comes at that moment: the panel.
+        screen.arg("-noreset");
         let mut screen = Process::start(screen, &log);
         // It prints the number that it chose.
         let number = || {
