@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::merge::{Halves, Merged, merge};
+use super::merge::{Halves, Merged, has_attendees, merge};
 use super::operation::{Action, Change, Contest, Merge, Reason, Step};
 use super::pair::{Alone, Linked, Remnant, Twins};
 use super::rules::{DeleteRule, OnLeave, Rules};
@@ -488,10 +488,4 @@ fn is_mine(fields: &Fields, world: &World) -> bool {
         }
         _ => !has_attendees(fields),
     }
-}
-
-fn has_attendees(fields: &Fields) -> bool {
-    ["requiredattendees", "optionalattendees"]
-        .into_iter()
-        .any(|name| fields.contains_key(&Field::of(name)))
 }

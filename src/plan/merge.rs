@@ -42,11 +42,29 @@ pub fn merge(
         };
         let outcome = match choices.get(&field) {
             Some(choice) => Outcome::Chosen(choice.clone()),
+            None if is_unnamed(&field, halves.record)
+                && !halves.bases.item.contains_key(&field) =>
+            {
+                Outcome::Settled
+            }
             None => contender.merge(class, rules),
         };
         merged.take(&contender, outcome);
     }
     merged
+}
+
+/// Whether this field of a record is the organizer of a meeting that a stranger asked for: guests come, and the CRM names nobody
+/// who asked them, since it can name its own users only. That says nothing against what the item says.
+pub fn is_unnamed(field: &Field, record: &Fields) -> bool {
+    field.as_str() == "organizer" && !record.contains_key(field) && has_attendees(record)
+}
+
+/// Whether an appointment has guests.
+pub fn has_attendees(fields: &Fields) -> bool {
+    ["requiredattendees", "optionalattendees"]
+        .into_iter()
+        .any(|name| fields.contains_key(&Field::of(name)))
 }
 
 /// One field of both halves.

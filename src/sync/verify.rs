@@ -14,6 +14,7 @@ use crate::model::{
     Body, Class, Content, Document, Field, ItemId, Link, LinkId, LinkState, Record, RecordId, Side,
     Uid, name,
 };
+use crate::plan::merge::is_unnamed;
 use crate::plan::{Action, Rules, Seen, Step, World};
 use crate::store::conflict::{self, Dispute};
 use crate::store::regarding::{self, Wish};
@@ -386,8 +387,7 @@ fn differing<'a>(
     let fields: Vec<&Field> = fields.into_iter().filter(both).collect();
     fields.into_iter().filter(|field| match (item.fields.get(field), record.fields.get(field)) {
         (Some(one), Some(other)) => !one.agrees(other),
-        // The CRM can name its own users only: that it names nobody does not say that nobody organises.
-        (Some(_), None) if field.as_str() == "organizer" => false,
+        (Some(_), None) if is_unnamed(field, &record.fields) => false,
         (one, other) => one.is_some() || other.is_some(),
     })
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use liaison::model::{Class, ItemId, LinkState, Side};
 use liaison::store::{decision, journal, link, observation, quarantine, round};
+use liaison::sync::verify::{Finding, Kind};
 
 use super::world::World;
 use crate::support::resources::{self, has_extension};
@@ -27,7 +28,7 @@ enum End {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_file_of_two_parsers_ends_somewhere() {
     let watch = Watch::start();
-    let world = World::new().await;
+    let mut world = World::new().await;
     let put = fill(&world);
     let before = contents(&world, put.keys());
 
@@ -62,6 +63,18 @@ async fn every_file_of_two_parsers_ends_somewhere() {
         assert!(written.contains(&file) || before[&file] == bytes, "{file} lost bytes");
     }
     assert!(written.is_empty(), "a mailbox that was only looked at was written to: {written:?}");
+
+    // What is there twice by its UID is named; nothing else is wrong, and nothing is done to it after a reinstall.
+    verify(&world).await;
+    world.forget(2).await;
+    let again = world.first_sync(&Class::ALL).await;
+    for (class, [linked, ..]) in expected {
+        let report = &again.classes[&class];
+        assert_eq!((report.linked, report.updated.len()), (linked, 0), "{class}: {report:?}");
+    }
+    settle(&world).await;
+    assert!(written_to(&world, Side::Mailbox).is_empty(), "a reinstall wrote to the mailbox");
+    verify(&world).await;
     watch.stop();
 }
 
@@ -116,6 +129,16 @@ async fn settle(world: &World) -> liaison::sync::Report {
     let report = world.sync(&Class::ALL).await;
     assert_eq!(report.operations(), 0, "{report:?}");
     report
+}
+
+/// Compares both sides: all that may be found is that of some things there are several.
+async fn verify(world: &World) {
+    for class in Class::ALL {
+        let verdict = world.engine.verify(class).await.unwrap();
+        let findings = verdict.findings.iter().filter(|found| found.kind != Kind::Duplicate);
+        assert_eq!(findings.collect::<Vec<_>>(), Vec::<&Finding>::new());
+        assert!(verdict.pairs > 0 && verdict.error.is_none(), "{verdict:?}");
+    }
 }
 
 /// Where each file ended, for every class whose listing shows it: exactly one end each.
