@@ -249,6 +249,10 @@ impl Series {
         }
         let starts = self.starts_on(&days.iter().map(|(day, ..)| *day).collect());
         let start = |day: &Date| starts.get(day).and_then(|civil| zone::moment(*civil, &self.zone));
+        let mut placed = BTreeSet::new();
+        if days.iter().any(|(day, ..)| starts.contains_key(day) && !placed.insert(*day)) {
+            return Err(Unreadable("it holds one occurrence several times".to_owned()));
+        }
         Ok(days
             .into_iter()
             .map(|(day, moment, component)| match (start(&day), self.key(day)) {

@@ -204,6 +204,14 @@ fn what_is_no_single_appointment_is_refused() {
             ],
             "it has occurrences but does not repeat",
         ),
+        (
+            vec![
+                "DTSTART:20260105T100000Z\nRRULE:FREQ=DAILY\n",
+                "RECURRENCE-ID:20260106T100000Z\nDTSTART:20260106T100000Z\nSUMMARY:x\n",
+                "RECURRENCE-ID;VALUE=DATE:20260106\nDTSTART:20260106T110000Z\n",
+            ],
+            "it holds one occurrence several times",
+        ),
         (vec!["SUMMARY:x\n"], "it has no start"),
         (vec!["DTSTART:20260105T100000Z\nDTEND:20260105T095959Z\n"], "it ends before it starts"),
         (vec!["DTSTART:20260105T100000Z\nDURATION:-PT1H\n"], "it ends before it starts"),
