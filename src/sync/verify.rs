@@ -189,7 +189,9 @@ impl Engine {
     ) {
         let rules = self.class(world.class).rules;
         let active = world.links.iter().filter(|link| link.state == LinkState::Active);
-        for link in active.filter(|link| !disputed.contains(&(link.id, None))) {
+        // What left the sync filter is left alone, on both sides.
+        let stays = |link: &&Link| *world.seen(Side::Crm, &link.record) != Seen::Left;
+        for link in active.filter(stays).filter(|link| !disputed.contains(&(link.id, None))) {
             // Who throws a filed message away leaves the CRM as it is, and its link with it.
             let may_go = |side: Side| world.class == Class::Email && side == Side::Mailbox;
             let gone = [Side::Mailbox, Side::Crm].into_iter().find(|side| {

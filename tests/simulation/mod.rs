@@ -21,8 +21,8 @@ mod tally;
 
 use std::fmt;
 use std::panic::catch_unwind;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use history::History;
@@ -155,12 +155,19 @@ fn take_place(history: &History) -> Played {
         .unwrap();
     runtime.block_on(async {
         let office = Office::open(history).await;
-        let wrong = match office.run(history).await {
-            Ok(()) => oracle::judge(&office, history),
+        let wrong = match judged(&office, history).await {
+            Ok(wrong) => wrong,
             Err(problem) => vec![problem],
         };
         let trace = office.trace.lock().unwrap().clone();
         let tally = office.tally.lock().unwrap().clone();
         Played { wrong, trace, tally }
     })
+}
+
+async fn judged(office: &Arc<Office>, history: &History) -> Result<Vec<String>, String> {
+    office.run(history).await?;
+    let mut wrong = oracle::judge(office, history);
+    wrong.extend(oracle::second(office, history, &office.compare().await?));
+    Ok(wrong)
 }

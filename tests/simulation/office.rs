@@ -16,12 +16,15 @@ use liaison::connector::{Connector, Result};
 use liaison::filter::{email, track};
 use liaison::mapping::{Context, Lengths};
 use liaison::model::fields::Address;
-use liaison::model::{Class, Field, Fields, ItemId, Listing, Patch, RecordId, Side, Table, Value};
+use liaison::model::{
+    Class, Field, Fields, ItemId, Listing, Patch, Person, RecordId, Side, Table, Value,
+};
 use liaison::plan::guard::Limits;
 use liaison::store::outgoing::{self, Mail};
 use liaison::store::{AFTER_PROMISE, Probe, Store, conflict, journal, link, replica};
 use liaison::sync::fence::Fence;
 use liaison::sync::send::Sending;
+use liaison::sync::verify::Finding;
 use liaison::sync::{ClassReport, ClassSettings, Engine, Filing, Report, Settings};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -46,6 +49,9 @@ const BREATH: Duration = Duration::from_mins(5);
 
 /// How long a mail without an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks the user to meetings, and is not known in the organisation.
+pub const STRANGER: &str = "stranger@example.net";
 
 /// How long a slow server takes for everything.
 pub const SLOWLY: Duration = Duration::from_secs(7);
@@ -508,7 +514,7 @@ impl Office {
         if act.what == What::Make {
             let title = if class == Class::Contact { "lastname" } else { "subject" };
             let title = Patch::from([(Field::of(title), Some(Value::Text(key(class, act.thing))))]);
-            let patch = title.into_iter().chain(usual(class)).collect();
+            let patch = title.into_iter().chain(usual(class, act.thing)).collect();
             let id = hand.edit(side, &key(class, act.thing), None, &patch);
             self.saved(side, &id);
             self.ledger.lock().unwrap().things.insert(thing, side);
@@ -612,7 +618,7 @@ impl Office {
                 zone: TimeZone::UTC,
                 me: me(),
                 lengths: self.settings.lengths.clone(),
-                people: BTreeMap::new(),
+                people: self.servers.crm.lock().unwrap().crm.people.clone(),
                 filing: BTreeMap::new(),
             },
         }
@@ -754,6 +760,23 @@ impl Office {
         Ok(())
     }
 
+    /// What `liaison verify` finds where all is quiet, at the installation that syncs. What its store knows of versions is gone then.
+    pub async fn compare(self: &Arc<Self>) -> std::result::Result<Vec<(Class, Finding)>, String> {
+        let holder = usize::from(self.servers.holder().as_deref() == Some("place 1"));
+        let engine = self.start(holder)?;
+        let engine = engine.on_a_copy(engine.store.clone());
+        let mut found = Vec::new();
+        for class in CLASSES {
+            let verdict = engine.verify(class).await;
+            let verdict = verdict.map_err(|error| format!("O0 the store is lost: {error}"))?;
+            if let Some(failure) = verdict.error {
+                return Err(format!("O17 {class}: {}", failure.message));
+            }
+            found.extend(verdict.findings.into_iter().map(|finding| (class, finding)));
+        }
+        Ok(found)
+    }
+
     async fn rest(self: &Arc<Self>, number: usize) -> std::result::Result<(), String> {
         let mut last = String::new();
         for round in 0..ROUNDS {
@@ -814,23 +837,38 @@ fn edit(thing: (Class, u32), side: Side, field: &'static str, empties: bool) -> 
     Edit { thing, side, field, empties, is_replaced: false, is_forfeit: false }
 }
 
+/// Who asks somebody to an appointment: of three, the user asks to one, and a stranger to another.
+pub fn asks(appointment: u32) -> Option<&'static str> {
+    match appointment % 3 {
+        0 => None,
+        1 => Some(ME),
+        _ => Some(STRANGER),
+    }
+}
+
 /// What a new thing says besides its title.
-fn usual(class: Class) -> Patch {
+fn usual(class: Class, thing: u32) -> Patch {
+    let people = |addresses: &[&str]| {
+        let people = addresses.iter().map(|it| Address::parse(it).unwrap());
+        Some(Value::People(people.map(|address| Person { name: String::new(), address }).collect()))
+    };
     let at = |text: &str| Some(Value::Moment(text.parse().unwrap()));
     match class {
         Class::Contact => Patch::new(),
         Class::Task => Patch::from([(Field::of("scheduledend"), at("2030-01-05T12:00:00Z"))]),
-        Class::Appointment => Patch::from([
-            (Field::of("scheduledstart"), at("2030-01-05T10:00:00Z")),
-            (Field::of("scheduledend"), at("2030-01-05T11:00:00Z")),
-        ]),
-        Class::Email => {
-            let lea = liaison::model::Person {
-                name: String::new(),
-                address: Address::parse("lea@example.org").unwrap(),
-            };
-            Patch::from([(Field::of("from"), Some(Value::People(std::iter::once(lea).collect())))])
+        Class::Appointment => {
+            let mut patch = Patch::from([
+                (Field::of("scheduledstart"), at("2030-01-05T10:00:00Z")),
+                (Field::of("scheduledend"), at("2030-01-05T11:00:00Z")),
+            ]);
+            if let Some(who) = asks(thing) {
+                let other = if who == ME { "leo@example.org" } else { ME };
+                patch.insert(Field::of("organizer"), people(&[who]));
+                patch.insert(Field::of("requiredattendees"), people(&["lea@example.org", other]));
+            }
+            patch
         }
+        Class::Email => Patch::from([(Field::of("from"), people(&["lea@example.org"]))]),
     }
 }
 

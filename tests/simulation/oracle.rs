@@ -18,6 +18,8 @@
 //! * O15 No mail is handed in twice, unless somebody took it back who could not know that it had left, and sent it again.
 //! * O16 No mail is passed over in silence: it was sent, and the CRM says so and the mailbox has it; or nobody got it, and the CRM
 //!   says that; or a person is asked.
+//! * O17 `liaison verify` finds nothing that the rules above do not.
+//! * O18 A meeting to which a stranger asked is not said to be the user's.
 //!
 //! (O9, that no secret is ever told, needs none of this: there are no secrets in memory. It is in `cli::privacy`.)
 
@@ -25,15 +27,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use liaison::connector::outgoing::Stage;
-use liaison::model::{Class, Field, Fields, ItemId, Side};
+use liaison::model::{Class, Field, Fields, ItemId, Side, Value};
 use liaison::plan::DeleteRule;
 use liaison::store::{conflict, journal, link};
+use liaison::sync::verify::{Finding, Kind};
 
 use super::history::{CLASSES, History, fields};
 use super::ledger::{Ledger, Sight, Thing, sight};
-use super::office::{Office, says};
+use super::office::{Office, STRANGER, asks, says};
 use super::post::mail_of;
 use super::servers::Effect;
+use crate::support::world::ME;
 
 /// Where a thing stands, and what it says if that can be read.
 type Half = (ItemId, Option<Fields>);
@@ -72,7 +76,25 @@ pub fn judge(office: &Office, history: &History) -> Vec<String> {
     wrong.extend(end.removals());
     wrong.extend(end.ledger.wrong.iter().cloned());
     wrong.extend(end.mails());
+    wrong.extend(end.meetings());
     wrong
+}
+
+/// O17. What the second judge finds, but where servers change what they are given, and that somebody deleted a filed message in the
+/// CRM, which is told and not followed.
+pub fn second(office: &Office, history: &History, found: &[(Class, Finding)]) -> Vec<String> {
+    let nature = history.nature;
+    let changes = nature.cuts || nature.folds || nature.rounds;
+    let ledger = office.ledger.lock().unwrap();
+    let email = |(class, _): &&Thing| *class == Class::Email;
+    let deletes = ledger.things.keys().filter(email).any(|it| ledger.is_deleted(*it, Side::Crm));
+    let is_known = |(class, finding): &&(Class, Finding)| match finding.kind {
+        Kind::Differs => changes,
+        Kind::Gone => *class == Class::Email && deletes,
+        _ => false,
+    };
+    let wrong = found.iter().filter(|found| !is_known(found));
+    wrong.map(|(class, found)| format!("O17 {class}: {:?}, {}", found.kind, found.line)).collect()
 }
 
 impl<'o> End<'o> {
@@ -414,6 +436,21 @@ impl<'o> End<'o> {
         wrong
     }
 
+    /// O18. Whoever enters a meeting away from the CRM asks nobody to it.
+    fn meetings(&self) -> Vec<String> {
+        let organizer = Field::of("organizer");
+        let mine = |fields: &Fields| match fields.get(&organizer) {
+            Some(Value::People(people)) => people.iter().any(|who| who.address.as_str() == ME),
+            _ => false,
+        };
+        let is_his =
+            |(class, number): Thing| class == Class::Appointment && asks(number) == Some(STRANGER);
+        let meetings = self.there.iter().filter(|((thing, _), _)| is_his(*thing));
+        let halves = meetings.flat_map(|(_, halves)| halves);
+        let taken = halves.filter(|(_, fields)| fields.as_ref().is_some_and(mine));
+        taken.map(|(id, _)| format!("O18 {id} has become the user's meeting")).collect()
+    }
+
     /// O11.
     fn own(&self) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -440,7 +477,7 @@ fn sight_of(name: &str, nature: super::nature::Nature) -> bool {
     (nature.cuts && name == "jobtitle") || (nature.folds && name == "address1_city")
 }
 
-fn one(name: &'static str, value: &liaison::model::Value) -> Fields {
+fn one(name: &'static str, value: &Value) -> Fields {
     Fields::from([(Field::of(name), value.clone())])
 }
 

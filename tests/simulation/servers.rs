@@ -13,11 +13,13 @@ use liaison::connector::{Connector, Error, ErrorKind, Result, Write, Written};
 use liaison::model::record::PartyRef;
 use liaison::model::{Address, Class, Document, ItemId, Listing, RecordId, Side, Uid, Version};
 use serde_json::Value as Json;
+use uuid::Uuid;
 
 use super::history::CLASSES;
 use super::nature::{Nature, Versions, saved};
 use crate::support::fake::{Ends, Fake, Shared};
 use crate::support::faults::{Course, Fault, Point, unreachable};
+use crate::support::world::me;
 
 /// See the module.
 #[derive(Debug)]
@@ -57,7 +59,10 @@ pub struct Content {
 }
 
 impl Servers {
-    pub fn new(nature: Nature, clock: Clock, content: Content) -> Self {
+    pub fn new(nature: Nature, clock: Clock, mut content: Content) -> Self {
+        // Of all who take part in meetings, the CRM knows the user only.
+        let user = PartyRef { table: "systemuser".to_owned(), guid: Uuid::from_u128(7) };
+        content.crm.crm.people.extend(me().into_iter().map(|me| (me, user.clone())));
         let mut mailboxes = content.mailboxes;
         let mut mailbox =
             |class| Arc::new(Mutex::new(mailboxes.remove(&class).unwrap_or_default()));
