@@ -105,9 +105,9 @@ pub fn write_lines(
         return;
     }
     let mine = |person: &Person| me.contains(&person.address);
-    let asked = text.property(component, "ORGANIZER").and_then(|(_, line)| person(line));
+    let old = text.property(component, "ORGANIZER").map(|(_, line)| line);
+    let asked = old.and_then(person);
     if patch.contains_key(&ORGANIZER) {
-        let old = text.property(component, "ORGANIZER").map(|(_, line)| line);
         let line = people(whole, &ORGANIZER).next().map(|organizer| {
             match old.filter(|line| person(line).as_ref() == Some(organizer)) {
                 Some(line) => line.clone(),
