@@ -114,7 +114,8 @@ fn whoever_else_comes_by_does_not_end_the_wait() {
     let port = redirect.port().unwrap();
     let ask = |request: &str| {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
+        // It hangs up on what is too long, perhaps before all of it was sent.
+        stream.write_all(request.as_bytes()).unwrap_or_default();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap_or_default();
         answer
