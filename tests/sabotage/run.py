@@ -43,6 +43,7 @@ class Copy:
 
     def __init__(self, path):
         self.path = path
+        self.said = ""
         self.env = os.environ | SIZES | BUILD | {"CARGO_TARGET_DIR": str(ROOT / "target" / "sabotage"), "RUST_BACKTRACE": "0"}
 
     def cargo(self, bug, *arguments, timeout=None):
@@ -62,6 +63,7 @@ class Copy:
             return ["(no end within the time limit)"]
         if "running 0 tests" in ran.stdout:
             raise SystemExit(f"{bug['name']}: no test has a name like {bug['tests']}")
+        self.said = ran.stdout
         if ran.returncode == 0:
             return []
         lines = ran.stdout.splitlines()
@@ -85,7 +87,7 @@ def sound(copy, bugs):
     for (binary, story), tests in sorted(runs.items()):
         failed = copy.failures({"name": "no bug", "binary": binary, "story": story, "tests": sorted(tests)})
         if failed:
-            raise SystemExit(f"without any bug these fail: {failed}")
+            raise SystemExit(f"{copy.said[-5000:]}\nwithout any bug these fail: {failed}")
 
 
 NOTHING = "**nothing**"
