@@ -12,11 +12,12 @@ use crate::connector::{self, ErrorKind, Scope};
 use crate::mapping::email;
 use crate::model::{
     Body, Class, Content, Document, Field, ItemId, Link, LinkId, LinkState, Record, RecordId, Side,
-    Uid, name,
+    Uid, Version, name,
 };
 use crate::plan::merge::is_unnamed;
 use crate::plan::{Action, Rules, Seen, Step, World};
 use crate::store::conflict::{self, Dispute};
+use crate::store::quarantine;
 use crate::store::regarding::{self, Wish};
 use crate::store::{self, cursor, journal, link, observation};
 
@@ -88,6 +89,9 @@ pub struct Verdict {
     pub error: Option<Failure>,
 }
 
+/// What is set aside, in the version that failed.
+type Aside = BTreeMap<(Side, ItemId), Version>;
+
 impl Verdict {
     fn failed(error: &connector::Error) -> Self {
         Self { error: ClassReport::failed(error).error, ..Self::default() }
@@ -112,16 +116,21 @@ impl Engine {
     /// When the store is lost.
     pub async fn verify(&self, class: Class) -> store::Result<Verdict> {
         let now = self.clock.now();
-        let (open, contested, round) = self
+        let (aside, open, contested, round) = self
             .store
             .write(move |tx| {
+                let mut aside = BTreeMap::new();
+                for side in [Side::Mailbox, Side::Crm] {
+                    let of = quarantine::all(tx, side, class)?;
+                    aside.extend(of.into_iter().map(|it| ((side, it.id), it.version)));
+                }
                 for side in [Side::Mailbox, Side::Crm] {
                     cursor::clear(tx, side, class)?;
                     observation::doubt(tx, side, class, super::observe::UNREAD)?;
                 }
                 link::doubt(tx, class)?;
                 let round = store::round::start(tx, "verify", now)?;
-                Ok((journal::unknown(tx)?, conflict::open(tx)?, round))
+                Ok((aside, journal::unknown(tx)?, conflict::open(tx)?, round))
             })
             .await?;
         let look = match self.look(class, round).await? {
@@ -137,7 +146,7 @@ impl Engine {
         for (side, reason) in &look.partial {
             verdict.add(Kind::Unseen, format!("{class}s in {}: {reason}", side.place()));
         }
-        let planned = self.planned(class, &look, &mut verdict).await?;
+        let planned = self.planned(class, (&look, &aside), &mut verdict).await?;
         let disputed = contested
             .into_iter()
             .map(|conflict| match conflict.dispute {
@@ -158,18 +167,27 @@ impl Engine {
         Ok(verdict)
     }
 
-    /// What a round would write, and the links that it is about.
+    /// What a round would write, and the links that it is about. What was refused and is set aside waits until it changes.
     async fn planned(
         &self,
         class: Class,
-        look: &Look,
+        (look, aside): (&Look, &Aside),
         verdict: &mut Verdict,
     ) -> store::Result<BTreeSet<LinkId>> {
         let plan = self.plan(class, look).await?;
+        let rests = |side: Side, id: Option<&ItemId>| {
+            id.is_some_and(|id| {
+                let failed = aside.get(&(side, id.clone()));
+                matches!(look.world.seen(side, id), Seen::Here { version, .. } if Some(version) == failed)
+            })
+        };
+        let goes = |step: &Step| {
+            !rests(Side::Mailbox, step.item.as_ref()) && !rests(Side::Crm, step.record.as_ref())
+        };
         let mut links = BTreeSet::new();
         let held = plan.guarded.held.into_iter().map(|(stop, step)| (Some(stop), step));
         let go = plan.guarded.go.into_iter().map(|step| (None, step));
-        for (stop, step) in held.chain(go).filter(|(_, step)| step.writes()) {
+        for (stop, step) in held.chain(go).filter(|(_, step)| step.writes() && goes(step)) {
             links.extend(step.link);
             let line = describe::step(&step, &look.world);
             match stop {

@@ -8,12 +8,12 @@ arguments, the other lines stay as they are. Exit status 0 means that every bug 
 and nothing else.
 """
 
+import filecmp
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -29,20 +29,29 @@ SECONDS = 600
 
 
 def copy_tree(target):
-    """All files that git knows or would take, as they are now."""
+    """All files that git knows or would take, as they are now, and nothing else. What is the same stays, and what was built of it."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True).stdout
-    for name in filter(None, names.decode().split("\0")):
-        if (ROOT / name).is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name)
+    names = {name for name in names.decode().split("\0") if name and (ROOT / name).is_file()}
+    for folder, _, files in os.walk(target):
+        for file in (pathlib.Path(folder) / file for file in files):
+            if not file.is_symlink() and str(file.relative_to(target)) not in names:
+                file.unlink()
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        if not (target / name).exists() or not filecmp.cmp(ROOT / name, target / name, shallow=False):
+            shutil.copy(ROOT / name, target / name)
+    # The servers of the tests.
+    if not (target / "target").exists():
+        (target / "target").symlink_to(ROOT / "target")
 
 
 class Copy:
-    """A copy of the tree, with a build folder of its own: cargo takes what was built from another copy for its own."""
+    """A copy of the tree, always at one place and with a build folder of its own: cargo takes what was built from another copy
+    for its own, and tests know where they were built."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self):
+        self.path = ROOT / "target" / "sabotage" / "tree"
         self.said = ""
         self.env = os.environ | SIZES | BUILD | {"CARGO_TARGET_DIR": str(ROOT / "target" / "sabotage"), "RUST_BACKTRACE": "0"}
 
@@ -132,19 +141,18 @@ def main():
     results, at, survived = earlier(), commit(), []
     originals = {bug["file"]: (ROOT / bug["file"]).read_text() for bug in bugs}
     mutants = [mutate(bug, originals[bug["file"]]) for bug in bugs]
-    with tempfile.TemporaryDirectory(prefix="liaison-sabotage-") as path:
-        copy = Copy(pathlib.Path(path))
-        copy_tree(copy.path)
-        sound(copy, bugs)
-        for bug, mutant in zip(bugs, mutants):
-            target = copy.path / bug["file"]
-            target.write_text(mutant)
-            failed = copy.failures(bug)
-            target.write_text(originals[bug["file"]])
-            results[bug["name"]] = (tell(failed), at)
-            RESULT.write_text("\n".join(table(every, results)) + "\n")
-            survived += [] if failed else [bug["name"]]
-            print("caught  " if failed else "SURVIVED", bug["name"], f"({len(failed)} tests)", flush=True)
+    copy = Copy()
+    copy_tree(copy.path)
+    sound(copy, bugs)
+    for bug, mutant in zip(bugs, mutants):
+        target = copy.path / bug["file"]
+        target.write_text(mutant)
+        failed = copy.failures(bug)
+        target.write_text(originals[bug["file"]])
+        results[bug["name"]] = (tell(failed), at)
+        RESULT.write_text("\n".join(table(every, results)) + "\n")
+        survived += [] if failed else [bug["name"]]
+        print("caught  " if failed else "SURVIVED", bug["name"], f"({len(failed)} tests)", flush=True)
     print(f"\n{len(bugs) - len(survived)} of {len(bugs)} caught")
     sys.exit(1 if survived else 0)
 

@@ -136,6 +136,12 @@ async fn what_the_organisation_refuses_is_set_aside_and_the_rest_goes_on() {
     let again = world.sync(CLASSES).await;
     assert_eq!(again.operations(), 0, "the same version is not tried again: {again:?}");
     assert_eq!((files(&world.path("contacts")), files(&world.path("calendar"))), before);
+    let copy = world.store.copy(&world.path("copy.db")).await.unwrap();
+    let looker = world.engine.on_a_copy(copy);
+    for class in CLASSES {
+        let verdict = looker.verify(*class).await.unwrap();
+        assert!(verdict.findings.is_empty(), "what waits to be corrected is due: {verdict:?}");
+    }
 
     world.engine.crm = honest;
     for file in ["contacts/Long.vcf", "contacts/Option.vcf", "calendar/Required.ics"] {

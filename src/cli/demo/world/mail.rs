@@ -53,6 +53,11 @@ pub fn thread_partner(thread: usize) -> Option<Person> {
     acquaintances().into_iter().nth(thread * 18 + 2)
 }
 
+/// When a message of a thread was written.
+pub fn thread_date(now: &Zoned, thread: usize, number: usize) -> Zoned {
+    hours_before(now, 200 + thread * 31 - number * 9)
+}
+
 /// Who answers [`FILED_ELSEWHERE`].
 pub fn answerer() -> Option<Person> {
     acquaintances().into_iter().nth(ANSWER / 2 * KNOWN_STEP)
@@ -157,7 +162,7 @@ fn threads(now: &Zoned, people: &[Person]) -> Vec<Message> {
     for (thread, person) in people.iter().skip(2).step_by(18).take(6).enumerate() {
         let other = mailbox(&person.name(), &person.address);
         for number in 0..THREAD_LENGTH {
-            let date = hours_before(now, 200 + thread * 31 - number * 9);
+            let date = thread_date(now, thread, number);
             let prefix = if number == 0 { "" } else { "Re: " };
             let subject = format!("{prefix}{}", thread_subject(thread));
             let mine = number % 2 == 1;

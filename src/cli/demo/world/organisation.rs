@@ -28,8 +28,7 @@ pub async fn populate(api: &Api, now: Timestamp) -> Result<Populated> {
     let [anna, bo, carla] =
         [api.who(User::Anna).await?, api.who(User::Bo).await?, api.who(User::Carla).await?];
     let users = records::Users { anna: anna.user, bo: bo.user, carla: carla.user };
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let rows = records::rows(anna.organisation, users, today);
+    let rows = records::rows(anna.organisation, users, &now.to_zoned(TimeZone::UTC));
     let mut counts: Vec<(&'static str, usize)> = Vec::new();
     for row in &rows {
         match counts.iter_mut().find(|(set, _)| *set == row.set) {

@@ -1,6 +1,7 @@
 //! The records of the organisation, as rows: who is a customer, what is to be done, who meets whom, which mails were filed. All ids are fixed, so that
 //! a row is the same one on every run. It must not know how rows are sent.
 
+use jiff::Zoned;
 use jiff::civil::Date;
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
@@ -45,13 +46,14 @@ impl Users {
 }
 
 /// All rows in the order in which they can be made: each refers only to those before it.
-pub fn rows(organisation: Uuid, users: Users, today: Date) -> Vec<Row> {
+pub fn rows(organisation: Uuid, users: Users, now: &Zoned) -> Vec<Row> {
+    let today = now.date();
     let mut rows = accounts();
     rows.extend(contacts());
     rows.extend(tasks(today));
     rows.extend(appointments(users, today));
     rows.push(series(users, today));
-    rows.extend(emails(organisation, users));
+    rows.extend(emails(organisation, users, now));
     rows.extend(leads());
     rows
 }
@@ -224,7 +226,7 @@ fn series(users: Users, today: Date) -> Row {
 }
 
 /// What colleagues filed: a mail that Anna has as well, under the id that every mailbox gives it; one that she has only the answer to; one of theirs.
-fn emails(organisation: Uuid, users: Users) -> Vec<Row> {
+fn emails(organisation: Uuid, users: Users, now: &Zoned) -> Vec<Row> {
     let shared = mail::thread_id(0, 0);
     // An e-mail belongs to no one mailbox: every address gives it the same id.
     let derived = |mailbox: Address| {
@@ -240,9 +242,16 @@ fn emails(organisation: Uuid, users: Users) -> Vec<Row> {
         });
         activity(owner, "emails", id, columns, Some((1, if outgoing { 3 } else { 4 })))
     };
-    let shared_row = Address::parse(ANNA.address)
-        .map(derived)
-        .map(|id| row(User::Bo, id, &shared, mail::thread_subject(0), false, &partner));
+    let shared_row = Address::parse(ANNA.address).map(derived).map(|id| {
+        let columns = json!({
+            "subject": mail::thread_subject(0), "messageid": format!("<{shared}>"), "directioncode": false, "description": "<p>As discussed.</p>",
+            "actualend": mail::thread_date(now, 0, 0).timestamp().to_string(),
+            "email_activity_parties": [
+                {"addressused": partner, "participationtypemask": 1}, user_party(users, User::Anna, 2), user_party(users, User::Bo, 3),
+            ],
+        });
+        activity(User::Bo, "emails", id, columns, Some((1, 4)))
+    });
     let others = [
         row(
             User::Carla,

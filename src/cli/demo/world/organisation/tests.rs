@@ -119,7 +119,7 @@ async fn what_broke_off_is_made_whole() {
         ids.push(api.who(user).await.unwrap());
     }
     let users = records::Users { anna: ids[0].user, bo: ids[1].user, carla: ids[2].user };
-    let rows = records::rows(ids[0].organisation, users, now().to_zoned(TimeZone::UTC).date());
+    let rows = records::rows(ids[0].organisation, users, &now().to_zoned(TimeZone::UTC));
     api.create(&rows[..70]).await.unwrap();
     assert!(populate(&api, now()).await.unwrap().fresh);
     assert!(!populate(&api, now()).await.unwrap().fresh);
