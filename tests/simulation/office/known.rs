@@ -1,0 +1,120 @@
+//! What the installations know, by their stores.
+
+use liaison::model::{Class, Fields, ItemId, Side, Value};
+use liaison::store::outgoing::{self, Mail};
+use liaison::store::{Store, conflict, journal, link};
+
+use super::Office;
+use crate::simulation::ledger::{Ledger, Sight, Thing, written};
+
+impl Office {
+    /// What is written in the list of conflicts of an installation.
+    pub fn contested(&self, number: usize) -> Vec<u32> {
+        let Some(store) = self.store(number) else { return Vec::new() };
+        let text = |value: &Value| match value {
+            Value::Text(text) | Value::Cut(text) => match written(text) {
+                Sight::Token(number) => Some(number),
+                Sight::Empty | Sight::Strange => None,
+            },
+            _ => None,
+        };
+        let mut tokens = Vec::new();
+        for conflict in store.read_blocking(conflict::all).unwrap() {
+            match &conflict.dispute {
+                conflict::Dispute::Field { mailbox, crm, .. } => {
+                    tokens.extend([mailbox, crm].into_iter().flatten().filter_map(text));
+                }
+                conflict::Dispute::Existence { kept, .. } => {
+                    tokens.extend(kept.values().filter_map(text));
+                }
+            }
+        }
+        tokens
+    }
+
+    /// Whether an installation knows the other half of what stands here.
+    fn knows(&self, number: usize, side: Side, class: Class, id: &ItemId) -> bool {
+        let Some(store) = self.store(number) else { return false };
+        let found = store.read_blocking(|db| match side {
+            Side::Mailbox => link::by_item(db, class, id),
+            Side::Crm => link::by_record(db, class, id),
+        });
+        found.unwrap().is_some()
+    }
+
+    /// Writes down which installations know the other half of what is deleted here.
+    pub fn note_who_knew(&self, ledger: &mut Ledger, thing: Thing, side: Side, id: &ItemId) {
+        for number in [0, 1] {
+            if !self.knows(number, side, thing.0, id) {
+                continue;
+            }
+            ledger.knew.insert((thing, side, number));
+            let site = self.sites[number].lock().unwrap();
+            if site.may_lose_power() {
+                // What it knows has been on the disk for a while.
+                site.disk.flush();
+            }
+        }
+    }
+
+    /// What stood here when an installation last agreed on it with what stands on the other side; nothing where it does not know that.
+    pub(super) fn agreed(&self, number: usize, side: Side, class: Class, id: &ItemId) -> Fields {
+        let Some(store) = self.store(number) else { return Fields::new() };
+        let found = store.read_blocking(|db| {
+            let link = match side {
+                Side::Mailbox => link::by_item(db, class, id),
+                Side::Crm => link::by_record(db, class, id),
+            }?;
+            let bases = link.map(|link| link::bases(db, &[link.id])).transpose()?;
+            Ok(bases.and_then(|bases| bases.into_values().next()))
+        });
+        let bases = found.unwrap();
+        bases
+            .map(|bases| if side == Side::Crm { bases.record } else { bases.item })
+            .unwrap_or_default()
+    }
+
+    /// Whether an installation wrote here, and knows no answer yet.
+    pub(super) fn is_in_doubt(&self, number: usize, side: Side, id: &ItemId) -> bool {
+        let Some(store) = self.store(number) else { return false };
+        let open = store.read_blocking(journal::unknown).unwrap();
+        open.iter().any(|entry| {
+            let written = match side {
+                Side::Mailbox => &entry.intent.item,
+                Side::Crm => &entry.intent.record,
+            };
+            entry.intent.side == side && written.as_ref() == Some(id)
+        })
+    }
+
+    /// The mails that a person is asked about at an installation.
+    pub(super) fn asked(&self, number: usize) -> Vec<Mail> {
+        let mut open = self.outgoing(number);
+        open.retain(|mail| mail.state == outgoing::State::Unknown);
+        open
+    }
+
+    /// The mails with which something is left to do at an installation.
+    pub fn outgoing(&self, number: usize) -> Vec<Mail> {
+        let store = self.store(number);
+        store.map(|store| store.read_blocking(outgoing::open).unwrap()).unwrap_or_default()
+    }
+
+    /// The store of an installation; `None` where its state folder is lost and it did not begin anew.
+    pub fn store(&self, number: usize) -> Option<Store> {
+        let mut site = self.sites[number].lock().unwrap();
+        if site.store.is_none() && site.path.is_file() {
+            site.store = Store::open(&site.path).ok();
+        }
+        site.store.clone()
+    }
+
+    pub fn is_forgetful(&self) -> bool {
+        self.sites.iter().any(|site| site.lock().unwrap().is_forgetful)
+    }
+}
+
+/// What a thing says on a side at the end.
+pub fn says(office: &Office, side: Side, class: Class, id: &ItemId) -> Option<Fields> {
+    office.hand(class).fields(side, id)?.ok()
+}
