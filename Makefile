@@ -8,6 +8,9 @@ export CARGO_TERM_COLOR ?= auto
 # `ci` optimises the product for the many generated cases, at the price of a longer build.
 PROFILE ?= dev
 
+# Tests at a time: one more than there are processors, since many wait for a server or for a time limit.
+THREADS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 check: fetch fmt clippy doc deny test
 
 fetch:
@@ -17,10 +20,10 @@ fmt:
 	cargo fmt --check
 
 clippy:
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --profile $(PROFILE) --all-targets -- -D warnings
 
 doc:
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --profile $(PROFILE) --no-deps --document-private-items
 
 # Licences, banned crates and sources; needs no network.
 deny:
@@ -30,10 +33,12 @@ deny:
 		echo "deny: not checked; once: cargo install cargo-deny --locked"; \
 	fi
 
+# Built first, all at once: for examples in comments alone, one core would wait for the other.
 test:
 	@if cargo nextest --version >/dev/null 2>&1; then \
+		cargo nextest run --locked --no-run --cargo-profile $(PROFILE) && \
 		cargo test --locked --profile $(PROFILE) --doc --quiet && \
-		cargo nextest run --locked --no-fail-fast --cargo-profile $(PROFILE); \
+		cargo nextest run --locked --no-fail-fast --cargo-profile $(PROFILE) --test-threads $(THREADS); \
 	else \
 		cargo test --locked --profile $(PROFILE); \
 	fi
