@@ -120,7 +120,8 @@ fn update(
         outbox::update(tx, &last)?;
         last.number
     } else {
-        let mut edit = new(row.clone(), Kind::Update, seen.version, (edits, name), now);
+        let version = made_on(tx, &row)?.unwrap_or(seen.version);
+        let mut edit = new(row.clone(), Kind::Update, version, (edits, name), now);
         if !definition.versioned {
             // The service would not notice that somebody else changed it: we look ourselves.
             edit.state = State::Look;
@@ -148,10 +149,17 @@ fn delete(tx: &Transaction<'_>, row: RowId, now: Timestamp) -> store::Result<Ent
             return Ok(Entered::Undone { row });
         }
     }
-    let edit = new(row.clone(), Kind::Delete, seen.version, (Edits::new(), seen.name), now);
+    let version = own.last().map_or(seen.version, |last| last.version.clone());
+    let edit = new(row.clone(), Kind::Delete, version, (Edits::new(), seen.name), now);
     let number = outbox::add(tx, &edit)?;
     search::forget(tx, &row)?;
     Ok(Entered::Edit { number, row })
+}
+
+/// What a further edit of a row is made on: the last one that waits, and so what that was made on. What the copy learnt of the row since
+/// stands below it, and who enters the further one may not have seen it.
+fn made_on(tx: &Transaction<'_>, row: &RowId) -> store::Result<Option<String>> {
+    Ok(outbox::of_row(tx, row)?.pop().map(|last| last.version))
 }
 
 fn new(
@@ -338,7 +346,7 @@ pub fn correct(
 /// Says whose value shall stand after a collision. The user's own becomes a new edit, made on what a colleague wrote.
 ///
 /// # Errors
-/// When there is no such collision.
+/// When there is no such collision, or no record that could say it.
 pub fn choose(
     tx: &Transaction<'_>,
     definition: &Definition,
@@ -351,13 +359,20 @@ pub fn choose(
             "`liaison outbox list` shows them",
         )));
     };
-    collision::choose(tx, number, choice)?;
-    let row = found.row.clone();
     if choice == Choice::Theirs {
-        return Ok(Ok(Entered::Nothing { row }));
+        collision::choose(tx, number, choice)?;
+        return Ok(Ok(Entered::Nothing { row: found.row }));
     }
     let values = Values::from([(found.column, found.ours)]);
-    update(tx, definition, row, values, now).map(Ok)
+    let entered = update(tx, definition, found.row, values, now)?;
+    if matches!(entered, Entered::Unknown { .. }) {
+        return Ok(Err(refused(
+            format!("the record of collision {number} is deleted, here or there"),
+            format!("`liaison outbox settle {number} theirs` takes it off the list"),
+        )));
+    }
+    collision::choose(tx, number, choice)?;
+    Ok(Ok(entered))
 }
 
 fn open_edit(tx: &Transaction<'_>, number: i64) -> store::Result<Result<Edit>> {

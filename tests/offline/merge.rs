@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::scene::{id, office};
+use crate::cli::installation::{Installation, Organisation};
 
 #[test]
 fn columns_that_nobody_else_touched_go_and_a_colleague_s_value_stays() {
@@ -172,4 +173,53 @@ fn what_is_refused_waits_with_its_reason_and_so_does_what_rests_on_it() {
         organisation.rows("tasks?$select=_regardingobjectid_value")[0]["_regardingobjectid_value"],
         contact.as_str()
     );
+}
+
+/// A contact that anna changed and was refused, while a colleague wrote into the same column; she wants it sent once more, with the
+/// copy brought up to date.
+fn refused_and_sent_again() -> (Organisation, Installation, String) {
+    let (organisation, anna) = office();
+    let contact = id(&anna.json(&["record", "create", "contact", "lastname=Smith"]));
+    anna.run(&["offline"]).ends(0);
+    anna.run(&["record", "update", "contact", &contact, "jobtitle=Boss"]).ends(0);
+    organisation.change(&format!("contacts({contact})"), r#"{"jobtitle": "Director"}"#);
+    let may_write = |depth: &str| {
+        let privilege =
+            format!(r#"{{"user": "anna", "privilege": "prvWriteContact", "depth": {depth}}}"#);
+        organisation.steer("privileges", &privilege);
+    };
+    may_write("null");
+    anna.run(&["online"]).ends(3);
+    may_write(r#""Global""#);
+    anna.run(&["offline"]).ends(3);
+    let parked = anna.json(&["outbox", "list"])["edits"][0]["edit"].to_string();
+    anna.run(&["outbox", "retry", &parked]).ends(0);
+    (organisation, anna, contact)
+}
+
+#[test]
+fn a_further_change_does_not_go_over_what_a_colleague_wrote_below_the_first() {
+    let (organisation, anna, contact) = refused_and_sent_again();
+    anna.run(&["record", "update", "contact", &contact, "jobtitle=Chief"]).ends(0);
+    anna.run(&["online"]).ends(5).says("2 contested");
+    assert_eq!(organisation.rows("contacts?$select=jobtitle")[0]["jobtitle"], "Director");
+}
+
+#[test]
+fn a_deletion_does_not_take_along_what_a_colleague_wrote_below_a_change() {
+    let (organisation, anna, contact) = refused_and_sent_again();
+    anna.run(&["record", "delete", "contact", &contact]).ends(0);
+    anna.run(&["online"]).ends(3).says("1 contested, 1 refused");
+    assert_eq!(organisation.rows("contacts?$select=jobtitle")[0]["jobtitle"], "Director");
+}
+
+#[test]
+fn what_is_contested_of_a_record_that_is_to_go_stays_in_the_list() {
+    let (_organisation, anna, contact) = refused_and_sent_again();
+    anna.run(&["online"]).ends(5).says("1 contested");
+    anna.run(&["offline"]).ends(0);
+    anna.run(&["record", "delete", "contact", &contact]).ends(0);
+    anna.run(&["outbox", "settle", "1", "mine"]).ends(1).says("is deleted");
+    anna.run(&["outbox", "list"]).says("collision 1");
+    anna.run(&["outbox", "settle", "1", "theirs"]).ends(0);
 }

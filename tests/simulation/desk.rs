@@ -19,7 +19,7 @@ use liaison::offline::{Desk, replica, view};
 use liaison::store::replica::collision::{self, Choice, Collision};
 use liaison::store::replica::outbox::{self as queue, Edit, Kind, State};
 use liaison::store::replica::{self as copy, row as rows};
-use liaison::store::{AFTER_PROMISE, Probe, Store};
+use liaison::store::{AFTER_COMMIT, AFTER_PROMISE, Probe, Store};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -40,12 +40,14 @@ pub struct Workplace {
     pub death: Option<Death>,
     /// What was entered is on its way.
     pub is_busy: bool,
+    /// The program was told what became of some of it, and did not write that down yet.
+    is_told: bool,
 }
 
 impl Workplace {
     pub fn new(path: PathBuf) -> Self {
         let disk = Disk::new(&path);
-        Self { path, disk, store: None, death: None, is_busy: false }
+        Self { path, disk, store: None, death: None, is_busy: false, is_told: false }
     }
 }
 
@@ -166,29 +168,35 @@ impl Office {
 
     /// A person says what becomes of what waits for them: of the first of each kind that it is to be as they entered it.
     pub fn answer(self: &Arc<Self>, number: usize) {
-        let store = self.copy(number).with_probe(self.copy_probe(number));
         let now = self.sites[number].lock().unwrap().clock.now();
-        let parked = self.queue(number).into_iter().find(|edit| edit.state == State::Parked);
-        if let Some(edit) = parked {
-            let kept = edit.row.clone();
-            let kept = store.read_blocking(move |db| rows::get(db, &kept)).unwrap();
-            let of = edit.number;
-            let retried = store.promise_blocking(move |tx| outbox::retry(tx, of));
-            if matches!(retried, Ok(Ok(_)))
-                && edit.kind == Kind::Delete
-                && let Some(kept) = kept
-                && let Some(of) =
-                    class_of(&edit.row.table).and_then(|it| thing_of(it, &kept.values))
-            {
-                let was = seen(of.0, &kept.values);
-                self.ledger.lock().unwrap().enter_removal(number, of, was);
-            }
+        self.retry_first(number);
+        if self.bury(number) {
+            return;
         }
         if let Some(first) = self.collisions(number).into_iter().next() {
+            let store = self.copy(number).with_probe(self.copy_probe(number));
             self.choose(number, &store, &first, now);
         }
-        drop(store);
         self.bury(number);
+    }
+
+    fn retry_first(self: &Arc<Self>, number: usize) {
+        let store = self.copy(number).with_probe(self.copy_probe(number));
+        let parked = self.queue(number).into_iter().find(|edit| edit.state == State::Parked);
+        let Some(edit) = parked else { return };
+        let kept = edit.row.clone();
+        let kept = store.read_blocking(move |db| rows::get(db, &kept)).unwrap();
+        let of = edit.number;
+        let retried = store.promise_blocking(move |tx| outbox::retry(tx, of));
+        // Where the program died, it may be entered, although nobody was told.
+        if !matches!(retried, Ok(Err(_)))
+            && edit.kind == Kind::Delete
+            && let Some(kept) = kept
+            && let Some(of) = class_of(&edit.row.table).and_then(|it| thing_of(it, &kept.values))
+        {
+            let was = seen(of.0, &kept.values);
+            self.ledger.lock().unwrap().enter_removal(number, of, was);
+        }
     }
 
     fn choose(&self, number: usize, store: &Store, of: &Collision, now: jiff::Timestamp) {
@@ -204,8 +212,6 @@ impl Office {
         let mut ledger = self.ledger.lock().unwrap();
         match done {
             Ok(Ok(Entered::Edit { .. })) => ledger.enter_again(token, saw),
-            // The person was told that there is no such row any more.
-            Ok(Ok(Entered::Unknown { .. })) => ledger.forfeit(token),
             // It may be entered, although nobody was told.
             Err(_) => ledger.enter_again(token, saw),
             Ok(_) => {}
@@ -319,7 +325,8 @@ impl Office {
     }
 
     /// The program was told what became of what it sent.
-    pub fn answered(&self, asked: &[Operation], told: &[Result<Outcome>]) {
+    pub fn answered(&self, number: usize, asked: &[Operation], told: &[Result<Outcome>]) {
+        self.sites[number].lock().unwrap().desk.is_told = true;
         let mut ledger = self.ledger.lock().unwrap();
         for (operation, told) in asked.iter().zip(told) {
             if !matches!(told, Ok(Outcome::Written(_) | Outcome::Deleted)) {
@@ -375,6 +382,9 @@ impl Office {
             if stop.name == AFTER_PROMISE && site.may_lose_power() {
                 site.desk.disk.flush();
             }
+            if stop.name == AFTER_COMMIT {
+                site.desk.is_told = false;
+            }
             let point = Point::stop_of_copy(stop.name);
             if let Some(Happening::Fault(fault)) = site.come_by(point) {
                 office.hit(point, fault);
@@ -386,8 +396,14 @@ impl Office {
 
     /// Whether the process that worked with the copy died.
     fn bury(&self, number: usize) -> bool {
-        let death = self.sites[number].lock().unwrap().desk.death.take();
+        let (death, is_told) = {
+            let desk = &mut self.sites[number].lock().unwrap().desk;
+            (desk.death.take(), std::mem::take(&mut desk.is_told))
+        };
         let Some(death) = death else { return false };
+        if is_told {
+            self.ledger.lock().unwrap().forget_answers(number);
+        }
         self.note(|| format!("what worked with the copy of {number} died: {death:?}"));
         if death == Death::Power {
             self.power_fails(number);

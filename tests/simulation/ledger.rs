@@ -183,13 +183,6 @@ impl Ledger {
         }
     }
 
-    /// Nobody asks for it any more.
-    pub fn forfeit(&mut self, number: u32) {
-        if let Some(edit) = self.edits.get_mut(&number) {
-            edit.is_forfeit = true;
-        }
-    }
-
     pub fn enter_thing(&mut self, site: usize, thing: Thing) {
         self.things.insert(thing, Side::Crm);
         self.drafts.insert(thing, Draft { site, ..Draft::default() });

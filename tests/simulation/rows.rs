@@ -246,7 +246,7 @@ impl Records for Rows {
             return Err(unreachable());
         }
         if let Some(office) = self.office.upgrade() {
-            office.answered(operations, &done);
+            office.answered(self.site, operations, &done);
         }
         Ok(done)
     }

@@ -359,7 +359,8 @@ impl Faulty {
         }
     }
 
-    async fn one(&self, class: Class, write: &Write) -> Result<Result<Written>> {
+    /// Who repeats it is not asked to wait: that would be said of something that was done.
+    async fn one(&self, class: Class, write: &Write, is_repeated: bool) -> Result<Result<Written>> {
         let kind = match write {
             Write::Create { .. } => "create",
             Write::Update { .. } => "update",
@@ -375,7 +376,7 @@ impl Faulty {
                 };
                 return Ok(Err(Error::new(kind, "not now")));
             }
-            Some(Fault::Throttled) => return Ok(Err(throttled())),
+            Some(Fault::Throttled) if !is_repeated => return Ok(Err(throttled())),
             _ => {}
         }
         let done = self.inner.write(class, vec![write.clone()]).await?.remove(0);
@@ -425,7 +426,7 @@ impl Connector for Faulty {
         }
         let mut done = Vec::new();
         for write in &writes {
-            done.push(self.one(class, write).await?);
+            done.push(self.one(class, write, fault == Some(Fault::Twice)).await?);
         }
         if fault == Some(Fault::Lost) { Err(unreachable()) } else { Ok(done) }
     }
