@@ -45,6 +45,13 @@ impl Prepared {
     fn of(write: Write, patch: &Patch) -> Self {
         Self { write, patch: patch.clone(), result: None }
     }
+
+    /// Whether what was to be deleted is gone, by this write or before it.
+    pub(super) fn deleted(&self) -> bool {
+        let is_missing = |error: &Error| error.kind == ErrorKind::Missing;
+        matches!(self.write, Write::Delete { .. })
+            && self.result.as_ref().is_some_and(|it| it.as_ref().err().is_none_or(is_missing))
+    }
 }
 
 impl Job<'_> {

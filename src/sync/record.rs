@@ -241,8 +241,8 @@ impl Outcome {
                 problem: None,
             });
         }
-        if let (Write::Delete { id, .. }, Some(Ok(_))) = (&half.write, &half.result) {
-            self.removed = Some((side, id.clone()));
+        if half.deleted() {
+            self.removed = Some((side, half.write.id().clone()));
         }
         if let Some(Err(error)) = &half.result
             && self.failure.is_none()
@@ -294,10 +294,10 @@ impl Outcome {
             }
             Action::Delete { side, .. } => {
                 let half = if *side == Side::Crm { &job.to_record } else { &job.to_item };
-                let gone = matches!(half.as_ref().and_then(|half| half.result.as_ref()),
-                    Some(Err(error)) if error.kind == ErrorKind::Missing);
                 match step.link {
-                    Some(link) if done(half).is_some() || gone => Change::Remove(link),
+                    Some(link) if half.as_ref().is_some_and(Prepared::deleted) => {
+                        Change::Remove(link)
+                    }
                     _ => Change::Nothing,
                 }
             }
