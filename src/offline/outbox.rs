@@ -114,13 +114,14 @@ fn update(
         return Ok(Entered::Nothing { row });
     }
     let name = view::name(definition, &after);
-    let number = if let Some(mut last) = joinable(tx, definition, &row, &edits)? {
+    let last = outbox::of_row(tx, &row)?.pop();
+    let version = made_on(last.as_ref(), seen.version);
+    let number = if let Some(mut last) = joinable(tx, definition, last, &edits)? {
         join(&mut last, edits);
         last.name = name;
         outbox::update(tx, &last)?;
         last.number
     } else {
-        let version = made_on(tx, &row)?.unwrap_or(seen.version);
         let mut edit = new(row.clone(), Kind::Update, version, (edits, name), now);
         if !definition.versioned {
             // The service would not notice that somebody else changed it: we look ourselves.
@@ -149,17 +150,17 @@ fn delete(tx: &Transaction<'_>, row: RowId, now: Timestamp) -> store::Result<Ent
             return Ok(Entered::Undone { row });
         }
     }
-    let version = own.last().map_or(seen.version, |last| last.version.clone());
+    let version = made_on(own.last(), seen.version);
     let edit = new(row.clone(), Kind::Delete, version, (Edits::new(), seen.name), now);
     let number = outbox::add(tx, &edit)?;
     search::forget(tx, &row)?;
     Ok(Entered::Edit { number, row })
 }
 
-/// What a further edit of a row is made on: the last one that waits, and so what that was made on. What the copy learnt of the row since
-/// stands below it, and who enters the further one may not have seen it.
-fn made_on(tx: &Transaction<'_>, row: &RowId) -> store::Result<Option<String>> {
-    Ok(outbox::of_row(tx, row)?.pop().map(|last| last.version))
+/// What a further edit of a row is made on: the last one that waits, and so what that was made on; else what was seen. What the copy
+/// learnt of the row since stands below that one, and who enters the further one may not have seen it.
+fn made_on(last: Option<&Edit>, seen: String) -> String {
+    last.map_or(seen, |last| last.version.clone())
 }
 
 fn new(
@@ -174,15 +175,14 @@ fn new(
     Edit { number, row, kind, version, edits, name, state, attempts, reason, entered }
 }
 
-/// The last edit of the row, where a further one may become part of it: it was never sent, and what the further one refers to was
+/// The last edit of a row, where a further one may become part of it: it was never sent, and what the further one refers to was
 /// not made after it. A new row takes no state, and not every column.
 fn joinable(
     tx: &Transaction<'_>,
     definition: &Definition,
-    row: &RowId,
+    last: Option<Edit>,
     edits: &Edits,
 ) -> store::Result<Option<Edit>> {
-    let last = outbox::of_row(tx, row)?.pop();
     let Some(last) = last.filter(|last| {
         last.kind != Kind::Delete && last.state == State::Waiting && last.attempts == 0
     }) else {

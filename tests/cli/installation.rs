@@ -206,12 +206,18 @@ impl Organisation {
         files.filter(|file| file.extension().is_some_and(|end| end == "sqlite")).collect()
     }
 
-    /// The rows of a query, as Anna sees them.
+    /// The rows of a query, as Anna sees them, of all pages.
     pub fn rows(&self, query: &str) -> Vec<Json> {
-        let (status, body) = self.request("GET", query, "");
-        assert_eq!(status, 200, "{body}");
-        let json: Json = serde_json::from_str(&body).unwrap();
-        json["value"].as_array().unwrap().clone()
+        let (mut rows, mut next) = (Vec::new(), Some(query.to_owned()));
+        while let Some(query) = next {
+            let (status, body) = self.request("GET", &query, "");
+            assert_eq!(status, 200, "{body}");
+            let json: Json = serde_json::from_str(&body).unwrap();
+            rows.extend(json["value"].as_array().unwrap().iter().cloned());
+            let link = json["@odata.nextLink"].as_str();
+            next = link.map(|link| link.split_once("/api/data/v9.2/").unwrap().1.to_owned());
+        }
+        rows
     }
 
     /// Changes a row.

@@ -12,6 +12,7 @@ use liaison::model::{Class, Field, Fields, ItemId, Patch, Person, RecordId, Side
 use super::{NOW, Office, STRANGER};
 use crate::simulation::history::{Act, What};
 use crate::simulation::ledger::{Edit, Thing, sight, token};
+use crate::simulation::rows::title;
 use crate::simulation::servers::key;
 use crate::support::hand::Hand;
 use crate::support::world::{ME, ORGANISATION, add_line, me};
@@ -51,9 +52,9 @@ impl Office {
 
     fn make(&self, act: &Act) {
         let (side, class) = (act.who.side(), act.class);
-        let title = if class == Class::Contact { "lastname" } else { "subject" };
-        let title = Patch::from([(Field::of(title), Some(Value::Text(key(class, act.thing))))]);
-        let patch = title.into_iter().chain(usual(class, act.thing)).collect();
+        let name = Some(Value::Text(key(class, act.thing)));
+        let name = Patch::from([(Field::of(title(class)), name)]);
+        let patch = name.into_iter().chain(usual(class, act.thing)).collect();
         let id = self.hand(class).edit(side, &key(class, act.thing), None, &patch);
         self.saved(side, &id);
         self.ledger.lock().unwrap().things.insert((class, act.thing), side);

@@ -1,8 +1,8 @@
 //! What the installations know, by their stores.
 
-use liaison::model::{Class, Fields, ItemId, Side, Value};
+use liaison::model::{Class, Fields, ItemId, Link, Side, Value};
 use liaison::store::outgoing::{self, Mail};
-use liaison::store::{Store, conflict, journal, link};
+use liaison::store::{Connection, Store, conflict, journal, link};
 
 use super::Office;
 use crate::simulation::ledger::{Ledger, Sight, Thing, written};
@@ -35,11 +35,7 @@ impl Office {
     /// Whether an installation knows the other half of what stands here.
     fn knows(&self, number: usize, side: Side, class: Class, id: &ItemId) -> bool {
         let Some(store) = self.store(number) else { return false };
-        let found = store.read_blocking(|db| match side {
-            Side::Mailbox => link::by_item(db, class, id),
-            Side::Crm => link::by_record(db, class, id),
-        });
-        found.unwrap().is_some()
+        store.read_blocking(|db| link_of(db, side, class, id)).unwrap().is_some()
     }
 
     /// Writes down which installations know the other half of what is deleted here.
@@ -61,10 +57,7 @@ impl Office {
     pub(super) fn agreed(&self, number: usize, side: Side, class: Class, id: &ItemId) -> Fields {
         let Some(store) = self.store(number) else { return Fields::new() };
         let found = store.read_blocking(|db| {
-            let link = match side {
-                Side::Mailbox => link::by_item(db, class, id),
-                Side::Crm => link::by_record(db, class, id),
-            }?;
+            let link = link_of(db, side, class, id)?;
             let bases = link.map(|link| link::bases(db, &[link.id])).transpose()?;
             Ok(bases.and_then(|bases| bases.into_values().next()))
         });
@@ -111,6 +104,19 @@ impl Office {
 
     pub fn is_forgetful(&self) -> bool {
         self.sites.iter().any(|site| site.lock().unwrap().is_forgetful)
+    }
+}
+
+/// The link of what stands here.
+fn link_of(
+    db: &Connection,
+    side: Side,
+    class: Class,
+    id: &ItemId,
+) -> liaison::store::Result<Option<Link>> {
+    match side {
+        Side::Mailbox => link::by_item(db, class, id),
+        Side::Crm => link::by_record(db, class, id),
     }
 }
 

@@ -22,15 +22,12 @@ impl Office {
         for number in [0, 1] {
             self.clear_desk(number).await?;
         }
-        let holder = usize::from(self.servers.holder().as_deref() == Some("place 1"));
-        self.rest(holder).await?;
-        Ok(())
+        self.rest(self.holder()).await
     }
 
     /// What `liaison verify` finds where all is quiet, at the installation that syncs. What its store knows of versions is gone then.
     pub async fn compare(self: &Arc<Self>) -> Result<Vec<(Class, Finding)>, String> {
-        let holder = usize::from(self.servers.holder().as_deref() == Some("place 1"));
-        let engine = self.start(holder)?;
+        let engine = self.start(self.holder())?;
         let engine = engine.on_a_copy(engine.store.clone());
         let mut found = Vec::new();
         for class in CLASSES {
@@ -42,6 +39,11 @@ impl Office {
             found.extend(verdict.findings.into_iter().map(|finding| (class, finding)));
         }
         Ok(found)
+    }
+
+    /// The installation that syncs.
+    fn holder(&self) -> usize {
+        usize::from(self.servers.holder().as_deref() == Some("place 1"))
     }
 
     async fn rest(self: &Arc<Self>, number: usize) -> Result<(), String> {
