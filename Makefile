@@ -1,6 +1,6 @@
 # What a change must pass. CI calls `check` and nothing else.
 
-.PHONY: check fetch fmt clippy doc deny test slow bench bench-mailbox sabotage fuzz audit dist dist-check
+.PHONY: check fetch fmt clippy doc deny test slow proof bench bench-mailbox sabotage fuzz audit dist dist-check
 .NOTPARALLEL:
 
 export CARGO_TERM_COLOR ?= auto
@@ -49,6 +49,13 @@ slow:
 	LIAISON_CASES=50000 LIAISON_WORLDS=200000 LIAISON_HISTORIES=1000000 LIAISON_KILLS=10000 \
 	LIAISON_ITEMS=50000 LIAISON_MESSAGES=100000 LIAISON_LINKED=5000 \
 		$(MAKE) --no-print-directory PROFILE=ci test
+
+# What no change may break, at its full size: 20,000 histories, 200,000 worlds, every interruption of every story, a thousand
+# kills, and what the fuzzers found. Two cores take less than half an hour for it once it is built.
+proof:
+	LIAISON_HISTORIES=20000 LIAISON_WORLDS=200000 LIAISON_KILLS=400 PROPTEST_RNG_SEED=20261121 \
+	cargo nextest run --locked --no-fail-fast --cargo-profile ci --test-threads $(THREADS) -- \
+		simulation:: planner:: scenario:: crash:: durable replay:: corpus::
 
 # What planning and the wire cost; fails when a limit is passed.
 bench:

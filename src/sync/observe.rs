@@ -260,6 +260,11 @@ impl Looker<'_> {
                 for id in &gone {
                     look.listing.entries.remove(id);
                 }
+                if let (Some(id), Side::Mailbox) = (gone.first(), side) {
+                    // Elsewhere, perhaps: it may be what another listed item was, and that one is not gone then.
+                    let doubt = format!("{id} went away while it was read");
+                    look.listing.completeness = Completeness::Partial(doubt);
+                }
                 Passed { observations, ..Passed::default() }
             };
             look.gone.extend(gone);

@@ -8,11 +8,11 @@ use super::{Engine, undo};
 use crate::connector::{Error, ErrorKind, Scope};
 use crate::model::{
     Bases, Class, Content, Field, Fields, ItemId, Link, LinkId, LinkState, Listing, Patch, Side,
-    Value,
+    Uid, Value,
 };
 use crate::plan::Reason;
 use crate::store::conflict::{self, Dispute};
-use crate::store::journal::{self, Action, Answer, Entry, Outcome};
+use crate::store::journal::{self, Action, Answer, Entry, Intent, Outcome};
 use crate::store::{self, Connection, Transaction, link, observation};
 
 /// Settles the open writes of a class after a look at both sides. What was not seen stays open.
@@ -43,13 +43,23 @@ pub async fn run(
     engine
         .store
         .write(move |tx| {
+            let mut whereabouts = Whereabouts::default();
             for (entry, there) in &open {
-                let found = if *there { content(tx, entry, entry.intent.side)? } else { None };
+                let id = whereabouts.of(tx, entry, *there)?;
+                let found = match &id {
+                    Some(id) => content(tx, entry, id)?,
+                    None => None,
+                };
                 if let Some(found) = &found {
                     keep_contested(tx, entry, &found.fields, now)?;
                 }
                 let outcome = match (entry.intent.action, &found) {
-                    (Action::Delete, _) if !there => Outcome::Done,
+                    (Action::Delete, _) if id.is_none() => {
+                        if !undo::is_undo(&entry.intent) {
+                            part(tx, entry, now)?;
+                        }
+                        Outcome::Done
+                    }
                     (Action::Create | Action::Update, Some(content))
                         if took_place(entry, &content.fields) =>
                     {
@@ -125,13 +135,48 @@ fn target(entry: &Entry) -> Option<&ItemId> {
     }
 }
 
-fn content(db: &Connection, entry: &Entry, side: Side) -> store::Result<Option<Content>> {
-    let id = match side {
-        Side::Mailbox => entry.intent.item.clone(),
-        Side::Crm => entry.intent.record.clone(),
-    };
-    let ids: Vec<_> = id.into_iter().collect();
-    Ok(observation::contents(db, side, entry.intent.class, &ids)?.into_values().next())
+/// Where the items of a class stand by their names: asked for once, and only where something is not where it was.
+#[derive(Default)]
+struct Whereabouts(Option<BTreeMap<Uid, ItemId>>);
+
+impl Whereabouts {
+    /// Where that stands for which a write was: an item that stands elsewhere under its own name was only moved.
+    fn of(&mut self, db: &Connection, entry: &Entry, there: bool) -> store::Result<Option<ItemId>> {
+        let intent = &entry.intent;
+        if there || intent.side == Side::Crm {
+            return Ok(target(entry).filter(|_| there).cloned());
+        }
+        let uid = match &intent.uid {
+            Some(uid) => uid.clone(),
+            None => match pair_of(db, intent)? {
+                Some(link) => link.uid,
+                None => return Ok(None),
+            },
+        };
+        let named = match &mut self.0 {
+            Some(named) => named,
+            unknown => {
+                let heads = observation::heads(db, intent.side, intent.class)?;
+                let named = heads.into_iter().filter_map(|(id, head)| Some((head.uid?, id)));
+                unknown.insert(named.collect())
+            }
+        };
+        Ok(named.get(&uid).cloned())
+    }
+}
+
+fn content(db: &Connection, entry: &Entry, id: &ItemId) -> store::Result<Option<Content>> {
+    let Intent { side, class, .. } = entry.intent;
+    Ok(observation::contents(db, side, class, std::slice::from_ref(id))?.into_values().next())
+}
+
+/// The link of what was written to, where there is one.
+fn pair_of(db: &Connection, intent: &Intent) -> store::Result<Option<Link>> {
+    match (intent.link, &intent.item) {
+        (Some(link), _) => link::get(db, link),
+        (None, Some(item)) => link::by_item(db, intent.class, item),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Whether anything of what was to be written stands there.
@@ -182,6 +227,16 @@ fn agree(tx: &Transaction<'_>, entry: &Entry, found: &Fields) -> store::Result<(
     }
 }
 
+/// The pair whose half was deleted is no more, and nothing of it is contested: a half that comes back is a new one, and nobody
+/// deleted the other half of that.
+fn part(tx: &Transaction<'_>, entry: &Entry, now: jiff::Timestamp) -> store::Result<()> {
+    let Some(link) = entry.intent.link else { return Ok(()) };
+    for conflict in conflict::of(tx, link)?.iter().filter(|conflict| conflict.settled.is_none()) {
+        conflict::close(tx, conflict.id, conflict.choice, now)?;
+    }
+    link::remove(tx, &[link])
+}
+
 /// What lost a contest to this write, and does not stand there any more, stays in the list as settled: also where somebody wrote
 /// over our write since. What they wrote may be contested in its turn, and would take its place.
 fn keep_contested(
@@ -191,12 +246,8 @@ fn keep_contested(
     now: jiff::Timestamp,
 ) -> store::Result<()> {
     let intent = &entry.intent;
-    let link = match (intent.link, &intent.item) {
-        (None, Some(item)) => link::by_item(tx, intent.class, item)?.map(|link| link.id),
-        (known, _) => known,
-    };
-    let Some(link) = link else { return Ok(()) };
-    for conflict in conflict::of(tx, link)? {
+    let Some(link) = pair_of(tx, intent)? else { return Ok(()) };
+    for conflict in conflict::of(tx, link.id)? {
         let Dispute::Field { field, mailbox, crm } = &conflict.dispute else { continue };
         let lost = if intent.side == Side::Mailbox { mailbox } else { crm };
         let is_open = conflict.settled.is_none() && conflict.choice.is_none();
