@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::Stored;
 use super::{Engine, undo};
-use crate::connector::{Error, ErrorKind, Scope};
+use crate::connector::{self, Error, ErrorKind, Scope};
 use crate::model::{
     Bases, Class, Content, Field, Fields, ItemId, Link, LinkId, LinkState, Listing, Patch, Side,
     Uid, Value,
@@ -18,13 +18,8 @@ use crate::store::{self, Connection, Transaction, link, observation};
 /// Settles the open writes of a class after a look at both sides. What was not seen stays open.
 ///
 /// # Errors
-/// When the store is lost.
-pub async fn run(
-    engine: &Engine,
-    class: Class,
-    items: &Listing,
-    records: &Listing,
-) -> store::Result<()> {
+/// The outer when the store is lost, the inner when a side is out of service.
+pub async fn run(engine: &Engine, class: Class, items: &Listing, records: &Listing) -> Stored<()> {
     let open = engine.store.read(journal::unknown).await?;
     let seen = |entry: &Entry| {
         let listing = if entry.intent.side == Side::Mailbox { items } else { records };
@@ -37,47 +32,97 @@ pub async fn run(
         .filter_map(|entry| seen(&entry).map(|there| (entry, there)))
         .collect();
     if open.is_empty() {
-        return Ok(());
+        return Ok(Ok(()));
     }
+    let gone = match gone(engine, class, &open).await {
+        Ok(gone) => gone,
+        Err(error) => return Ok(Err(error)),
+    };
     let now = engine.clock.now();
-    engine
-        .store
-        .write(move |tx| {
-            let mut whereabouts = Whereabouts::default();
-            for (entry, there) in &open {
-                let id = whereabouts.of(tx, entry, *there)?;
-                let found = match &id {
-                    Some(id) => content(tx, entry, id)?,
-                    None => None,
-                };
-                if let Some(found) = &found {
-                    keep_contested(tx, entry, &found.fields, now)?;
-                }
-                let outcome = match (entry.intent.action, &found) {
-                    (Action::Delete, _) if id.is_none() => {
-                        if !undo::is_undo(&entry.intent) {
-                            part(tx, entry, now)?;
-                        }
-                        Outcome::Done
-                    }
-                    (Action::Create | Action::Update, Some(content))
-                        if took_place(entry, &content.fields) =>
-                    {
-                        if undo::is_undo(&entry.intent) {
-                            undo::found(tx, &entry.intent, &content.fields)?;
-                        } else if entry.intent.why != Reason::Chosen.to_string() {
-                            // What a person chose goes to both sides: neither had said it before.
-                            agree(tx, entry, &content.fields)?;
-                        }
-                        Outcome::Done
-                    }
-                    _ => Outcome::Refused,
-                };
+    let work = move |tx: &Transaction<'_>| {
+        let mut whereabouts = Whereabouts::default();
+        for (entry, there) in &open {
+            let place = whereabouts.of(tx, entry, *there)?;
+            if let Some(outcome) = settle(tx, entry, place.as_ref(), &gone, now)? {
                 journal::finish(tx, entry.id, &answer(outcome), now)?;
             }
-            Ok(())
-        })
-        .await
+        }
+        Ok(())
+    };
+    engine.store.write(work).await.map(Ok)
+}
+
+/// Which of what was to be deleted, and is not listed, is really gone: only a direct look tells gone from hidden. `false` is there.
+async fn gone(
+    engine: &Engine,
+    class: Class,
+    open: &[(Entry, bool)],
+) -> connector::Result<BTreeMap<ItemId, bool>> {
+    let mut gone = BTreeMap::new();
+    for side in [Side::Mailbox, Side::Crm] {
+        let is_meant = |(entry, there): &&(Entry, bool)| {
+            !there && entry.intent.side == side && entry.intent.action == Action::Delete
+        };
+        let meant: BTreeSet<ItemId> =
+            open.iter().filter(is_meant).filter_map(|(entry, _)| target(entry).cloned()).collect();
+        if meant.is_empty() {
+            continue;
+        }
+        let connector = match side {
+            Side::Mailbox => engine.mailbox_of(class)?,
+            Side::Crm => engine.crm.as_ref(),
+        };
+        let meant: Vec<ItemId> = meant.into_iter().collect();
+        for (id, found) in connector.read(class, &meant).await? {
+            match found {
+                Ok(_) => gone.insert(id, false),
+                Err(error) if error.kind == ErrorKind::Missing => gone.insert(id, true),
+                Err(error) if error.kind.scope() == Scope::Account => return Err(error),
+                Err(_) => None,
+            };
+        }
+    }
+    Ok(gone)
+}
+
+/// What became of a write, by what stands there now, with what follows from it. `None`: nobody knows yet.
+fn settle(
+    tx: &Transaction<'_>,
+    entry: &Entry,
+    place: Option<&ItemId>,
+    gone: &BTreeMap<ItemId, bool>,
+    now: jiff::Timestamp,
+) -> store::Result<Option<Outcome>> {
+    let intent = &entry.intent;
+    let found = match place {
+        Some(id) => content(tx, entry, id)?,
+        None => None,
+    };
+    if let Some(found) = &found {
+        keep_contested(tx, entry, &found.fields, now)?;
+    }
+    Ok(Some(match (intent.action, &found) {
+        (Action::Delete, _) if place.is_none() => match target(entry).and_then(|id| gone.get(id)) {
+            None => return Ok(None),
+            Some(false) => Outcome::Refused,
+            Some(true) => {
+                if !undo::is_undo(intent) {
+                    part(tx, entry, now)?;
+                }
+                Outcome::Done
+            }
+        },
+        (Action::Create | Action::Update, Some(content)) if took_place(entry, &content.fields) => {
+            if undo::is_undo(intent) {
+                undo::found(tx, intent, &content.fields)?;
+            } else if intent.why != Reason::Chosen.to_string() {
+                // What a person chose goes to both sides: neither had said it before.
+                agree(tx, entry, &content.fields)?;
+            }
+            Outcome::Done
+        }
+        _ => Outcome::Refused,
+    }))
 }
 
 /// As [`run`], of messages and what is filed of them, which no listing shows: each record is looked at by itself. A message is

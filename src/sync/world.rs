@@ -112,7 +112,7 @@ impl Engine {
         }
     }
 
-    fn mailbox_of(&self, class: Class) -> connector::Result<&dyn Connector> {
+    pub(super) fn mailbox_of(&self, class: Class) -> connector::Result<&dyn Connector> {
         self.mailbox.get(&class).map(AsRef::as_ref).ok_or_else(|| {
             connector::Error::new(
                 ErrorKind::Unsupported,
@@ -139,7 +139,9 @@ impl Engine {
             Ok(records) => records,
             Err(error) => return Ok(Err(error)),
         };
-        recover::run(self, class, &items, &records).await?;
+        if let Err(error) = recover::run(self, class, &items, &records).await? {
+            return Ok(Err(error));
+        }
         let listed = items.entries.len();
         self.put_together((class, round, mailbox), (items, listed), records, None).await
     }
