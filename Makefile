@@ -51,11 +51,11 @@ slow:
 		$(MAKE) --no-print-directory PROFILE=ci test
 
 # What no change may break, at its full size: 20,000 histories, 200,000 worlds, every interruption of every story, a thousand
-# kills, and what the fuzzers found. Two cores take less than half an hour for it once it is built.
+# kills, and what the fuzzers found. Two cores take half an hour for it once it is built.
 proof:
 	LIAISON_HISTORIES=20000 LIAISON_WORLDS=200000 LIAISON_KILLS=400 PROPTEST_RNG_SEED=20261121 \
 	cargo nextest run --locked --no-fail-fast --cargo-profile ci --test-threads $(THREADS) -- \
-		simulation:: planner:: scenario:: crash:: durable replay:: corpus::
+		simulation:: planner:: scenario:: crash:: kill:: durable replay:: corpus::
 
 # What planning and the wire cost; fails when a limit is passed.
 bench:
