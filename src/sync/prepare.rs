@@ -52,6 +52,14 @@ impl Prepared {
         matches!(self.write, Write::Delete { .. })
             && self.result.as_ref().is_some_and(|it| it.as_ref().err().is_none_or(is_missing))
     }
+
+    /// Whether a change that was refused may have taken place: what carries requests may deliver one twice, and the second meets
+    /// what the first made.
+    pub(super) fn may_have_met_itself(&self) -> bool {
+        let is_stale = |error: &Error| error.kind == ErrorKind::Stale;
+        matches!(self.write, Write::Update { .. })
+            && self.result.as_ref().is_some_and(|it| it.as_ref().is_err_and(is_stale))
+    }
 }
 
 impl Job<'_> {

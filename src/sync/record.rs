@@ -249,7 +249,11 @@ impl Outcome {
         {
             self.failure = aside::failure(&self.step, world, error);
         }
-        self.answers.push((entry, answer(class, half.result.as_ref(), context)));
+        let mut answer = answer(class, half.result.as_ref(), context);
+        if half.may_have_met_itself() {
+            answer.outcome = journal::Outcome::Unknown;
+        }
+        self.answers.push((entry, answer));
     }
 
     fn link(&self, job: &Job<'_>, world: &World, context: &Context) -> Change {

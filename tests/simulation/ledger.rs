@@ -18,7 +18,7 @@ pub struct Ledger {
     pub deletions: BTreeSet<(Thing, Side)>,
     /// Which installations knew, when a thing was deleted on a side, what its other half was.
     pub knew: BTreeSet<(Thing, Side, usize)>,
-    /// Rows that were out of the sync filter at some time.
+    /// Rows that were out of the sync filter at some time, or were not listed although they were in it.
     pub left: BTreeSet<Thing>,
     /// What was given another place in the mailbox, from where and to where, in order.
     pub moved: Vec<(Thing, ItemId, ItemId)>,

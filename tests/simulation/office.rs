@@ -416,6 +416,10 @@ impl Office {
         self.tally.lock().unwrap().hit(point, fault);
     }
 
+    pub fn was_hit(&self, point: Point, fault: Fault) -> bool {
+        self.tally.lock().unwrap().of(point, fault) > 0
+    }
+
     /// A person says of the mails that they are asked about whether they were sent, as is true; of how many.
     fn say_whether_sent(&self, number: usize) -> usize {
         let asked = self.asked(number);

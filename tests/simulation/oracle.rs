@@ -37,6 +37,7 @@ use super::ledger::{Ledger, Sight, Thing, sight};
 use super::office::{Office, STRANGER, asks, says};
 use super::post::mail_of;
 use super::servers::Effect;
+use crate::support::faults::{Fault, Point};
 use crate::support::world::ME;
 
 /// Where a thing stands, and what it says if that can be read.
@@ -349,8 +350,17 @@ impl<'o> End<'o> {
         let is_copy = |effect: &Effect| {
             effect.side == Side::Mailbox && effect.class == Class::Email && effect.kind == "create"
         };
-        let is_due =
-            |effect: &&Effect| now.duration_since(effect.at) < REMEMBERED && !is_copy(effect);
+        // What was delivered twice is made twice where somebody deletes what the first made.
+        let is_repeat = |effect: &Effect| {
+            let thing = effect.thing.map(|number| (effect.class, number));
+            effect.kind == "create"
+                && thing.is_some_and(|it| self.ledger.is_deleted(it, effect.side))
+                && self.office.was_hit(Point::Batch(effect.side), Fault::Twice)
+        };
+        let is_due = |effect: &&Effect| {
+            let is_young = now.duration_since(effect.at) < REMEMBERED;
+            is_young && !is_copy(effect) && !is_repeat(effect)
+        };
         for effect in effects.iter().filter(is_due) {
             let key = (effect.site, effect.side, effect.class, &effect.id, effect.kind);
             *counts.entry(key).or_default() += 1;

@@ -11,7 +11,9 @@ use liaison::connector::header;
 use liaison::connector::lease::{Entry, Lease, Tenure};
 use liaison::connector::{Connector, Error, ErrorKind, Result, Write, Written};
 use liaison::model::record::PartyRef;
-use liaison::model::{Address, Class, Document, ItemId, Listing, RecordId, Side, Uid, Version};
+use liaison::model::{
+    Address, Body, Class, Document, ItemId, Listing, RecordId, Side, Uid, Version,
+};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -231,6 +233,12 @@ impl Server {
             let plain = real.as_str().split('+').next().unwrap_or_default();
             *version = Version::new(plain);
         }
+        if let (Side::Mailbox, Write::Create { body: Body::Bytes(bytes), .. }) = (self.side, &write)
+            && class != Class::Email
+            && self.has_uid_of(bytes)
+        {
+            return Err(Error::new(ErrorKind::Exists, "another item has its UID"));
+        }
         let before = self.all.thing_at(self.side, class, &id);
         let done = self.fake().ends.lock().unwrap().write(self.side, write)?;
         self.habits(&id);
@@ -248,6 +256,14 @@ impl Server {
         Ok(Written { id, document })
     }
 
+    /// No two resources of a collection may have one `UID` (RFC 4791 §5.3.2.1, RFC 6352 §6.3.2.1).
+    fn has_uid_of(&self, bytes: &[u8]) -> bool {
+        let ends = self.fake().ends;
+        let ends = ends.lock().unwrap();
+        let new = uid(bytes);
+        new.is_some() && ends.mailbox.values().any(|bytes| uid(bytes) == new)
+    }
+
     /// What the server makes of what it was given.
     fn habits(&self, id: &ItemId) {
         match self.side {
@@ -261,6 +277,12 @@ impl Server {
             Side::Crm => self.all.saved(id),
         }
     }
+}
+
+/// The `UID` of an item.
+fn uid(bytes: &[u8]) -> Option<String> {
+    let unfolded = String::from_utf8_lossy(bytes).replace("\r\n ", "");
+    unfolded.lines().find_map(|line| Some(line.strip_prefix("UID:")?.to_owned()))
 }
 
 fn kind(write: &Write) -> &'static str {

@@ -27,7 +27,7 @@ impl Tally {
         self.0.values().flat_map(BTreeMap::values).sum()
     }
 
-    fn of(&self, point: Point, fault: Fault) -> u64 {
+    pub fn of(&self, point: Point, fault: Fault) -> u64 {
         let faults = self.0.get(&point);
         faults.and_then(|faults| faults.get(&fault)).copied().unwrap_or_default()
     }

@@ -2,7 +2,7 @@
 //! is lost, a listing is old. In a story, one fault a run, so that the run which fails names it; a simulated history has a
 //! course of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, Mutex};
@@ -247,6 +247,9 @@ pub trait Course: Send + Sync {
 
     /// The first listing of this kind; the present one when there was none.
     fn first(&self, side: Side, class: Class, now: &Listing) -> Listing;
+
+    /// A listing that says that it is whole hides these.
+    fn hid(&self, _side: Side, _ids: BTreeSet<ItemId>) {}
 }
 
 impl Faults {
@@ -400,8 +403,12 @@ impl Connector for Faulty {
                 listing.entries = listing.entries.into_iter().take(half).collect();
                 listing.completeness = Completeness::Partial("the answer broke off".to_owned());
             }
-            Some(Fault::Empty) => listing.entries.clear(),
-            Some(Fault::Old) => listing = first,
+            Some(Fault::Empty | Fault::Old) => {
+                let shown = if fault == Some(Fault::Old) { first.entries } else { BTreeMap::new() };
+                let mut hidden = std::mem::replace(&mut listing.entries, shown);
+                hidden.retain(|id, _| !listing.entries.contains_key(id));
+                self.course.hid(self.side, hidden.into_keys().collect());
+            }
             _ => {}
         }
         Ok(listing)

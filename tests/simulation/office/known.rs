@@ -1,10 +1,13 @@
 //! What the installations know, by their stores.
 
+use std::collections::BTreeSet;
+
 use liaison::model::{Class, Fields, ItemId, Link, Side, Value};
 use liaison::store::outgoing::{self, Mail};
 use liaison::store::{Connection, Store, conflict, journal, link};
 
 use super::Office;
+use crate::simulation::history::CLASSES;
 use crate::simulation::ledger::{Ledger, Sight, Thing, written};
 
 impl Office {
@@ -50,6 +53,16 @@ impl Office {
                 // What it knows has been on the disk for a while.
                 site.disk.flush();
             }
+        }
+    }
+
+    /// What the sync filter does not list, and is there, has left it as far as anybody can tell.
+    pub(super) fn note_hidden(&self, rows: &BTreeSet<ItemId>) {
+        for class in CLASSES {
+            let places = self.servers.places(Side::Crm, class);
+            let hidden = places.into_iter().filter(|(_, id)| rows.contains(id));
+            let things = hidden.filter_map(|(thing, _)| Some((class, thing?)));
+            self.ledger.lock().unwrap().left.extend(things);
         }
     }
 

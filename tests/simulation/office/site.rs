@@ -1,13 +1,13 @@
 //! An installation of the program: its clock, its disk, what runs there, and what is to happen on its way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Weak;
 
 use async_trait::async_trait;
 use liaison::clock::Clock;
 use liaison::connector::Result;
-use liaison::model::{Class, Listing, Side};
+use liaison::model::{Class, ItemId, Listing, Side};
 use liaison::store::Store;
 use liaison::sync::Engine;
 
@@ -59,6 +59,12 @@ impl faults::Course for Way {
         let Some(office) = self.office.upgrade() else { return now.clone() };
         let mut site = office.sites[self.site].lock().unwrap();
         site.first.entry((side, class)).or_insert_with(|| now.clone()).clone()
+    }
+
+    fn hid(&self, side: Side, ids: BTreeSet<ItemId>) {
+        if let (Side::Crm, Some(office)) = (side, self.office.upgrade()) {
+            office.note_hidden(&ids);
+        }
     }
 }
 
