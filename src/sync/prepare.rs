@@ -53,12 +53,16 @@ impl Prepared {
             && self.result.as_ref().is_some_and(|it| it.as_ref().err().is_none_or(is_missing))
     }
 
-    /// Whether a change that was refused may have taken place: what carries requests may deliver one twice, and the second meets
+    /// Whether a write that was refused may have taken place: what carries requests may deliver one twice, and the second meets
     /// what the first made.
     pub(super) fn may_have_met_itself(&self) -> bool {
-        let is_stale = |error: &Error| error.kind == ErrorKind::Stale;
-        matches!(self.write, Write::Update { .. })
-            && self.result.as_ref().is_some_and(|it| it.as_ref().is_err_and(is_stale))
+        let met = match self.write {
+            Write::Create { .. } => ErrorKind::Exists,
+            Write::Update { .. } => ErrorKind::Stale,
+            Write::Delete { .. } | Write::Mark { .. } => return false,
+        };
+        let is_met = |error: &Error| error.kind == met;
+        self.result.as_ref().is_some_and(|it| it.as_ref().is_err_and(is_met))
     }
 }
 

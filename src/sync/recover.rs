@@ -314,6 +314,13 @@ fn link_of(tx: &Transaction<'_>, entry: &Entry) -> store::Result<Option<Link>> {
             };
             // A listing that is old does not show the item, and a direct look at what the link leads to tells whether it is there.
             let Some(uid) = &intent.uid else { return Ok(None) };
+            if let Some(link) = link::by_record(tx, intent.class, record)?
+                && link.item == *item
+                && link.bases.as_deref().is_none_or(|bases| *bases == Bases::default())
+            {
+                // It was there already when it was to be made.
+                return Ok(Some(link));
+            }
             Ok(Some(Link {
                 id: LinkId(0),
                 class: intent.class,
@@ -340,8 +347,8 @@ fn put(base: &mut Fields, field: &Field, value: Option<&Value>) {
 
 fn answer(outcome: Outcome) -> Answer {
     let error = match outcome {
-        Outcome::Done => "there was no answer; a later look found it done",
-        _ => "there was no answer; a later look did not find it done",
+        Outcome::Done => "the answer left it open; a later look found it done",
+        _ => "the answer left it open; a later look did not find it done",
     };
     Answer { outcome, id: None, after: None, version: None, error: Some(error.to_owned()) }
 }

@@ -18,6 +18,9 @@ use crate::plan::{self, Seen, World};
 use crate::store::round::RoundId;
 use crate::store::{self, link, observation};
 
+/// So many items that are gone are asked for by their names.
+const ASKED_MAX: usize = 25;
+
 /// Both sides as they were seen in this pass.
 #[derive(Debug, Clone)]
 pub struct Look {
@@ -193,6 +196,10 @@ impl Engine {
             self.store.read(move |db| Stock::load(db, class, kept.as_ref(), now)).await?;
         let mut seen = Assembly::new(&mut stored, &items, &records);
         let probed = match self.probe(class, mailbox, Side::Mailbox, &items, &stored.links).await {
+            Ok(probed) => probed,
+            Err(error) => return Ok(Err(error)),
+        };
+        let probed = match find_moved(class, mailbox, &items, &stored.links, probed).await {
             Ok(probed) => probed,
             Err(error) => return Ok(Err(error)),
         };
@@ -398,6 +405,31 @@ impl Absent {
         }
         absent
     }
+}
+
+/// What is gone from where it was may stand elsewhere, and a listing of before does not show it there: it is asked for by its name.
+/// Messages are not: they are many, and lie in many folders. Neither is much at once, over which a person decides.
+async fn find_moved(
+    class: Class,
+    mailbox: &dyn Connector,
+    items: &Listing,
+    links: &[Link],
+    mut probed: Probed,
+) -> connector::Result<Probed> {
+    let is_gone = |link: &&Link| {
+        link.state == LinkState::Active && probed.seen.get(&link.item) == Some(&Seen::Gone)
+    };
+    let gone: BTreeMap<Uid, ItemId> =
+        links.iter().filter(is_gone).map(|link| (link.uid.clone(), link.item.clone())).collect();
+    if class == Class::Email || gone.is_empty() || gone.len() > ASKED_MAX {
+        return Ok(probed);
+    }
+    let uids: Vec<Uid> = gone.keys().cloned().collect();
+    for (uid, place) in mailbox.find(class, &uids).await? {
+        let was = gone.get(&uid).filter(|_| !items.entries.contains_key(&place));
+        probed.seen.extend(was.map(|was| (was.clone(), Seen::Unseen)));
+    }
+    Ok(probed)
 }
 
 /// What a direct look told.

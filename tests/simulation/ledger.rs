@@ -22,7 +22,7 @@ pub struct Ledger {
     pub left: BTreeSet<Thing>,
     /// What was given another place in the mailbox, from where and to where, in order.
     pub moved: Vec<(Thing, ItemId, ItemId)>,
-    /// What was moved when the mailbox showed something else than it holds: it was in no place where it was looked for.
+    /// Messages that were moved when the mailbox showed something else than it holds: they were in no place where they were looked for.
     pub astray: BTreeSet<Thing>,
     /// Properties that only the mailbox has.
     pub own: BTreeMap<u32, Thing>,

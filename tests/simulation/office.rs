@@ -353,7 +353,8 @@ impl Office {
         let fault = self.come_by((number, point), |site| &mut site.death, Self::taken_over).await?;
         if let (Point::List(Side::Mailbox), Some(Fault::Empty | Fault::Old)) = (point, fault) {
             let mut ledger = self.ledger.lock().unwrap();
-            let moved: Vec<_> = ledger.moved.iter().map(|(it, ..)| *it).collect();
+            let moved = ledger.moved.iter().map(|(it, ..)| *it);
+            let moved: Vec<_> = moved.filter(|(class, _)| *class == Class::Email).collect();
             ledger.astray.extend(moved);
         }
         Ok(fault)

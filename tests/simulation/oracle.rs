@@ -271,7 +271,7 @@ impl<'o> End<'o> {
                     && effect.thing == Some(*number)
                     && effect.class == *class
             });
-            // What is not listed, and was moved from where it was, is taken for gone for good when its other half was deleted.
+            // A message that is not listed, and was moved from where it was, is taken for gone for good when its record was deleted.
             let is_astray = *side == Side::Crm && self.ledger.astray.contains(&thing);
             if self.at(thing, *side).is_some() {
                 // Made anew by somebody who could not know, it is a pair again.

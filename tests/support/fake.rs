@@ -87,7 +87,12 @@ impl Connector for Fake {
 
     async fn find(&self, class: Class, uids: &[Uid]) -> Result<BTreeMap<Uid, ItemId>> {
         let ends = self.ends.lock().unwrap();
-        assert_eq!((self.side, class), (Side::Crm, Class::Email), "only messages are looked for");
+        if self.side == Side::Mailbox {
+            let named = ends.mailbox.iter().filter_map(|(id, bytes)| Some((uid(bytes)?, id)));
+            let wanted = named.filter(|(uid, _)| uids.contains(uid));
+            return Ok(wanted.map(|(uid, id)| (uid, id.clone())).collect());
+        }
+        assert_eq!(class, Class::Email, "only messages are looked for in the CRM");
         let named = |uid: &Uid| {
             let is_it = |row: &&Row| {
                 let id = row.record.columns.get("messageid").and_then(Json::as_str);
@@ -111,6 +116,12 @@ impl Connector for Fake {
     async fn wait(&self, _class: Class) -> Result<()> {
         Ok(())
     }
+}
+
+/// The `UID` of an item.
+pub fn uid(bytes: &[u8]) -> Option<Uid> {
+    let unfolded = String::from_utf8_lossy(bytes).replace("\r\n ", "");
+    unfolded.lines().find_map(|line| line.strip_prefix("UID:").map(Uid::new))
 }
 
 fn version(bytes: &[u8]) -> Version {
