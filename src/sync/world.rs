@@ -417,7 +417,8 @@ async fn find_moved(
     mut probed: Probed,
 ) -> connector::Result<Probed> {
     let is_gone = |link: &&Link| {
-        link.state == LinkState::Active && probed.seen.get(&link.item) == Some(&Seen::Gone)
+        let was_there = link.state != LinkState::Released { gone: Side::Mailbox };
+        was_there && probed.seen.get(&link.item) == Some(&Seen::Gone)
     };
     let gone: BTreeMap<Uid, ItemId> =
         links.iter().filter(is_gone).map(|link| (link.uid.clone(), link.item.clone())).collect();

@@ -188,8 +188,11 @@ impl Ledger {
         self.drafts.insert(thing, Draft { site, ..Draft::default() });
     }
 
-    /// A thing that was only entered is taken back: it never was.
+    /// A thing that was only entered is taken back: it never was. What else the copy does not have, the power took from it.
     pub fn undo(&mut self, thing: Thing) {
+        if self.drafts.get(&thing).is_none_or(|draft| draft.times > 0) {
+            return;
+        }
         self.things.remove(&thing);
         self.drafts.remove(&thing);
         self.edits.retain(|_, edit| edit.thing != thing);
