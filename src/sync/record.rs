@@ -249,11 +249,10 @@ impl Outcome {
         {
             self.failure = aside::failure(&self.step, world, error);
         }
-        let mut answer = answer(class, half.result.as_ref(), context);
-        if half.may_have_met_itself() {
-            answer.outcome = journal::Outcome::Unknown;
-        }
-        self.answers.push((entry, answer));
+        let answer = answer(class, half.result.as_ref(), context);
+        let open = half.may_have_met_itself().then_some(journal::Outcome::Unknown);
+        let outcome = open.unwrap_or(answer.outcome);
+        self.answers.push((entry, Answer { outcome, ..answer }));
     }
 
     fn link(&self, job: &Job<'_>, world: &World, context: &Context) -> Change {
