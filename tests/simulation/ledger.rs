@@ -60,7 +60,7 @@ pub struct Entered {
 /// What people wanted of a mail.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted {
-    /// Sent once more, after it was taken back, although it had left.
+    /// How often it may leave once more: it was taken back after it had left, and sent again, or nothing that is left knows that it had.
     pub again: usize,
     pub is_taken_back: bool,
 }

@@ -34,7 +34,7 @@ use crate::support::faults::{self, Death, Fault, Faulty, Point, unreachable};
 use crate::support::world::{Approval, approve, folder};
 use beginning::{Beginning, settings};
 use rest::summary;
-use site::{Site, Way};
+use site::{Backup, Site, Way};
 
 pub use acts::asks;
 pub use known::says;
@@ -148,14 +148,17 @@ impl Office {
                 self.say_whether_sent(*site);
             }
             Event::Claim(site) => self.claim(*site).await,
-            Event::Backup(site) => {
-                let mut site = self.sites[*site].lock().unwrap();
-                site.backup = Some((site.disk.files(), site.generation));
+            Event::Backup(number) => {
+                let ready = self.about_to_leave(*number);
+                let mut site = self.sites[*number].lock().unwrap();
+                let (files, generation) = (site.disk.files(), site.generation);
+                site.backup = Some(Backup { files, generation, ready });
             }
             Event::Restore(site) => {
                 let backup = self.sites[*site].lock().unwrap().backup.clone();
-                if let Some(backup) = backup {
-                    self.replace(*site, backup);
+                if let Some(Backup { files, generation, ready }) = backup {
+                    self.note_untold(&ready);
+                    self.replace(*site, (files, generation));
                 }
             }
             Event::Lose(site) => {

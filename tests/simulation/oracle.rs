@@ -15,7 +15,8 @@
 //!   the same of its words); nothing takes place that nobody entered.
 //! * O13 Nothing that was entered takes place twice.
 //! * O14 A copy of the CRM says what the CRM says, but for what was entered.
-//! * O15 No mail is handed in twice, unless somebody took it back who could not know that it had left, and sent it again.
+//! * O15 No mail is handed in twice, unless somebody took it back who could not know that it had left, and sent it again; or a state
+//!   folder of before it left was put back, and nothing says that it did.
 //! * O16 No mail is passed over in silence: it was sent, and the CRM says so and the mailbox has it; or nobody got it, and the CRM
 //!   says that; or a person is asked.
 //! * O17 `liaison verify` finds nothing that the rules above do not.

@@ -1,7 +1,8 @@
 //! What the installations know, by their stores.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use liaison::connector::outgoing::Stage;
 use liaison::model::{Class, Fields, ItemId, Link, Side, Value};
 use liaison::store::outgoing::{self, Mail};
 use liaison::store::{Connection, Store, conflict, journal, link};
@@ -9,6 +10,7 @@ use liaison::store::{Connection, Store, conflict, journal, link};
 use super::Office;
 use crate::simulation::history::CLASSES;
 use crate::simulation::ledger::{Ledger, Sight, Thing, written};
+use crate::simulation::post::mail_of;
 
 impl Office {
     /// What is written in the list of conflicts of an installation.
@@ -104,6 +106,28 @@ impl Office {
     pub fn outgoing(&self, number: usize) -> Vec<Mail> {
         let store = self.store(number);
         store.map(|store| store.read_blocking(outgoing::open).unwrap()).unwrap_or_default()
+    }
+
+    /// The mails that are about to leave, as an installation knows it, and how often each has left so far.
+    pub(super) fn about_to_leave(&self, number: usize) -> BTreeMap<u32, usize> {
+        let mut ready = self.outgoing(number);
+        ready.retain(|mail| mail.state == outgoing::State::Ready);
+        let ledger = self.ledger.lock().unwrap();
+        let is_ready = |mail: u32| ready.iter().any(|of| of.record == mail_of(mail).item_id());
+        let mails = ledger.mails.keys().copied().filter(|mail| is_ready(*mail));
+        mails.map(|mail| (mail, self.servers.handed_in(mail))).collect()
+    }
+
+    /// What is put back says of these mails that they are about to leave. Nothing contradicts it where one left since, of which the CRM
+    /// was not told, and no copy was filed.
+    pub(super) fn note_untold(&self, ready: &BTreeMap<u32, usize>) {
+        for (mail, times) in ready {
+            let is_filed = self.servers.place(Side::Mailbox, Class::Email, *mail).is_some();
+            let is_told = self.servers.stage(*mail) != Stage::Sending;
+            if self.servers.handed_in(*mail) > *times && !is_filed && !is_told {
+                self.ledger.lock().unwrap().mails.entry(*mail).or_default().again += 1;
+            }
+        }
     }
 
     /// The store of an installation; `None` where its state folder is lost and it did not begin anew.

@@ -32,12 +32,21 @@ pub struct Site {
     pub(super) death: Option<Death>,
     /// It is in the middle of a round.
     pub(super) is_busy: bool,
-    pub(super) backup: Option<(Files, u128)>,
+    pub(super) backup: Option<Backup>,
     /// Its memory was lost or is an old one.
     pub(super) is_forgetful: bool,
     pub(super) first: BTreeMap<(Side, Class), Listing>,
     /// Where its user works away from the CRM.
     pub desk: Workplace,
+}
+
+/// A state folder as it was once.
+#[derive(Clone)]
+pub(super) struct Backup {
+    pub(super) files: Files,
+    pub(super) generation: u128,
+    /// The mails that were about to leave, by its store, and how often each had left until then.
+    pub(super) ready: BTreeMap<u32, usize>,
 }
 
 /// The course of one installation.
