@@ -18,6 +18,9 @@ pub const CLASSES: [Class; 4] = [Class::Contact, Class::Task, Class::Appointment
 const ACTS: u64 = 30;
 const FAULTS: u64 = 12;
 
+/// Chooses the habits of servers that came later.
+const LATER: u64 = 0x5E27_5E27;
+
 /// What was there from the beginning, of each class: one thing made on either side.
 pub const OLD: u32 = 2;
 
@@ -231,7 +234,7 @@ impl Maker {
         let conflict = *self.dice.pick(&policies);
         let rules = [DeleteRule::ByClass, DeleteRule::Propagate, DeleteRule::Keep];
         let deletes = *self.dice.pick(&rules);
-        let nature = Nature::of(&mut self.dice);
+        let nature = Nature::of(&mut self.dice, &mut Dice::new(self.seed ^ LATER));
         let acts = ACTS + self.dice.roll(15);
         let faults = FAULTS + self.dice.roll(6);
         let mut rest = acts;

@@ -43,10 +43,14 @@ pub struct Nature {
     pub rounds: bool,
     /// Everything takes its time.
     pub slow: bool,
+    /// The submission server files what it is given among the sent messages, and is known to, or is not.
+    pub files: bool,
+    pub files_untold: bool,
 }
 
 impl Nature {
-    pub fn of(dice: &mut Dice) -> Self {
+    /// `later` chooses what was not chosen from the beginning: histories stay what they were without it.
+    pub fn of(dice: &mut Dice, later: &mut Dice) -> Self {
         let mut one = || dice.chance(20);
         Self {
             flaky: one(),
@@ -58,12 +62,14 @@ impl Nature {
             folds: one(),
             rounds: one(),
             slow: one(),
+            files: later.chance(20),
+            files_untold: later.chance(20),
         }
     }
 
     /// Each with one habit less.
     pub fn simpler(self) -> Vec<Self> {
-        let less: [fn(&mut Self) -> &mut bool; 9] = [
+        let less: [fn(&mut Self) -> &mut bool; 11] = [
             |it| &mut it.flaky,
             |it| &mut it.restless,
             |it| &mut it.coarse,
@@ -73,6 +79,8 @@ impl Nature {
             |it| &mut it.folds,
             |it| &mut it.rounds,
             |it| &mut it.slow,
+            |it| &mut it.files,
+            |it| &mut it.files_untold,
         ];
         let without = |habit: fn(&mut Self) -> &mut bool| {
             let mut it = self;

@@ -78,6 +78,16 @@ impl Servers {
         self.taken.lock().unwrap().get(name).copied().unwrap_or_default()
     }
 
+    /// The submission server takes responsibility for a message, and may file it, by a name of its own.
+    fn take_mail(&self, name: Uid, message: &[u8]) {
+        if self.nature.files || self.nature.files_untold {
+            let mut ends = self.mailboxes[&Class::Email].lock().unwrap();
+            let times = self.taken(&name);
+            ends.mailbox.insert(ItemId::new(format!("Sent/{times}-{name}")), message.to_vec());
+        }
+        *self.taken.lock().unwrap().entry(name).or_default() += 1;
+    }
+
     fn status(&self, id: RecordId) -> Option<State> {
         let ends = self.crm.lock().unwrap();
         let columns = &ends.crm.rows.get(&id)?.record.columns;
@@ -263,7 +273,7 @@ impl Courier for Post {
             if let Some(office) = self.office.upgrade() {
                 office.note(|| format!("    {} handed in {name}", self.site));
             }
-            *self.all.taken.lock().unwrap().entry(name).or_default() += 1;
+            self.all.take_mail(name, &submission.message);
         }
         match self.course.reach(Point::AfterSubmit).await {
             Err(why) => unknown(why),
@@ -276,6 +286,6 @@ impl Courier for Post {
     }
 
     fn files_itself(&self) -> bool {
-        false
+        self.all.nature.files
     }
 }

@@ -233,11 +233,10 @@ impl Server {
             let plain = real.as_str().split('+').next().unwrap_or_default();
             *version = Version::new(plain);
         }
-        if let (Side::Mailbox, Write::Create { body: Body::Bytes(bytes), .. }) = (self.side, &write)
-            && class != Class::Email
-            && self.has_uid_of(bytes)
+        if let (Side::Mailbox, Write::Create { id, body: Body::Bytes(bytes) }) = (self.side, &write)
+            && self.has_name_of(id.collection(), bytes)
         {
-            return Err(Error::new(ErrorKind::Exists, "another item has its UID"));
+            return Err(Error::new(ErrorKind::Exists, "another item has its name"));
         }
         let before = self.all.thing_at(self.side, class, &id);
         let done = self.fake().ends.lock().unwrap().write(self.side, write)?;
@@ -256,12 +255,18 @@ impl Server {
         Ok(Written { id, document })
     }
 
-    /// No two resources of a collection may have one `UID` (RFC 4791 §5.3.2.1, RFC 6352 §6.3.2.1).
-    fn has_uid_of(&self, bytes: &[u8]) -> bool {
+    /// No two resources of a collection may have one `UID` (RFC 4791 §5.3.2.1, RFC 6352 §6.3.2.1). A message is not filed beside another
+    /// one of its `Message-ID`, as with IMAP.
+    fn has_name_of(&self, collection: &str, bytes: &[u8]) -> bool {
+        let name = |bytes: &[u8]| uid(bytes).or_else(|| header::message_id(bytes));
         let ends = self.fake().ends;
         let ends = ends.lock().unwrap();
-        let new = uid(bytes);
-        new.is_some() && ends.mailbox.values().any(|bytes| uid(bytes) == new)
+        let new = name(bytes);
+        let here = ends
+            .mailbox
+            .iter()
+            .filter(|(id, _)| self.class != Class::Email || id.collection() == collection);
+        new.is_some() && here.into_iter().any(|(_, bytes)| name(bytes) == new)
     }
 
     /// What the server makes of what it was given.
