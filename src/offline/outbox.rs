@@ -248,8 +248,6 @@ pub fn drop_edit(
             "`liaison online` looks and settles it",
         )));
     }
-    let later: Vec<Edit> =
-        outbox::of_row(tx, &edit.row)?.into_iter().filter(|other| other.number > number).collect();
     if edit.kind == Kind::Create {
         let all = outbox::open(tx, u32::MAX)?;
         let leans = |other: &&Edit| {
@@ -264,15 +262,8 @@ pub fn drop_edit(
             )));
         }
     }
-    for mut other in later {
-        for (column, change) in &edit.edits {
-            if let Some(over) = other.edits.get_mut(column)
-                && row::same(&over.base, &change.ours)
-            {
-                over.base = change.base.clone();
-            }
-        }
-        outbox::update(tx, &other)?;
+    for (column, change) in &edit.edits {
+        rebase(tx, &edit, column, (&change.ours, &change.base))?;
     }
     outbox::remove(tx, number)?;
     if edit.kind == Kind::Create {
@@ -282,6 +273,25 @@ pub fn drop_edit(
         search::index(tx, definition, &edit.row)?;
     }
     Ok(Ok(edit))
+}
+
+/// What was entered on top of an edit replaces something else than it did.
+fn rebase(
+    tx: &Transaction<'_>,
+    edit: &Edit,
+    column: &str,
+    (old, new): (&serde_json::Value, &serde_json::Value),
+) -> store::Result<()> {
+    for mut other in outbox::of_row(tx, &edit.row)? {
+        if other.number > edit.number
+            && let Some(over) = other.edits.get_mut(column)
+            && row::same(&over.base, old)
+        {
+            over.base = new.clone();
+            outbox::update(tx, &other)?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets a parked edit be sent again, after a look at the row.
@@ -325,7 +335,10 @@ pub fn correct(
     let kept = rows::get(tx, &edit.row)?.map(|kept| kept.values).unwrap_or_default();
     for (column, ours) in values {
         let base = match edit.edits.get(&column) {
-            Some(change) => change.base.clone(),
+            Some(change) => {
+                rebase(tx, &edit, &column, (&change.ours, &ours))?;
+                change.base.clone()
+            }
             None if edit.kind == Kind::Create => serde_json::Value::Null,
             None => kept.get(&column).cloned().unwrap_or_default(),
         };

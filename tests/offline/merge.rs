@@ -85,6 +85,27 @@ fn a_second_edit_does_not_slip_past_a_collision_of_the_first() {
 }
 
 #[test]
+fn what_rests_on_an_edit_follows_when_that_is_corrected_and_dropped() {
+    let (organisation, anna) = office();
+    let contact = ["record", "create", "contact", "lastname=Smith", "jobtitle=Clerk"];
+    let contact = id(&anna.json(&contact));
+    anna.run(&["offline"]).ends(0);
+    anna.run(&["record", "update", "contact", &contact, "jobtitle=Boss"]).ends(0);
+    let account = id(&anna.json(&["record", "create", "account", "name=Contoso"]));
+    let customer = format!("parentcustomerid=account/{account}");
+    anna.run(&["record", "update", "contact", &contact, "jobtitle=Chief", &customer]).ends(0);
+    let first = anna.json(&["outbox", "list"])["edits"][0]["edit"].to_string();
+    anna.run(&["outbox", "edit", &first, "jobtitle=Head"]).ends(0);
+    anna.run(&["outbox", "drop", &first]).ends(0);
+    // The second one now stands on what the organisation says: a colleague's other column is no dispute.
+    organisation.change(&format!("contacts({contact})"), r#"{"telephone1": "5"}"#);
+    anna.run(&["online"]).ends(0);
+    let there = organisation.rows("contacts?$select=jobtitle,telephone1")[0].clone();
+    assert_eq!((&there["jobtitle"], &there["telephone1"]), (&json!("Chief"), &json!("5")));
+    assert_eq!(anna.json(&["outbox", "list"])["collisions"], json!([]));
+}
+
+#[test]
 fn deleted_on_one_side_and_changed_on_the_other_waits_for_a_person() {
     let (organisation, anna) = office();
     let make = |name: &str| {

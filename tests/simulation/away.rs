@@ -11,9 +11,13 @@ use crate::support::faults::{Fault, Point};
 /// Chooses otherwise than what the history was made with.
 const OTHER: u64 = 0x0FF1_1CE5;
 
+/// And this otherwise again.
+const REGRET: u64 = 0x4E64_4E64;
+
 /// Where the names of what is made and written here begin.
 const THINGS: u32 = 1000;
 const TOKENS: u32 = 10_000;
+const REGRETS: u32 = 20_000;
 
 const TABLES: [Class; 3] = [Class::Contact, Class::Task, Class::Appointment];
 
@@ -48,6 +52,32 @@ pub fn weave(seed: u64, things: &[u32; 4], events: Vec<Event>) -> Vec<Event> {
         all.push(event);
     }
     all.extend(woven.map(|(_, event)| event));
+    regret(seed, all)
+}
+
+/// Some of what was entered is taken back or corrected, before it goes anywhere, or when it came back.
+fn regret(seed: u64, events: Vec<Event>) -> Vec<Event> {
+    let mut dice = Dice::new(seed ^ REGRET);
+    let mut tokens = REGRETS;
+    let mut change = |site| {
+        let place = usize::try_from(dice.roll(6)).unwrap();
+        tokens += 1;
+        match dice.roll(6) {
+            0 => Some(Event::Regret(site, place)),
+            1 => Some(Event::Correct { site, place, token: tokens }),
+            _ => None,
+        }
+    };
+    let mut all = Vec::new();
+    for event in events {
+        let Event::Online(site) = event else {
+            all.push(event);
+            continue;
+        };
+        all.extend(change(site));
+        all.push(event);
+        all.extend(change(site));
+    }
     all
 }
 

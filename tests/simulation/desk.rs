@@ -98,7 +98,7 @@ impl Office {
         }
     }
 
-    fn row(&self, number: usize, row: &RowId) -> (Option<view::View>, Vec<Edit>) {
+    pub fn row(&self, number: usize, row: &RowId) -> (Option<view::View>, Vec<Edit>) {
         let row = row.clone();
         let found = self
             .copy(number)
@@ -360,7 +360,7 @@ impl Office {
     }
 
     /// The copy of an installation, without stop points: for people and for the oracle.
-    fn copy(&self, number: usize) -> Store {
+    pub fn copy(&self, number: usize) -> Store {
         let mut site = self.sites[number].lock().unwrap();
         if site.desk.store.is_none() {
             site.desk.store = Some(copy::open(&site.desk.path).unwrap());
@@ -374,7 +374,7 @@ impl Office {
         Desk { store, clock, crm, zone: TimeZone::UTC }
     }
 
-    fn copy_probe(self: &Arc<Self>, number: usize) -> Probe {
+    pub fn copy_probe(self: &Arc<Self>, number: usize) -> Probe {
         let office = Arc::downgrade(self);
         Arc::new(move |stop| {
             let Some(office) = office.upgrade() else { return false };
@@ -395,7 +395,7 @@ impl Office {
     }
 
     /// Whether the process that worked with the copy died.
-    fn bury(&self, number: usize) -> bool {
+    pub fn bury(&self, number: usize) -> bool {
         let (death, is_told) = {
             let desk = &mut self.sites[number].lock().unwrap().desk;
             (desk.death.take(), std::mem::take(&mut desk.is_told))
@@ -445,11 +445,11 @@ fn wish(act: &Act, table: &str, before: &Before) -> Option<(RowId, Wish)> {
     Some((row.clone(), wish))
 }
 
-fn class_of(table: &str) -> Option<Class> {
+pub fn class_of(table: &str) -> Option<Class> {
     TABLES.iter().find(|(name, _)| *name == table).map(|(_, class)| *class)
 }
 
-fn thing_of(class: Class, values: &Values) -> Option<Thing> {
+pub fn thing_of(class: Class, values: &Values) -> Option<Thing> {
     let name = values.get(title(class)).and_then(Json::as_str)?;
     Some((class, thing(class, name)?))
 }
@@ -461,14 +461,14 @@ fn sight_of(value: &Json) -> Sight {
     }
 }
 
-fn number_of(value: &Json) -> Option<u32> {
+pub fn number_of(value: &Json) -> Option<u32> {
     match sight_of(value) {
         Sight::Token(number) => Some(number),
         Sight::Empty | Sight::Strange => None,
     }
 }
 
-fn tokens_of(edit: &Edit) -> BTreeSet<u32> {
+pub fn tokens_of(edit: &Edit) -> BTreeSet<u32> {
     edit.edits.values().filter_map(|change| number_of(&change.ours)).collect()
 }
 

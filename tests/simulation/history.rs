@@ -50,6 +50,14 @@ pub enum Event {
     Enter(usize, Act),
     /// What was entered there goes to the CRM, and the copy is brought up to date.
     Online(usize),
+    /// The user takes back what they entered there, of this place in the list.
+    Regret(usize, usize),
+    /// The user has it say something else.
+    Correct {
+        site: usize,
+        place: usize,
+        token: u32,
+    },
     /// The user says what becomes of what waits for them there.
     Answer(usize),
     /// The user makes this installation the one that syncs.

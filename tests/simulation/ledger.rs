@@ -34,6 +34,8 @@ pub struct Ledger {
     pub removals: BTreeMap<(Thing, usize), Seen>,
     /// Those of them that took place.
     pub removed: BTreeSet<(Thing, usize)>,
+    /// Words whose author took them back before they were there.
+    pub dropped: BTreeSet<u32>,
     /// Mails that the CRM wants sent.
     pub mails: BTreeMap<u32, Wanted>,
     /// What went wrong at once, whatever comes of it.
@@ -176,6 +178,7 @@ impl Ledger {
         let Some(edit) = self.edits.get(&number).cloned() else { return };
         let Some(site) = self.entered.get(&number).map(|entered| entered.site) else { return };
         let saw = self.take_over(site, (edit.thing, edit.field), saw);
+        self.dropped.remove(&number);
         if let Some(entered) = self.entered.get_mut(&number) {
             entered.saw.extend(saw);
             entered.wanted += 1;
@@ -198,6 +201,29 @@ impl Ledger {
         self.edits.retain(|_, edit| edit.thing != thing);
     }
 
+    /// Its author has it say something else: so does what was entered over it.
+    pub fn correct(&mut self, site: usize, (old, new): (u32, u32), of: (Thing, &'static str)) {
+        let is_replaced = self.edits.get(&old).is_some_and(|edit| edit.is_replaced);
+        for entered in self.entered.values_mut() {
+            if entered.saw.contains(&Sight::Token(old)) {
+                entered.saw.insert(Sight::Token(new));
+            }
+        }
+        let seen = self.removals.get_mut(&(of.0, site)).into_iter().flat_map(BTreeMap::values_mut);
+        seen.filter(|sight| **sight == Sight::Token(old))
+            .for_each(|sight| *sight = Sight::Token(new));
+        self.enter(site, new, of, Sight::Token(old));
+        if let Some(edit) = self.edits.get_mut(&new) {
+            edit.is_replaced = is_replaced;
+        }
+    }
+
+    /// Their author takes these words back, which did not leave yet.
+    pub fn drop_words(&mut self, words: BTreeSet<u32>) {
+        self.edits.iter_mut().for_each(|(number, edit)| edit.is_forfeit |= words.contains(number));
+        self.dropped.extend(words);
+    }
+
     pub fn enter_removal(&mut self, site: usize, thing: Thing, seen: Seen) {
         self.removals.insert((thing, site), seen);
     }
@@ -209,6 +235,9 @@ impl Ledger {
             self.wrong.push(format!("O12 nobody entered t{number}"));
             return;
         };
+        if self.dropped.contains(&number) {
+            self.wrong.push(format!("O13 t{number} took place after its author took it back"));
+        }
         entered.times += 1;
         let (is_open, saw_it) = (!entered.is_answered, entered.saw.contains(&stood));
         let is_alike = is_open && (saw_it || is_new);

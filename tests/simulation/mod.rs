@@ -14,6 +14,7 @@ mod nature;
 mod office;
 mod oracle;
 mod post;
+mod regret;
 mod rows;
 mod servers;
 mod shrink;

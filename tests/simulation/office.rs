@@ -143,6 +143,8 @@ impl Office {
             }
             Event::Enter(site, act) => self.enter(*site, act).await?,
             Event::Online(site) => self.online(*site).await?,
+            Event::Regret(site, place) => self.take_back_entry(*site, *place),
+            Event::Correct { site, place, token } => self.correct_entry(*site, *place, *token),
             Event::Answer(site) => {
                 self.answer(*site);
                 self.say_whether_sent(*site);
